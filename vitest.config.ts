@@ -8,6 +8,9 @@ const ssr = { resolve: { conditions, externalConditions: conditions } };
 /** One Vitest project per workspace folder, named by its path (`packages/iptables`); no config file per package. */
 const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
   .map((file) => dirname(file))
-  .map((name) => ({ extends: true as const, test: { name, root: name, include: ['src/**/*.test.ts'] } }));
+  .map((name) => ({
+    extends: true as const,
+    test: { name, root: name, include: ['src/**/*.test.ts'], exclude: ['src/**/*.root.test.ts'] },
+  }));
 
 export default defineConfig({ root, ssr, test: { projects, passWithNoTests: true, pool: 'forks', isolate: false } });

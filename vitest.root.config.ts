@@ -1,0 +1,17 @@
+import { globSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const root = import.meta.dirname;
+const conditions = ['@ambientmesh/source', 'node', 'import', 'default'];
+const ssr = { resolve: { conditions, externalConditions: conditions } };
+/** Tests that need root (namespaces, firewall rules): the same projects, other files, one at a time. */
+const projects = globSync('packages/*/package.json', { cwd: root })
+  .map((file) => dirname(file))
+  .map((name) => ({ extends: true as const, test: { name, root: name, include: ['src/**/*.root.test.ts'] } }));
+
+export default defineConfig({
+  root,
+  ssr,
+  test: { projects, passWithNoTests: true, pool: 'forks', fileParallelism: false, testTimeout: 30_000 },
+});
