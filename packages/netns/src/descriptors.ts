@@ -1,0 +1,42 @@
+import { F_DUPFD_CLOEXEC, RLIMIT_NOFILE } from './kernel-constants.ts';
+import { checked, native } from './native.ts';
+
+/**
+ * Closes a raw descriptor that this package made or handed over, and that nothing else owns by now.
+ * @throws {NetnsError} `NETNS_SYSTEM_CALL` (EBADF) if it is not open.
+ */
+export function closeDescriptor(fd: number): void {
+  // Not fs.closeSync: in a worker Node warns about descriptors it did not open itself.
+  checked(native().close(fd), { operation: 'close', subject: `descriptor ${fd}` });
+}
+
+/**
+ * A second descriptor for the same open file, closed on exec; the caller owns it.
+ * @throws {NetnsError} `NETNS_SYSTEM_CALL` (EBADF, EMFILE).
+ */
+export function duplicate(fd: number): number {
+  return checked(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), { operation: 'duplicate', subject: `descriptor ${fd}` });
+}
+
+/** Limits of open files of this process, both in descriptors. */
+export interface FileLimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/**
+ * Raises the soft limit of open files to the hard one, which needs no privilege; returns the limits now in force.
+ * @throws {NetnsError} `NETNS_SYSTEM_CALL` if the kernel refuses.
+ */
+export function raiseFileLimit(): FileLimit {
+  const c = native();
+  // struct rlimit: two unsigned 64-bit words, soft then hard.
+  const limit = Buffer.alloc(16);
+  checked(c.getrlimit(RLIMIT_NOFILE, limit), { operation: 'getrlimit', subject: 'RLIMIT_NOFILE' });
+  const hard = limit.readBigUInt64LE(8);
+  if (limit.readBigUInt64LE(0) !== hard) {
+    limit.writeBigUInt64LE(hard, 0);
+    checked(c.setrlimit(RLIMIT_NOFILE, limit), { operation: 'setrlimit', subject: `RLIMIT_NOFILE to ${hard}` });
+  }
+  return { soft: Number(hard), hard: Number(hard) };
+}

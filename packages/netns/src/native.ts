@@ -1,0 +1,172 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import type * as Koffi from 'koffi';
+import { NetnsError, type NetnsErrorCode } from './errors.ts';
+
+/** Memory lent to a system call for its duration; read and written in place. */
+type Bytes = Uint8Array | null;
+
+/** The C library functions this package calls. All results are plain numbers; a failure is -1 and `errno()`. */
+export interface Native {
+  errno(): number;
+  strerror(errno: number): string;
+  /** A view of `size` zeroed bytes outside of the JavaScript heap, and their address; never freed. */
+  allocate(size: number): { readonly address: number; readonly bytes: Uint8Array };
+  abort(): void;
+  open(path: string, flags: number): number;
+  close(fd: number): number;
+  fcntl(fd: number, command: number, value: number): number;
+  fcntlBytes(fd: number, command: number, value: Bytes): number;
+  ioctl(fd: number, request: number, value: Bytes): number;
+  setns(fd: number, kind: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Bytes, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: Bytes, length: Bytes, flags: number): number;
+  connect(fd: number, address: Bytes, length: number): number;
+  getsockname(fd: number, address: Bytes, length: Bytes): number;
+  getsockopt(fd: number, level: number, name: number, value: Bytes, length: Bytes): number;
+  setsockopt(fd: number, level: number, name: number, value: Bytes, length: number): number;
+  recv(fd: number, bytes: Bytes, length: number, flags: number): number;
+  recvmsg(fd: number, header: number, flags: number): number;
+  sendmsg(fd: number, header: number, flags: number): number;
+  poll(entries: Bytes, count: number, timeoutMs: number): number;
+  inetPton(family: number, text: string, bytes: Bytes): number;
+  getrlimit(resource: number, value: Bytes): number;
+  setrlimit(resource: number, value: Bytes): number;
+}
+
+let loaded: Native | undefined;
+
+/**
+ * The bindings, loaded at the first call so that the package imports everywhere.
+ * @throws {NetnsError} `NETNS_UNSUPPORTED` on another system than 64-bit Linux, or without koffi's binary.
+ */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+/** Symbolic name of an errno value, `EIO`-style; `errno N` if the platform has no name for it. */
+export function errnoName(errno: number): string {
+  const found = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return found?.[0] ?? `errno ${errno}`;
+}
+
+/** What a system call was about, for the error that says it failed. */
+export interface CallSubject {
+  readonly operation: string;
+  /** Words after the operation, for example `10.1.0.3:15008`. */
+  readonly subject?: string;
+  readonly address?: string;
+  readonly namespaceId?: bigint;
+  /** What the reader should check; without it, one is chosen by errno. */
+  readonly remedy?: string;
+}
+
+/** The typed error for the system call that has just failed with `errno` (default: the thread's current one). */
+export function systemCallError(about: CallSubject, errno: number = native().errno()): NetnsError {
+  const name = errnoName(errno);
+  const subject = about.subject ?? about.address;
+  const place = about.namespaceId === undefined ? '' : ` in netns ${about.namespaceId}`;
+  const remedy = about.remedy ?? remedyFor(name, about.operation);
+  const words = `${about.operation}${subject === undefined ? '' : ` ${subject}`}${place}: ${name}`;
+  return new NetnsError(codeFor(name), remedy === undefined ? words : `${words} (${remedy})`, {
+    operation: about.operation,
+    errno: name,
+    errnoNumber: errno,
+    reason: native().strerror(errno),
+    ...(about.address === undefined ? {} : { address: about.address }),
+    ...(about.namespaceId === undefined ? {} : { namespaceId: about.namespaceId }),
+  });
+}
+
+/** Passes a non-negative result through; otherwise throws what `systemCallError` makes of it. */
+export function checked(result: number, about: CallSubject): number {
+  if (result < 0) throw systemCallError(about);
+  return result;
+}
+
+function codeFor(name: string): NetnsErrorCode {
+  switch (name) {
+    case 'EADDRINUSE':
+      return 'NETNS_ADDRESS_IN_USE';
+    case 'EPERM':
+    case 'EACCES':
+      return 'NETNS_PERMISSION';
+    case 'ENOENT':
+    case 'ESRCH':
+      return 'NETNS_GONE';
+    default:
+      return 'NETNS_SYSTEM_CALL';
+  }
+}
+
+function remedyFor(name: string, operation: string): string | undefined {
+  if (name === 'EADDRINUSE') return 'is another proxy running in this pod?';
+  if (name === 'EMFILE') return 'raise the limit of open files';
+  if (name !== 'EPERM' && name !== 'EACCES') return undefined;
+  if (operation === 'setns') return 'needs CAP_SYS_ADMIN';
+  if (operation.startsWith('SO_MARK') || operation.includes('TRANSPARENT')) return 'needs CAP_NET_ADMIN';
+  if (operation.includes('AF_PACKET')) return 'needs CAP_NET_RAW';
+  return 'check the privileges of this process';
+}
+
+function load(): Native {
+  if (process.platform !== 'linux')
+    throw new NetnsError(
+      'NETNS_UNSUPPORTED',
+      `network namespaces need Linux, this is ${process.platform} (run on a Linux machine)`,
+    );
+  // Struct layouts and constants here are those of 64-bit little-endian Linux, the same on both of these.
+  if (process.arch !== 'x64' && process.arch !== 'arm64')
+    throw new NetnsError(
+      'NETNS_UNSUPPORTED',
+      `system call layouts are known for x64 and arm64, this is ${process.arch} (use a 64-bit machine)`,
+    );
+  let koffi: typeof Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi');
+  } catch (error) {
+    throw new NetnsError('NETNS_UNSUPPORTED', 'koffi cannot be loaded (is its binary for this platform installed?)', {
+      cause: error,
+    });
+  }
+  return bind(koffi);
+}
+
+function bind(koffi: typeof Koffi): Native {
+  const library = koffi.load(null);
+  const calloc = library.func('uintptr_t calloc(size_t, size_t)');
+  return {
+    errno: () => koffi.errno(),
+    strerror: library.func('const char *strerror(int)'),
+    allocate: (size) => {
+      const address = Number(calloc(1, size));
+      return { address, bytes: new Uint8Array(koffi.view(BigInt(address), size)) };
+    },
+    abort: library.func('void abort()'),
+    // open, fcntl and ioctl are variadic in C; on Linux x64 and arm64 that does not change how integers are passed.
+    open: library.func('int open(const char *, int)'),
+    close: library.func('int close(int)'),
+    fcntl: library.func('int fcntl(int, int, int64_t)'),
+    fcntlBytes: library.func('int fcntl(int, int, void *)'),
+    ioctl: library.func('int ioctl(int, unsigned long, void *)'),
+    setns: library.func('int setns(int, int)'),
+    socket: library.func('int socket(int, int, int)'),
+    bind: library.func('int bind(int, void *, int)'),
+    listen: library.func('int listen(int, int)'),
+    accept4: library.func('int accept4(int, void *, void *, int)'),
+    connect: library.func('int connect(int, void *, int)'),
+    getsockname: library.func('int getsockname(int, void *, void *)'),
+    getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
+    setsockopt: library.func('int setsockopt(int, int, int, void *, int)'),
+    recv: library.func('int64_t recv(int, void *, size_t, int)'),
+    recvmsg: library.func('int64_t recvmsg(int, uintptr_t, int)'),
+    sendmsg: library.func('int64_t sendmsg(int, uintptr_t, int)'),
+    poll: library.func('int poll(void *, unsigned long, int)'),
+    inetPton: library.func('int inet_pton(int, const char *, void *)'),
+    getrlimit: library.func('int getrlimit(int, void *)'),
+    setrlimit: library.func('int setrlimit(int, void *)'),
+  };
+}

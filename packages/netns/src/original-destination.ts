@@ -1,0 +1,26 @@
+import { IPPROTO_IP, IPPROTO_IPV6, SO_ORIGINAL_DST } from './kernel-constants.ts';
+import { native } from './native.ts';
+import {
+  canonicalIp,
+  decodeSocketAddress,
+  ipFamily,
+  SOCKET_ADDRESS_BYTES,
+  type SocketAddress,
+} from './socket-address.ts';
+
+/**
+ * Where a captured connection was going: for REDIRECT what connection tracking remembers (`SO_ORIGINAL_DST`), for TPROXY
+ * the accepted socket's `local` address, which is also the answer when the kernel remembers nothing. IPv4 in IPv6 is
+ * returned as IPv4. `fd` is an accepted TCP socket and stays the caller's.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `local` is no address, `NETNS_UNSUPPORTED`.
+ */
+export function originalDestination(fd: number, local: SocketAddress): SocketAddress {
+  const ip = canonicalIp(local.ip);
+  // The IPv4 option answers for dual-stack sockets as well; asked about a real IPv6 connection it looks up a meaningless tuple.
+  const level = ipFamily(ip) === 4 ? IPPROTO_IP : IPPROTO_IPV6;
+  const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(level === IPPROTO_IP ? 16 : 28);
+  if (native().getsockopt(fd, level, SO_ORIGINAL_DST, bytes, length) < 0) return { ip, port: local.port };
+  return decodeSocketAddress(bytes);
+}

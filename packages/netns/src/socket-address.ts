@@ -1,0 +1,77 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { NetnsError } from './errors.ts';
+import { AF_INET, AF_INET6 } from './kernel-constants.ts';
+import { native } from './native.ts';
+
+/** An IP address and a port. */
+export interface SocketAddress {
+  /** Text form; IPv6 without brackets. */
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Enough for `struct sockaddr_in6` and `struct sockaddr_ll`. */
+export const SOCKET_ADDRESS_BYTES = 32;
+/** `sizeof(struct sockaddr_in)`. */
+const IPV4_ADDRESS_BYTES = 16;
+/** `sizeof(struct sockaddr_in6)`. */
+const IPV6_ADDRESS_BYTES = 28;
+
+const MAPPED_DOTTED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+const MAPPED_HEX = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/i;
+
+/** `::ffff:1.2.3.4`, the form an IPv4 peer has on a dual-stack socket, as `1.2.3.4`; any other text unchanged. */
+export function canonicalIp(text: string): string {
+  const dotted = MAPPED_DOTTED.exec(text)?.[1];
+  if (dotted !== undefined) return dotted;
+  const hex = MAPPED_HEX.exec(text);
+  if (hex === null) return text;
+  const [high, low] = [Number.parseInt(hex[1] ?? '', 16), Number.parseInt(hex[2] ?? '', 16)];
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+}
+
+/** `10.0.0.1:80` or `[fd00::1]:80`. */
+export function renderAddress({ ip, port }: SocketAddress): string {
+  return isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+/**
+ * `struct sockaddr_in` or `struct sockaddr_in6`, as the text of `ip` asks for. Zone ids (`%eth0`) are not supported.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `ip` is no address or `port` no port.
+ */
+export function encodeSocketAddress({ ip, port }: SocketAddress): Buffer {
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `port ${port} is not between 0 and 65535`);
+  const family = ipFamily(ip);
+  const bytes = Buffer.alloc(family === 4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES);
+  bytes.writeUInt16LE(family === 4 ? AF_INET : AF_INET6, 0);
+  bytes.writeUInt16BE(port, 2);
+  const address = bytes.subarray(family === 4 ? 4 : 8);
+  if (native().inetPton(family === 4 ? AF_INET : AF_INET6, ip, address) !== 1)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `${ip} is not an IP address (zone ids are not supported)`);
+  return bytes;
+}
+
+/** Reads `struct sockaddr_in` or `struct sockaddr_in6`; v4-mapped addresses become IPv4. */
+export function decodeSocketAddress(bytes: Buffer): SocketAddress {
+  const port = bytes.readUInt16BE(2);
+  if (bytes.readUInt16LE(0) === AF_INET) return { ip: bytes.subarray(4, 8).join('.'), port };
+  return { ip: renderIpv6(bytes.subarray(8, 24)), port };
+}
+
+/**
+ * 4 or 6.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `ip` is no IP address.
+ */
+export function ipFamily(ip: string): 4 | 6 {
+  if (isIPv4(ip)) return 4;
+  if (isIPv6(ip)) return 6;
+  throw new NetnsError('NETNS_INVALID_ARGUMENT', `${JSON.stringify(ip)} is not an IP address`);
+}
+
+/** RFC 5952 text of 16 bytes. */
+function renderIpv6(bytes: Buffer): string {
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  // The URL parser shortens an address as RFC 5952 wants; it always answers in brackets.
+  return canonicalIp(new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1));
+}

@@ -1,0 +1,127 @@
+import {
+  IP_TRANSPARENT,
+  IPPROTO_IP,
+  IPPROTO_TCP,
+  SO_ERROR,
+  SO_KEEPALIVE,
+  SO_MARK,
+  SO_REUSEPORT,
+  SOL_SOCKET,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_NODELAY,
+  TCP_USER_TIMEOUT,
+} from './kernel-constants.ts';
+import { checked, native } from './native.ts';
+
+/** When TCP probes an idle connection, and when it gives up. */
+export interface KeepAlive {
+  /** Seconds without traffic before the first probe. */
+  readonly idleSeconds: number;
+  /** Seconds between probes. */
+  readonly intervalSeconds: number;
+  /** Unanswered probes that end the connection. */
+  readonly count: number;
+}
+
+/** A socket option by level, number and the name used in errors. */
+export interface SocketOption {
+  readonly level: number;
+  readonly number: number;
+  readonly name: string;
+}
+
+export const MARK: SocketOption = { level: SOL_SOCKET, number: SO_MARK, name: 'SO_MARK' };
+export const REUSE_PORT: SocketOption = { level: SOL_SOCKET, number: SO_REUSEPORT, name: 'SO_REUSEPORT' };
+export const TRANSPARENT: SocketOption = { level: IPPROTO_IP, number: IP_TRANSPARENT, name: 'IP_TRANSPARENT' };
+const NO_DELAY: SocketOption = { level: IPPROTO_TCP, number: TCP_NODELAY, name: 'TCP_NODELAY' };
+const KEEP_ALIVE: SocketOption = { level: SOL_SOCKET, number: SO_KEEPALIVE, name: 'SO_KEEPALIVE' };
+const KEEP_IDLE: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPIDLE, name: 'TCP_KEEPIDLE' };
+const KEEP_INTERVAL: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPINTVL, name: 'TCP_KEEPINTVL' };
+const KEEP_COUNT: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPCNT, name: 'TCP_KEEPCNT' };
+const USER_TIMEOUT: SocketOption = { level: IPPROTO_TCP, number: TCP_USER_TIMEOUT, name: 'TCP_USER_TIMEOUT' };
+const PENDING_ERROR: SocketOption = { level: SOL_SOCKET, number: SO_ERROR, name: 'SO_ERROR' };
+
+/** Sets an integer option; returns whether the kernel took it (if not, `native().errno()` says why). */
+export function trySetOption(fd: number, option: SocketOption, value: number): boolean {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value | 0);
+  return native().setsockopt(fd, option.level, option.number, bytes, 4) === 0;
+}
+
+/** Sets an integer option. @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`. */
+export function setOption(fd: number, option: SocketOption, value: number, namespaceId?: bigint): void {
+  const set = trySetOption(fd, option, value);
+  checked(set ? 0 : -1, {
+    operation: `${option.name}=${value}`,
+    ...(namespaceId === undefined ? {} : { namespaceId }),
+  });
+}
+
+/**
+ * Sets the firewall mark of a socket's packets (`SO_MARK`, an unsigned 32-bit number).
+ * @throws {NetnsError} `NETNS_PERMISSION` (CAP_NET_ADMIN).
+ */
+export function setMark(fd: number, mark: number): void {
+  setOption(fd, MARK, mark);
+}
+
+/** Switches Nagle's algorithm off (`TCP_NODELAY`). @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function setNoDelay(fd: number): void {
+  setOption(fd, NO_DELAY, 1);
+}
+
+/** Switches TCP keep-alive on with these times. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function setKeepAlive(fd: number, { idleSeconds, intervalSeconds, count }: KeepAlive): void {
+  setOption(fd, KEEP_ALIVE, 1);
+  setOption(fd, KEEP_IDLE, idleSeconds);
+  setOption(fd, KEEP_INTERVAL, intervalSeconds);
+  setOption(fd, KEEP_COUNT, count);
+}
+
+/** Limits how long sent data may stay unacknowledged, in milliseconds (`TCP_USER_TIMEOUT`). @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function setUserTimeout(fd: number, userTimeoutMs: number): void {
+  setOption(fd, USER_TIMEOUT, userTimeoutMs);
+}
+
+/** The firewall mark of a socket. @throws {NetnsError} `NETNS_SYSTEM_CALL` if `fd` is no socket. */
+export function readMark(fd: number): number {
+  return readOption(fd, MARK) >>> 0;
+}
+
+/** Whether `IP_TRANSPARENT` is set. @throws {NetnsError} `NETNS_SYSTEM_CALL` if `fd` is no IP socket. */
+export function readTransparent(fd: number): boolean {
+  return readOption(fd, TRANSPARENT) !== 0;
+}
+
+/** Whether `SO_REUSEPORT` is set. @throws {NetnsError} `NETNS_SYSTEM_CALL` if `fd` is no socket. */
+export function readReusePort(fd: number): boolean {
+  return readOption(fd, REUSE_PORT) !== 0;
+}
+
+/** Keep-alive times of a TCP socket, or false if it is off. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function readKeepAlive(fd: number): KeepAlive | false {
+  if (readOption(fd, KEEP_ALIVE) === 0) return false;
+  return {
+    idleSeconds: readOption(fd, KEEP_IDLE),
+    intervalSeconds: readOption(fd, KEEP_INTERVAL),
+    count: readOption(fd, KEEP_COUNT),
+  };
+}
+
+/** Takes and clears the pending error of a socket (`SO_ERROR`): an errno value, 0 for none. */
+export function takePendingError(fd: number): number {
+  return readOption(fd, PENDING_ERROR);
+}
+
+function readOption(fd: number, option: SocketOption): number {
+  const value = Buffer.alloc(4);
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(4);
+  checked(native().getsockopt(fd, option.level, option.number, value, length), {
+    operation: `read ${option.name}`,
+    subject: `of descriptor ${fd}`,
+  });
+  return value.readInt32LE(0);
+}
