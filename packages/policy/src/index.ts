@@ -1,0 +1,14 @@
+export { decide, policyKey, type Verdict } from './decision.ts';
+export { matchesPolicy } from './match.ts';
+export type {
+  AddressRange,
+  Clause,
+  Connection,
+  Match,
+  Policy,
+  Rule,
+  ServiceAccountMatch,
+  SourceIdentity,
+  StringMatch,
+} from './policy.ts';
+export { PolicyIndex, type Selection } from './policy-index.ts';
