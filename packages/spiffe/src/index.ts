@@ -1,1 +1,20 @@
-/** Filled in by the next commits. */
+export {
+  CertificateAuthority,
+  type CertificateAuthorityOptions,
+  type IssuedCertificate,
+  type ServerNames,
+  type SignOptions,
+} from './certificate-authority.ts';
+export type { CertificateSpec, DistinguishedName } from './certificate-template.ts';
+export { SpiffeError, type SpiffeErrorCode } from './errors.ts';
+export { identitiesOf, peerIdentity } from './peer-identity.ts';
+export { type Refusal, verifyClientPeer, verifyServerPeer } from './peer-verification.ts';
+export { createKeyAndCsr, type KeyAndCsr } from './signing-request.ts';
+export { parseSpiffeId, renderSpiffeId, type SpiffeId, sameSpiffeId } from './spiffe-id.ts';
+export { type TlsIdentity, tlsOptions } from './tls-options.ts';
+export { TrustBundle } from './trust-bundle.ts';
+export {
+  parseWorkloadCertificate,
+  type WorkloadCertificate,
+  type WorkloadCertificateAnswer,
+} from './workload-certificate.ts';
