@@ -10,6 +10,7 @@ export { type CaptureOptions, capturePackets } from './packet-capture.ts';
 export { connectSeqpacket, type ReceiveOptions, SeqpacketConnection } from './seqpacket-connection.ts';
 export { listenSeqpacket, SeqpacketServer } from './seqpacket-server.ts';
 export { canonicalIp, type SocketAddress } from './socket-address.ts';
+export { descriptorOf } from './socket-descriptor.ts';
 export {
   type KeepAlive,
   readKeepAlive,

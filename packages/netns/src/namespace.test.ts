@@ -33,6 +33,7 @@ test('the package is imported by its name', () => {
     'capturePackets',
     'closeDescriptor',
     'connectSeqpacket',
+    'descriptorOf',
     'duplicate',
     'listenSeqpacket',
     'listenTcp',

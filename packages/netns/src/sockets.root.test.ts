@@ -8,6 +8,7 @@ import {
   canonicalIp,
   capturePackets,
   closeDescriptor,
+  descriptorOf,
   listenTcp,
   Namespace,
   type OpenTcpOptions,
@@ -66,13 +67,12 @@ afterAll(() => {
 async function answer(
   namespace: Namespace,
   at: { readonly ip: string; readonly port: number },
-  describe: (socket: Socket & { readonly fd: number }) => string,
+  describe: (socket: Socket) => string,
 ): Promise<number> {
   const listener = listenTcp(namespace, { ...at, mark: MARK });
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
-    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-    socket.end(describe(Object.assign(socket, { fd })));
+    socket.end(describe(socket));
   });
   servers.push(server);
   server.listen({ fd: listener.fd, backlog: 128 });
@@ -80,20 +80,28 @@ async function answer(
   return listener.port;
 }
 
-async function dial(
-  namespace: Namespace,
-  options: OpenTcpOptions,
-  to: { host: string; port: number },
-): Promise<string> {
+function dial(namespace: Namespace, options: OpenTcpOptions, to: { host: string; port: number }): Promise<string> {
   const { fd } = openTcp(namespace, options);
-  const socket = new Socket({ fd, manualStart: true } as never);
+  const socket = adopt(fd);
   socket.connect(to);
-  return await text(socket);
+  return text(socket);
 }
 
-const peer = (socket: Socket): string => `${canonicalIp(socket.remoteAddress ?? '')}`;
-const original = (socket: Socket & { readonly fd: number }): string => {
-  const { ip, port } = originalDestination(socket.fd, { ip: socket.localAddress ?? '', port: socket.localPort ?? 0 });
+const peer = (socket: Socket): string => canonicalIp(socket.remoteAddress ?? '');
+const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
+const where = (): string => readlinkSync('/proc/thread-self/ns/net');
+
+/** Node takes `manualStart`, its typings do not know it. */
+function adopt(fd: number): Socket {
+  const options = { fd, manualStart: true };
+  return new Socket(options);
+}
+
+const original = (socket: Socket): string => {
+  const { ip, port } = originalDestination(descriptorOf(socket) ?? -1, {
+    ip: socket.localAddress ?? '',
+    port: socket.localPort ?? 0,
+  });
   return `${ip} ${port}`;
 };
 
@@ -127,8 +135,7 @@ test('a listener is in its namespace only, with its options', async () => {
 });
 
 test('failing listeners and sockets leave no descriptor behind', () => {
-  const count = (): number => readdirSync('/proc/self/fd').length;
-  const before = count();
+  const before = openDescriptors();
   for (let round = 0; round < 100; round += 1) {
     expect(() => listenTcp(far, { ip: '192.0.2.1', port: 1 })).toThrow(
       expect.objectContaining({ errno: 'EADDRNOTAVAIL' }),
@@ -141,7 +148,7 @@ test('failing listeners and sockets leave no descriptor behind', () => {
     );
     closeDescriptor(openTcp(far, { family: 4, source: '224.0.0.1' }).fd);
   }
-  expect(count()).toBe(before);
+  expect(openDescriptors()).toBe(before);
 });
 
 test.each([
@@ -176,7 +183,7 @@ test.each([
   const port = await answer(far, { ip: '::', port: 0 }, peer);
   const { fd, sourceKept } = openTcp(near, { family, source });
   expect(sourceKept).toBe(true);
-  const socket = new Socket({ fd, manualStart: true } as never);
+  const socket = adopt(fd);
   socket.connect({ host, port });
   expect(await text(socket)).toBe(source);
 });
@@ -208,7 +215,6 @@ test('a TPROXY connection has its destination as local address', async () => {
 });
 
 test('run nests, restores after a throw, and refuses promises', async () => {
-  const where = (): string => readlinkSync('/proc/thread-self/ns/net');
   const home = where();
   expect(near.run(() => [where(), far.run(where), where()])).toEqual([
     `net:[${near.id.inode}]`,
