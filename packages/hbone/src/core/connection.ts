@@ -1,0 +1,201 @@
+import type { Events, Fields } from './contract.ts';
+import { ControlQueue } from './control-queue.ts';
+import { ErrorCode } from './error-code.ts';
+import { MAX_STREAM_ID } from './frame.ts';
+import { HpackEncoder } from './hpack/encoder.ts';
+import { type CodecOptions, DEFAULT_WINDOW_BYTES, MAX_SENT_BLOCK_BYTES, type Role } from './limits.ts';
+import { buildSettings, PeerSettings } from './settings.ts';
+import { Stream } from './stream.ts';
+
+/** A WINDOW_UPDATE is due when this part of a window is owed: often enough to keep the peer sending, seldom enough to be free. */
+const CREDIT_FRACTION = 4;
+
+/** State of one connection that its receiving and its sending half share, and the transitions both make. */
+export class Connection {
+  readonly role: Role;
+  readonly events: Events;
+  readonly options: CodecOptions;
+  readonly streams = new Map<number, Stream>();
+  /** Streams whose user waits for `writable`, longest first. */
+  readonly starved = new Set<Stream>();
+  readonly control = new ControlQueue();
+  /** Answers to PING, sent before everything else. */
+  readonly urgent = new ControlQueue();
+  readonly peer: PeerSettings;
+  readonly encoder: HpackEncoder;
+  sendWindow = DEFAULT_WINDOW_BYTES;
+  receiveWindow: number;
+  #owed = 0;
+  /** Streams that count against MAX_CONCURRENT_STREAMS. */
+  openStreams = 0;
+  /** Client: id of the next request. */
+  nextId = 1;
+  /** Server: highest id of a request. */
+  lastPeerId = 0;
+  /** Last id of the GOAWAY we sent. */
+  goawaySent: number | undefined;
+  goawayReceived = false;
+  settingsAcked = false;
+  pingsSent = 0;
+  /** In a row. */
+  uselessFrames = 0;
+  failed = false;
+  /** Insertion order is age. */
+  readonly #recentResets = new Set<number>();
+
+  constructor(role: Role, events: Events, options: CodecOptions) {
+    this.role = role;
+    this.events = events;
+    this.options = options;
+    this.peer = new PeerSettings(role);
+    this.encoder = new HpackEncoder(options.huffman);
+    this.receiveWindow = options.connectionWindowBytes;
+    if (role === 'client') this.control.preface();
+    this.control.settings(buildSettings(role, options));
+    const raise = options.connectionWindowBytes - DEFAULT_WINDOW_BYTES;
+    if (raise > 0) this.control.windowUpdate(0, raise);
+  }
+
+  /** Connection error: nothing is received or sent any more but what waits in the queue and a GOAWAY. */
+  fail(code: number, message: string): void {
+    if (this.failed) return;
+    this.failed = true;
+    for (const stream of this.streams.values()) stream.gone = true;
+    this.streams.clear();
+    this.starved.clear();
+    this.openStreams = 0;
+    this.control.goaway(Math.min(this.lastPeerId, this.goawaySent ?? MAX_STREAM_ID), code);
+    this.events.fatal(code, message);
+  }
+
+  /** Whether no frame of the stream was ever allowed. RFC 9113 5.1 */
+  isIdle(id: number): boolean {
+    const oursToOpen = (id & 1) === 1;
+    if (!oursToOpen) return true;
+    return this.role === 'client' ? id >= this.nextId : id > this.lastPeerId;
+  }
+
+  /** Whether frames of the stream are dropped in silence: we reset it lately, or it came after our GOAWAY. */
+  isIgnored(id: number): boolean {
+    if (this.#recentResets.has(id)) return true;
+    return this.role === 'server' && this.goawaySent !== undefined && id > this.goawaySent;
+  }
+
+  open(id: number, connect: boolean): Stream {
+    // Until it acknowledges our SETTINGS the peer may use the default window. RFC 9113 6.9.2
+    const own = this.options.streamWindowBytes;
+    const receiveWindow = this.settingsAcked ? own : Math.max(own, DEFAULT_WINDOW_BYTES);
+    const stream = new Stream(id, connect, this.peer.streamWindowBytes, receiveWindow);
+    this.streams.set(id, stream);
+    this.openStreams += 1;
+    return stream;
+  }
+
+  /** Octets the stream may send; notes that its user waits when there are none. */
+  budget(stream: Stream): number {
+    if (stream.localEnded) return 0;
+    const bytes = Math.min(stream.sendWindow, this.sendWindow);
+    if (bytes > 0) return bytes;
+    this.starved.add(stream);
+    return 0;
+  }
+
+  /** Tells one user that its stream's window opened. */
+  wake(stream: Stream): void {
+    if (Math.min(stream.sendWindow, this.sendWindow) <= 0 || !this.starved.delete(stream)) return;
+    this.events.writable(stream.id);
+  }
+
+  /** The connection's window opened, or all streams' did. Who waits longest goes first and, when it takes all, goes last. */
+  wakeAll(): void {
+    for (const stream of this.starved) {
+      if (this.sendWindow <= 0) return;
+      this.wake(stream);
+    }
+  }
+
+  /** Queues a header block in one frame. Throws RangeError if it is larger than any peer must take. */
+  sendHeaders(id: number, fields: Fields, last: boolean): void {
+    if (HpackEncoder.maxEncodedBytes(fields) > MAX_SENT_BLOCK_BYTES)
+      throw new RangeError(`header fields of stream ${id} need more than ${MAX_SENT_BLOCK_BYTES} octets`);
+    this.control.headers(id, this.encoder.encode(fields), last);
+  }
+
+  /** Closes the stream once both sides have ended, and forgets it once its bytes are credited as well. */
+  settle(stream: Stream): void {
+    if (!stream.localEnded || !stream.remoteEnded || stream.gone) return;
+    this.starved.delete(stream);
+    if (!stream.closed) this.openStreams -= 1;
+    stream.closed = true;
+    if (stream.undelivered === 0) this.forget(stream);
+  }
+
+  /** Removes the stream; what its user did not credit goes back to the connection's window. */
+  forget(stream: Stream): void {
+    if (stream.gone) return;
+    stream.gone = true;
+    if (!stream.closed) this.openStreams -= 1;
+    this.streams.delete(stream.id);
+    this.starved.delete(stream);
+    this.creditConnection(stream.undelivered);
+  }
+
+  /** Queues RST_STREAM for a stream that is unknown or known, and forgets it. */
+  resetStream(id: number, code: number): void {
+    const stream = this.streams.get(id);
+    this.control.resetStream(id, code);
+    if (stream !== undefined) this.forget(stream);
+    this.#recentResets.add(id);
+    if (this.#recentResets.size <= this.options.maxRecentResets) return;
+    for (const oldest of this.#recentResets) {
+      this.#recentResets.delete(oldest);
+      return;
+    }
+  }
+
+  /** Stream error: the peer made us reset a stream. Its user, if it has one, is told. */
+  streamError(id: number, code: number): void {
+    const known = this.streams.has(id);
+    this.resetStream(id, code);
+    this.countReset();
+    if (known && !this.failed) this.events.reset(id, code, true);
+  }
+
+  /** A frame that carries nothing came, of which peers need few. A flood of them ends the connection. */
+  countUseless(): void {
+    this.uselessFrames += 1;
+    if (this.uselessFrames > this.options.maxUselessFrames)
+      this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames that carry nothing');
+  }
+
+  countReset(): void {
+    if (!this.options.resets.take()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset');
+  }
+
+  /** The user took octets of a stream. */
+  credit(stream: Stream, bytes: number): void {
+    const taken = Math.min(bytes, stream.undelivered);
+    stream.undelivered -= taken;
+    this.creditStream(stream, taken);
+    this.creditConnection(taken);
+    this.settle(stream);
+  }
+
+  /** Grants the peer octets of a stream again. */
+  creditStream(stream: Stream, bytes: number): void {
+    stream.owed += bytes;
+    if (stream.remoteEnded || stream.gone || stream.owed * CREDIT_FRACTION < this.options.streamWindowBytes) return;
+    this.control.windowUpdate(stream.id, stream.owed);
+    stream.receiveWindow += stream.owed;
+    stream.owed = 0;
+  }
+
+  /** Grants the peer octets of the connection again. */
+  creditConnection(bytes: number): void {
+    this.#owed += bytes;
+    if (this.failed || this.#owed * CREDIT_FRACTION < this.options.connectionWindowBytes) return;
+    this.control.windowUpdate(0, this.#owed);
+    this.receiveWindow += this.#owed;
+    this.#owed = 0;
+  }
+}

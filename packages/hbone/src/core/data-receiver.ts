@@ -1,0 +1,103 @@
+import type { Connection } from './connection.ts';
+import { ErrorCode } from './error-code.ts';
+import { Flag } from './frame.ts';
+import type { Stream } from './stream.ts';
+
+/** Receives DATA frames: their states, their windows, their padding. RFC 9113 6.1, 6.9 */
+export class DataReceiver {
+  readonly #connection: Connection;
+  /** The stream that the payload belongs to; undefined when it is dropped. */
+  #stream: Stream | undefined;
+  #last = false;
+  #padLengthDue = false;
+  /** Octets of payload proper that have not come yet; unknown (everything) until the pad length was read. */
+  #left = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** A frame header. A connection error leaves the connection `failed`. */
+  begin(flags: number, id: number, length: number): void {
+    const connection = this.#connection;
+    this.#padLengthDue = (flags & Flag.PADDED) !== 0;
+    this.#last = (flags & Flag.END_STREAM) !== 0;
+    this.#left = length;
+    if (this.#padLengthDue && length === 0) {
+      connection.fail(ErrorCode.FRAME_SIZE_ERROR, 'padded DATA without a pad length');
+      return;
+    }
+    if (length > connection.receiveWindow) {
+      connection.fail(ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the window of the connection');
+      return;
+    }
+    if (length === 0 && !this.#last) connection.countUseless();
+    else if (!this.#padLengthDue) connection.uselessFrames = 0;
+    connection.receiveWindow -= length;
+    this.#stream = this.#admit(id, length);
+  }
+
+  /** Payload; `memory[start, end)` is empty only for an empty frame. */
+  piece(memory: Uint8Array, start: number, end: number): void {
+    let at = start;
+    if (this.#padLengthDue) {
+      this.#padLengthDue = false;
+      const padding = memory[at++]!;
+      if (padding >= this.#left) {
+        this.#connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with more padding than payload');
+        return;
+      }
+      this.#left -= padding + 1;
+      if (this.#left === 0 && !this.#last) this.#connection.countUseless();
+      else this.#connection.uselessFrames = 0;
+      // Padding never reaches the user, who therefore never credits it.
+      if (this.#stream !== undefined) this.#connection.creditStream(this.#stream, padding + 1);
+      this.#connection.creditConnection(padding + 1);
+    }
+    const to = Math.min(end, at + this.#left);
+    this.#left -= to - at;
+    this.#deliver(memory, at, to);
+  }
+
+  #deliver(memory: Uint8Array, start: number, end: number): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.gone) {
+      this.#connection.creditConnection(end - start);
+      return;
+    }
+    stream.undelivered += end - start;
+    if (this.#last && this.#left === 0) {
+      this.#stream = undefined;
+      stream.remoteEnded = true;
+      this.#connection.events.data(stream.id, memory, start, end, true);
+      this.#connection.settle(stream);
+    } else if (end > start) this.#connection.events.data(stream.id, memory, start, end, false);
+  }
+
+  /** The stream if it may receive the frame. */
+  #admit(id: number, length: number): Stream | undefined {
+    const connection = this.#connection;
+    const stream = connection.streams.get(id);
+    if (stream === undefined) {
+      if (connection.isIgnored(id)) return undefined;
+      if (connection.isIdle(id)) connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA on an idle stream');
+      // RFC 9113 5.1 allows a stream error; an old reset of ours, crossing with the frame, must not cost the others.
+      else connection.streamError(id, ErrorCode.STREAM_CLOSED);
+      return undefined;
+    }
+    const error = this.#errorOf(stream, length);
+    if (error !== undefined) {
+      connection.streamError(id, error);
+      return undefined;
+    }
+    stream.receiveWindow -= length;
+    return stream;
+  }
+
+  #errorOf(stream: Stream, length: number): number | undefined {
+    if (stream.remoteEnded) return ErrorCode.STREAM_CLOSED;
+    // RFC 9113 8.1: a response starts with a header block
+    if (this.#connection.role === 'client' && !stream.answered) return ErrorCode.PROTOCOL_ERROR;
+    return length > stream.receiveWindow ? ErrorCode.FLOW_CONTROL_ERROR : undefined;
+  }
+}

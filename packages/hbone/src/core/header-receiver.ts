@@ -1,0 +1,177 @@
+import type { Connection } from './connection.ts';
+import type { Fields } from './contract.ts';
+import { ErrorCode } from './error-code.ts';
+import { Flag, PAYLOAD_BYTES } from './frame.ts';
+import { type HeaderList, HpackDecoder } from './hpack/decoder.ts';
+import { areTrailersValid, evaluateRequest, evaluateResponse } from './request.ts';
+import type { Stream } from './stream.ts';
+
+/** Octets of a HEADERS payload that are no header block: pad length, padding, priority. */
+const MAX_BESIDE_BLOCK_BYTES = 1 + 255 + PAYLOAD_BYTES.PRIORITY;
+/** RFC 6585 5 */
+const TOO_LARGE: Fields = [[':status', '431']];
+const NOTHING = new Uint8Array(0);
+
+const STATUS_OK_FIRST = 200;
+const STATUS_OK_LAST = 299;
+const SWITCHING_PROTOCOLS = 101;
+
+/** Receives HEADERS and CONTINUATION: collects header blocks, decodes them and judges them. RFC 9113 6.2, 6.10, 8 */
+export class HeaderReceiver {
+  readonly #connection: Connection;
+  readonly #decoder: HpackDecoder;
+  #id = 0;
+  #last = false;
+  /** The block so far; undefined when no CONTINUATION is due. */
+  #block: Uint8Array | undefined;
+  #blockBytes = 0;
+  #continuations = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#decoder = new HpackDecoder(connection.options.maxHeaderListBytes);
+  }
+
+  /** Stream whose block is unfinished, so that only CONTINUATION of it may follow; 0: none. */
+  get unfinished(): number {
+    return this.#block === undefined ? 0 : this.#id;
+  }
+
+  /** Whether a HEADERS or CONTINUATION frame of this length is more than the limits allow. */
+  exceeds(length: number): boolean {
+    return length + this.#blockBytes > this.#connection.options.maxHeaderBlockBytes + MAX_BESIDE_BLOCK_BYTES;
+  }
+
+  /** A whole HEADERS payload. */
+  headers(flags: number, id: number, payload: Uint8Array, range: readonly [start: number, end: number]): void {
+    let [start, end] = range;
+    let padding = 0;
+    if ((flags & Flag.PADDED) !== 0) padding = payload[start++] ?? 0;
+    if ((flags & Flag.PRIORITY) !== 0) start += PAYLOAD_BYTES.PRIORITY;
+    end -= padding;
+    if (start > end) {
+      this.#connection.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS shorter than its padding and priority');
+      return;
+    }
+    this.#id = id;
+    this.#last = (flags & Flag.END_STREAM) !== 0;
+    this.#continuations = 0;
+    if ((flags & Flag.END_HEADERS) !== 0) this.#decode(payload, start, end);
+    else this.#append(payload, start, end);
+  }
+
+  /** A whole CONTINUATION payload of the stream `unfinished`. */
+  continuation(flags: number, payload: Uint8Array, start: number, end: number): void {
+    this.#continuations += 1;
+    if (this.#continuations > this.#connection.options.maxContinuations) {
+      this.#connection.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many CONTINUATION frames');
+      return;
+    }
+    this.#append(payload, start, end);
+    if ((flags & Flag.END_HEADERS) === 0 || this.#block === undefined) return;
+    const block = this.#block;
+    const bytes = this.#blockBytes;
+    this.#block = undefined;
+    this.#blockBytes = 0;
+    this.#decode(block, 0, bytes);
+  }
+
+  #append(payload: Uint8Array, start: number, end: number): void {
+    const bytes = this.#blockBytes + end - start;
+    if (this.#block === undefined || bytes > this.#block.length) {
+      const grown = new Uint8Array(2 * bytes);
+      if (this.#block !== undefined) grown.set(this.#block.subarray(0, this.#blockBytes));
+      this.#block = grown;
+    }
+    this.#block.set(payload.subarray(start, end), this.#blockBytes);
+    this.#blockBytes = bytes;
+  }
+
+  #decode(block: Uint8Array, start: number, end: number): void {
+    const connection = this.#connection;
+    if (end - start > connection.options.maxHeaderBlockBytes) {
+      connection.fail(ErrorCode.ENHANCE_YOUR_CALM, 'header block too large');
+      return;
+    }
+    // Before anything else, whatever becomes of the stream: the table is the connection's. RFC 9113 4.3
+    const list = this.#decoder.decode(block, start, end);
+    if (list === undefined) {
+      connection.fail(ErrorCode.COMPRESSION_ERROR, 'header block cannot be decoded');
+      return;
+    }
+    const stream = connection.streams.get(this.#id);
+    if (stream === undefined) this.#withoutStream(list);
+    else if (stream.remoteEnded) connection.streamError(this.#id, ErrorCode.STREAM_CLOSED);
+    else if (connection.role === 'server' || stream.answered) this.#trailers(stream, list);
+    else this.#response(stream, list);
+  }
+
+  #withoutStream(list: HeaderList): void {
+    const connection = this.#connection;
+    const id = this.#id;
+    if (connection.isIgnored(id)) return;
+    if (!connection.isIdle(id)) connection.streamError(id, ErrorCode.STREAM_CLOSED);
+    else if (connection.role === 'server' && (id & 1) === 1) this.#request(list);
+    else connection.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream the peer may not open');
+  }
+
+  #request(list: HeaderList): void {
+    const connection = this.#connection;
+    const { maxConcurrentStreams } = connection.options;
+    const id = this.#id;
+    connection.lastPeerId = id;
+    // Closed streams with uncredited bytes are not open, but memory is held for them: as many of those at most.
+    const full = connection.openStreams >= maxConcurrentStreams || connection.streams.size >= 2 * maxConcurrentStreams;
+    if (full) {
+      connection.streamError(id, ErrorCode.REFUSED_STREAM);
+      return;
+    }
+    if (list.tooLarge) {
+      connection.sendHeaders(id, TOO_LARGE, true);
+      if (this.#last) connection.countReset();
+      else connection.streamError(id, ErrorCode.NO_ERROR);
+      return;
+    }
+    const kind = evaluateRequest(list.fields);
+    if (kind === undefined) {
+      connection.streamError(id, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    const stream = connection.open(id, kind === 'connect');
+    stream.remoteEnded = this.#last;
+    connection.events.headers(id, list.fields, this.#last);
+  }
+
+  #response(stream: Stream, { fields, tooLarge }: HeaderList): void {
+    const connection = this.#connection;
+    if (tooLarge) {
+      connection.streamError(stream.id, ErrorCode.ENHANCE_YOUR_CALM);
+      return;
+    }
+    const status = evaluateResponse(fields);
+    const interim = status !== undefined && status < STATUS_OK_FIRST;
+    if (status === undefined || status === SWITCHING_PROTOCOLS || (interim && this.#last)) {
+      connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    if (interim) return;
+    stream.answered = true;
+    stream.established = status <= STATUS_OK_LAST;
+    stream.remoteEnded = this.#last;
+    connection.events.headers(stream.id, fields, this.#last);
+    connection.settle(stream);
+  }
+
+  /** RFC 9113 8.5: none on a connected stream; 8.1: they end the stream. */
+  #trailers(stream: Stream, { fields, tooLarge }: HeaderList): void {
+    const connection = this.#connection;
+    const tunnel = stream.connect && (connection.role === 'server' || stream.established);
+    if (tunnel || tooLarge || !this.#last || !areTrailersValid(fields)) {
+      connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.remoteEnded = true;
+    connection.events.data(stream.id, NOTHING, 0, 0, true);
+    connection.settle(stream);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Code length in bits of each octet and of EOS, one base-36 digit a symbol. The code of RFC 7541 appendix B is canonical:
+ * sorted by length, then by symbol, codes count upwards, so the lengths are the whole table.
+ */
+const CODE_LENGTHS =
+  'dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca' +
+  'd67777777777777777777777878djde6f56565666577666567655677777fbeds' +
+  'kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn' +
+  'qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrqu';
+const RADIX = 36;
+const EOS = 256;
+const SYMBOLS = 257;
+const STATES = 256;
+const NIBBLES = 16;
+/** Padding is at most 7 bits of the EOS code, which is all ones (RFC 7541 5.2). */
+const MAX_PADDING_BITS = 7;
+
+const EMIT = 0x1_0000;
+const FAIL = 0x2_0000;
+
+interface Code {
+  readonly codes: Uint32Array;
+  readonly lengths: Uint8Array;
+}
+
+interface Machine {
+  /** For state * 16 + nibble: next state, the octet to emit in bits 8-15, EMIT, FAIL. */
+  readonly steps: Uint32Array;
+  /** 1 for the states in which a string may end. */
+  readonly accepting: Uint8Array;
+}
+
+let code: Code | undefined;
+let machine: Machine | undefined;
+
+function buildCode(): Code {
+  const lengths = Uint8Array.from(CODE_LENGTHS, (digit) => Number.parseInt(digit, RADIX));
+  const codes = new Uint32Array(SYMBOLS);
+  const order = [...lengths.keys()].toSorted((a, b) => lengths[a]! - lengths[b]! || a - b);
+  let next = 0;
+  let previous = lengths[order[0]!]!;
+  for (const symbol of order) {
+    next = (next << (lengths[symbol]! - previous)) >>> 0;
+    previous = lengths[symbol]!;
+    codes[symbol] = next++;
+  }
+  return { codes, lengths };
+}
+
+/** The code as a binary tree: `children[2 * node + bit]` is a node, or -1 - symbol for a leaf. */
+function buildTree({ codes, lengths }: Code): Int32Array {
+  const children = new Int32Array(2 * STATES);
+  let nodes = 1;
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) {
+    let node = 0;
+    for (let bit = lengths[symbol]! - 1; bit > 0; bit--) {
+      const slot = 2 * node + ((codes[symbol]! >>> bit) & 1);
+      if (children[slot] === 0) children[slot] = nodes++;
+      node = children[slot]!;
+    }
+    children[2 * node + (codes[symbol]! & 1)] = -1 - symbol;
+  }
+  return children;
+}
+
+function buildMachine(): Machine {
+  code ??= buildCode();
+  const children = buildTree(code);
+  const steps = new Uint32Array(STATES * NIBBLES);
+  for (let state = 0; state < STATES; state++) {
+    for (let nibble = 0; nibble < NIBBLES; nibble++) steps[state * NIBBLES + nibble] = walk(children, state, nibble);
+  }
+  const accepting = new Uint8Array(STATES);
+  let node = 0;
+  for (let depth = 0; depth <= MAX_PADDING_BITS; depth++) {
+    accepting[node] = 1;
+    node = children[2 * node + 1]!;
+  }
+  return { steps, accepting };
+}
+
+/** No code is shorter than 5 bits, so 4 bits emit at most one octet. */
+function walk(children: Int32Array, from: number, nibble: number): number {
+  let node = from;
+  let emitted = 0;
+  for (let bit = 3; bit >= 0; bit--) {
+    const child = children[2 * node + ((nibble >>> bit) & 1)]!;
+    if (child === -1 - EOS) return FAIL;
+    if (child < 0) emitted = EMIT | ((-1 - child) << 8);
+    node = child < 0 ? 0 : child;
+  }
+  return emitted | node;
+}
+
+/**
+ * Decodes `input[start, end)` as latin1 text; undefined when it contains EOS or is not padded with at most 7 bits of it.
+ *
+ * @see RFC 7541 5.2
+ */
+export function decodeHuffman(input: Uint8Array, start: number, end: number): string | undefined {
+  machine ??= buildMachine();
+  const { steps, accepting } = machine;
+  // The shortest code has 5 bits.
+  const output = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / 5));
+  let length = 0;
+  let state = 0;
+  for (let at = start; at < end; at++) {
+    const octet = input[at]!;
+    const high = steps[state * NIBBLES + (octet >>> 4)]!;
+    if ((high & EMIT) !== 0) output[length++] = (high >>> 8) & 0xff;
+    const low = steps[(high & 0xff) * NIBBLES + (octet & 0x0f)]!;
+    if ((low & EMIT) !== 0) output[length++] = (low >>> 8) & 0xff;
+    if (((high | low) & FAIL) !== 0) return undefined;
+    state = low & 0xff;
+  }
+  return accepting[state] === 1 ? output.toString('latin1', 0, length) : undefined;
+}
+
+/** Octets that `encodeHuffman` writes for latin1 `text`. */
+export function huffmanLength(text: string): number {
+  code ??= buildCode();
+  let bits = 0;
+  for (let index = 0; index < text.length; index++) bits += code.lengths[text.charCodeAt(index) & 0xff]!;
+  return Math.ceil(bits / 8);
+}
+
+/** Writes latin1 `text` at `output[at]`, which must have `huffmanLength(text)` octets of room; answers the end. */
+export function encodeHuffman(text: string, output: Uint8Array, at: number): number {
+  code ??= buildCode();
+  let to = at;
+  let pending = 0;
+  let bits = 0;
+  for (let index = 0; index < text.length; index++) {
+    const symbol = text.charCodeAt(index) & 0xff;
+    // Bit by bit chunks of at most 8 keep `pending` below 2^16, whatever the code's length.
+    for (let left = code.lengths[symbol]!; left > 0; ) {
+      const take = Math.min(8, left);
+      left -= take;
+      pending = (pending << take) | ((code.codes[symbol]! >>> left) & ((1 << take) - 1));
+      bits += take;
+      if (bits >= 8) {
+        bits -= 8;
+        output[to++] = (pending >>> bits) & 0xff;
+        pending &= (1 << bits) - 1;
+      }
+    }
+  }
+  if (bits > 0) output[to++] = ((pending << (8 - bits)) | (0xff >>> bits)) & 0xff;
+  return to;
+}

@@ -1,0 +1,296 @@
+import type { Connection } from './connection.ts';
+import { DataReceiver } from './data-receiver.ts';
+import { ErrorCode } from './error-code.ts';
+import { CLIENT_PREFACE, Flag, FrameType, PAYLOAD_BYTES, readUint31, readUint32 } from './frame.ts';
+import { type FrameHandler, FrameParser, type PayloadMode } from './frame-parser.ts';
+import { HeaderReceiver } from './header-receiver.ts';
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from './limits.ts';
+
+/** The receiving half of a connection: frames in, events out. Every frame on the right stream, of the right length. */
+export class FrameReceiver implements FrameHandler {
+  readonly #connection: Connection;
+  readonly #parser: FrameParser;
+  readonly #data: DataReceiver;
+  readonly #headers: HeaderReceiver;
+  /** Octets of the client's preface that have come (server). */
+  #prefaceBytes: number;
+  #settingsCame = false;
+  #pongs = 0;
+  #type = 0;
+  #flags = 0;
+  #id = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#parser = new FrameParser(this);
+    this.#data = new DataReceiver(connection);
+    this.#headers = new HeaderReceiver(connection);
+    this.#prefaceBytes = connection.role === 'server' ? 0 : CLIENT_PREFACE.length;
+  }
+
+  push(memory: Uint8Array, start: number, end: number): void {
+    if (this.#connection.failed) return;
+    let at = start;
+    if (this.#prefaceBytes < CLIENT_PREFACE.length) at = this.#readPreface(memory, at, end);
+    this.#parser.push(memory, at, end);
+    this.#checkQueue();
+  }
+
+  begin(type: number, flags: number, id: number, length: number): PayloadMode {
+    this.#type = type;
+    this.#flags = flags;
+    this.#id = id;
+    this.#checkQueue();
+    const connection = this.#connection;
+    if (connection.failed) return 'stop';
+    if (length > connection.options.maxFrameBytes) return this.#fail(ErrorCode.FRAME_SIZE_ERROR, 'frame too large');
+    if (!this.#settingsCame && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
+      return this.#fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
+    const unfinished = this.#headers.unfinished;
+    if (unfinished !== 0 && (type !== FrameType.CONTINUATION || id !== unfinished))
+      return this.#fail(ErrorCode.PROTOCOL_ERROR, 'header block interrupted');
+    const mode = type === FrameType.DATA ? this.#beginData(length) : this.#beginOther(length);
+    return connection.failed ? 'stop' : mode;
+  }
+
+  piece(memory: Uint8Array, start: number, end: number): void {
+    this.#data.piece(memory, start, end);
+    if (this.#connection.failed) this.#parser.stop();
+  }
+
+  whole(memory: Uint8Array, start: number, end: number): void {
+    switch (this.#type) {
+      case FrameType.HEADERS:
+        this.#headers.headers(this.#flags, this.#id, memory, [start, end]);
+        break;
+      case FrameType.CONTINUATION:
+        this.#headers.continuation(this.#flags, memory, start, end);
+        break;
+      case FrameType.SETTINGS:
+        this.#settings(memory, start, end);
+        break;
+      case FrameType.PING:
+        this.#ping(memory, start);
+        break;
+      case FrameType.GOAWAY:
+        this.#goaway(readUint31(memory, start), readUint32(memory, start + 4));
+        break;
+      case FrameType.WINDOW_UPDATE:
+        this.#windowUpdate(readUint31(memory, start));
+        break;
+      default:
+        this.#reset(readUint32(memory, start));
+    }
+    if (this.#connection.failed) this.#parser.stop();
+  }
+
+  #readPreface(memory: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#prefaceBytes < CLIENT_PREFACE.length) {
+      if (memory[at++] !== CLIENT_PREFACE[this.#prefaceBytes++]) {
+        this.#fail(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client: preface expected');
+        return end;
+      }
+    }
+    return at;
+  }
+
+  #fail(code: number, message: string): 'stop' {
+    this.#connection.fail(code, message);
+    this.#parser.stop();
+    return 'stop';
+  }
+
+  /** A peer that makes us answer and does not read the answers. */
+  #checkQueue(): void {
+    const { control, urgent, options } = this.#connection;
+    if (control.bytes + urgent.bytes > options.maxControlBytes)
+      this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many control frames wait for the peer to read');
+  }
+
+  #beginData(length: number): PayloadMode {
+    if (this.#id === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'DATA on stream 0');
+    this.#data.begin(this.#flags, this.#id, length);
+    return 'pieces';
+  }
+
+  /** Checks stream and length of everything but DATA. */
+  #beginOther(length: number): PayloadMode {
+    switch (this.#type) {
+      case FrameType.HEADERS:
+        this.#connection.uselessFrames = 0;
+        return this.#beginBlock(length);
+      case FrameType.CONTINUATION:
+        if (this.#headers.unfinished === 0)
+          return this.#fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without a header block');
+        return this.#beginBlock(length);
+      case FrameType.PRIORITY:
+        return this.#beginPriority(length);
+      case FrameType.RST_STREAM:
+        return this.#require(length === PAYLOAD_BYTES.RST_STREAM, this.#id !== 0);
+      case FrameType.SETTINGS:
+        return this.#beginSettings(length);
+      case FrameType.PING:
+        return this.#require(length === PAYLOAD_BYTES.PING, this.#id === 0);
+      case FrameType.GOAWAY:
+        return this.#beginGoaway(length);
+      case FrameType.WINDOW_UPDATE:
+        return this.#require(length === PAYLOAD_BYTES.WINDOW_UPDATE, true);
+      case FrameType.PUSH_PROMISE:
+        // Clients forbid it (ENABLE_PUSH 0) and must not send it. RFC 9113 6.6, 8.4
+        return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PUSH_PROMISE');
+      default:
+        this.#connection.countUseless();
+        return 'skip';
+    }
+  }
+
+  #require(rightLength: boolean, rightStream: boolean): PayloadMode {
+    if (!rightStream) return this.#fail(ErrorCode.PROTOCOL_ERROR, `frame of type ${this.#type} on stream ${this.#id}`);
+    if (!rightLength) return this.#fail(ErrorCode.FRAME_SIZE_ERROR, `frame of type ${this.#type} has a wrong length`);
+    return 'whole';
+  }
+
+  #beginBlock(length: number): PayloadMode {
+    if (this.#headers.exceeds(length)) return this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'header block too large');
+    return this.#require(true, this.#id !== 0);
+  }
+
+  #beginPriority(length: number): PayloadMode {
+    this.#connection.countUseless();
+    if (this.#id === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY on stream 0');
+    // RFC 9113 6.3: a stream error, but idle streams cannot be reset
+    if (length !== PAYLOAD_BYTES.PRIORITY) {
+      if (this.#connection.isIdle(this.#id))
+        return this.#fail(ErrorCode.FRAME_SIZE_ERROR, 'PRIORITY of a wrong length');
+      this.#connection.streamError(this.#id, ErrorCode.FRAME_SIZE_ERROR);
+    }
+    return 'skip';
+  }
+
+  #beginSettings(length: number): PayloadMode {
+    const ack = (this.#flags & Flag.ACK) !== 0;
+    const mode = this.#require(ack ? length === 0 : length % PAYLOAD_BYTES.SETTING === 0, this.#id === 0);
+    if (length / PAYLOAD_BYTES.SETTING > this.#connection.options.maxSettingsEntries)
+      return this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many settings');
+    this.#settingsCame = true;
+    return mode;
+  }
+
+  #beginGoaway(length: number): PayloadMode {
+    const { maxHeaderBlockBytes } = this.#connection.options;
+    // Debug data is collected with the payload and dropped: no more of it than of a header block
+    return this.#require(length >= PAYLOAD_BYTES.GOAWAY && length <= maxHeaderBlockBytes, this.#id === 0);
+  }
+
+  #settings(memory: Uint8Array, start: number, end: number): void {
+    const connection = this.#connection;
+    if ((this.#flags & Flag.ACK) !== 0) {
+      this.#settingsAcked();
+      return;
+    }
+    const { peer } = connection;
+    const before = peer.streamWindowBytes;
+    const error = peer.apply(memory, start, end);
+    if (error !== undefined) {
+      this.#fail(error.code, error.message);
+      return;
+    }
+    connection.encoder.limitTable(peer.leastHeaderTableBytes);
+    connection.encoder.limitTable(peer.headerTableBytes);
+    const delta = peer.streamWindowBytes - before;
+    for (const stream of connection.streams.values()) {
+      stream.sendWindow += delta;
+      if (stream.sendWindow > MAX_WINDOW_BYTES) {
+        this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'SETTINGS makes a window too large');
+        return;
+      }
+    }
+    connection.control.settingsAck();
+    connection.events.settings();
+    if (delta > 0) connection.wakeAll();
+  }
+
+  #settingsAcked(): void {
+    const connection = this.#connection;
+    if (connection.settingsAcked) {
+      this.#fail(ErrorCode.PROTOCOL_ERROR, 'SETTINGS acknowledged that were not sent');
+      return;
+    }
+    connection.settingsAcked = true;
+    const delta = Math.min(0, connection.options.streamWindowBytes - DEFAULT_WINDOW_BYTES);
+    for (const stream of connection.streams.values()) stream.receiveWindow += delta;
+  }
+
+  #ping(memory: Uint8Array, at: number): void {
+    const connection = this.#connection;
+    if ((this.#flags & Flag.ACK) === 0) {
+      connection.urgent.pong(memory, at);
+      return;
+    }
+    const number = readUint32(memory, at + 4);
+    if (readUint32(memory, at) !== 0 || number <= this.#pongs || number > connection.pingsSent) return;
+    this.#pongs = number;
+    connection.events.pong();
+  }
+
+  #goaway(last: number, code: number): void {
+    const connection = this.#connection;
+    connection.goawayReceived = true;
+    connection.events.goaway(last, code);
+    if (connection.role === 'server') return;
+    // RFC 9113 6.8: streams above the last id were not processed and may be tried again elsewhere
+    for (const stream of connection.streams.values()) {
+      if (stream.id <= last || stream.closed) continue;
+      connection.forget(stream);
+      connection.events.reset(stream.id, ErrorCode.REFUSED_STREAM, false);
+    }
+  }
+
+  #windowUpdate(increment: number): void {
+    const connection = this.#connection;
+    if (this.#id === 0) {
+      this.#connectionWindowUpdate(increment);
+      return;
+    }
+    const stream = connection.streams.get(this.#id);
+    if (stream === undefined) {
+      if (connection.isIdle(this.#id) && !connection.isIgnored(this.#id))
+        this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
+      return;
+    }
+    // RFC 9113 6.9: an increment of 0 is an error
+    if (increment === 0) connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
+    else if (stream.sendWindow + increment > MAX_WINDOW_BYTES)
+      connection.streamError(stream.id, ErrorCode.FLOW_CONTROL_ERROR);
+    else {
+      stream.sendWindow += increment;
+      connection.wake(stream);
+    }
+  }
+
+  #connectionWindowUpdate(increment: number): void {
+    const connection = this.#connection;
+    if (increment === 0) this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
+    else if (connection.sendWindow + increment > MAX_WINDOW_BYTES)
+      this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE makes the window of the connection too large');
+    else {
+      connection.sendWindow += increment;
+      connection.wakeAll();
+    }
+  }
+
+  #reset(code: number): void {
+    const connection = this.#connection;
+    const stream = connection.streams.get(this.#id);
+    if (stream === undefined) {
+      if (connection.isIdle(this.#id) && !connection.isIgnored(this.#id))
+        this.#fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
+      return;
+    }
+    if (stream.closed) return;
+    connection.forget(stream);
+    connection.countReset();
+    if (!connection.failed) connection.events.reset(stream.id, code, false);
+  }
+}

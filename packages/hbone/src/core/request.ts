@@ -1,0 +1,86 @@
+/**
+ * Which header blocks are well formed. A malformed one is a stream error of type PROTOCOL_ERROR (RFC 9113 8.1.1) and
+ * never reaches the user; what is well formed and not wanted is the user's to answer.
+ */
+import type { Field, Fields } from './contract.ts';
+
+/** RFC 9110 5.6.2 without capitals (RFC 9113 8.2.1). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** A method is a token, case-sensitive. RFC 9110 9.1 */
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what RFC 9113 8.2.1 forbids
+const FORBIDDEN_IN_VALUE = /[\0\r\n]|^[ \t]|[ \t]$/;
+/**
+ * `host`, `host:port`, `[v6]` or `[v6]:port` of RFC 3986 characters. More than one colon needs brackets, and user
+ * information is not allowed: the form of CONNECT is host and port (RFC 9110 9.3.6).
+ */
+const AUTHORITY = /^(?:[\w\-.~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
+const STATUS = /^[1-9]\d\d$/;
+
+/** RFC 9113 8.2.2 */
+const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+const REQUEST_PSEUDO: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path']);
+const RESPONSE_PSEUDO: ReadonlySet<string> = new Set([':status']);
+const NO_PSEUDO: ReadonlySet<string> = new Set();
+
+/** `connect` or `other` for a well-formed request, undefined for a malformed one. RFC 9113 8.3.1, 8.5; hbone.md §3.1 */
+export function evaluateRequest(fields: Fields): 'connect' | 'other' | undefined {
+  if (!areFieldsValid(fields, REQUEST_PSEUDO)) return undefined;
+  const method = valueOf(fields, ':method');
+  const authority = valueOf(fields, ':authority');
+  const scheme = valueOf(fields, ':scheme');
+  const path = valueOf(fields, ':path');
+  if (method === 'CONNECT') {
+    const wellFormed = scheme === undefined && path === undefined && authority !== undefined;
+    return wellFormed && AUTHORITY.test(authority) ? 'connect' : undefined;
+  }
+  return method !== undefined && METHOD.test(method) && scheme && path ? 'other' : undefined;
+}
+
+/** The status of a well-formed response, undefined for a malformed one. RFC 9113 8.3.2 */
+export function evaluateResponse(fields: Fields): number | undefined {
+  const status = valueOf(fields, ':status');
+  if (status === undefined || !STATUS.test(status) || !areFieldsValid(fields, RESPONSE_PSEUDO)) return undefined;
+  return Number(status);
+}
+
+/** Whether a block may follow the content of a message. RFC 9113 8.1 */
+export function areTrailersValid(fields: Fields): boolean {
+  return areFieldsValid(fields, NO_PSEUDO);
+}
+
+function valueOf(fields: Fields, name: string): string | undefined {
+  for (const field of fields) {
+    if (field[0] === name) return field[1];
+    if (!field[0].startsWith(':')) return undefined;
+  }
+  return undefined;
+}
+
+function areFieldsValid(fields: Fields, pseudo: ReadonlySet<string>): boolean {
+  let regular = false;
+  for (let index = 0; index < fields.length; index++) {
+    const field = fields[index]!;
+    if (field[0].startsWith(':')) {
+      // RFC 9113 8.3: known ones only, once, before all others
+      if (regular || !pseudo.has(field[0]) || fields.findIndex(([name]) => name === field[0]) !== index) return false;
+      if (FORBIDDEN_IN_VALUE.test(field[1])) return false;
+    } else {
+      regular = true;
+      if (!isRegularValid(field)) return false;
+    }
+  }
+  return true;
+}
+
+function isRegularValid([name, value]: Field): boolean {
+  if (!NAME.test(name) || CONNECTION_SPECIFIC.has(name)) return false;
+  if (name === 'te' && value !== 'trailers') return false;
+  return !FORBIDDEN_IN_VALUE.test(value);
+}
