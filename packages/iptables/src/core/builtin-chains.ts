@@ -1,0 +1,23 @@
+import type { TableName } from './rule.ts';
+
+/** Built-in chains in hook order, tables in the order the nft variant of `iptables-save` prints them. */
+const BUILT_IN: { readonly [T in TableName]: readonly string[] } = {
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+  security: ['INPUT', 'FORWARD', 'OUTPUT'],
+  raw: ['PREROUTING', 'OUTPUT'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+};
+
+/** Tables in listing order. */
+export const TABLE_NAMES: readonly TableName[] = Object.keys(BUILT_IN).filter(isTableName);
+
+/** Names of the built-in chains of a table, in hook order. */
+export function builtInChains(table: TableName): readonly string[] {
+  return BUILT_IN[table];
+}
+
+/** Whether `name` is a table this package knows. */
+export function isTableName(name: string): name is TableName {
+  return Object.hasOwn(BUILT_IN, name);
+}

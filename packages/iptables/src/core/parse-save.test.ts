@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  buildAmbientPodRules,
+  buildListing,
+  buildTable,
+  type Match,
+  parseSave,
+  type Rule,
+  renderRestore,
+  renderRule,
+  renderSave,
+  type Target,
+} from '@ambientmesh/iptables';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures', name), 'utf8');
+const invalid = (message: RegExp) =>
+  expect.objectContaining({ code: 'IPTABLES_SAVE_INVALID', message: expect.stringMatching(message) });
+
+test('a save of other software comes back byte for byte', () => {
+  const text = fixture('docker-and-kube-proxy.save');
+  expect(renderSave(parseSave(text, 'ipv4'))).toBe(text);
+});
+
+test.each(['tproxy.v4', 'tproxy.v6', 'tproxy-dns.v4', 'tproxy-dns.v6'])(
+  '%s: listing and payload parse to data',
+  (name) => {
+    const family = name.endsWith('v4') ? 'ipv4' : 'ipv6';
+    const built = buildAmbientPodRules({ capture: 'tproxy', dns: name.includes('dns') });
+    const wanted = family === 'ipv4' ? built.v4 : built.v6;
+    if (wanted === undefined) throw new Error('expected IPv6 rules');
+    expect(parseSave(fixture(`${name}.save`), family)).toEqual(buildListing(wanted));
+    expect(parseSave(fixture(`${name}.restore`), family)).toEqual(wanted);
+  },
+);
+
+test('counters, comments and positions', () => {
+  const text =
+    '# x\n*filter\n:INPUT DROP [1:2]\n[3:4] -A INPUT -m comment --comment -j -j ACCEPT\n-I INPUT -j DROP\nCOMMIT\n';
+  expect(parseSave(text, 'ipv4').tables[0]).toEqual({
+    name: 'filter',
+    chains: [{ name: 'INPUT', policy: 'DROP', counters: { packets: 1, bytes: 2 } }],
+    rules: [
+      {
+        chain: 'INPUT',
+        matches: [{ match: 'comment', text: '-j' }],
+        target: { target: 'ACCEPT' },
+        counters: { packets: 3, bytes: 4 },
+      },
+      { chain: 'INPUT', matches: [], target: { target: 'DROP' }, position: 1 },
+    ],
+  });
+});
+
+test.each([
+  '-m owner --socket-exists -j ACCEPT',
+  '-m set --match-set a,b dst,src -j SNAT --to-source 1.2.3.4',
+  '-m limit --limit 3/min -j LOG --log-prefix "a \\"b\\" " --log-level 7',
+  '-f -j DROP',
+  '! -f -j DROP',
+  '-s 10.0.0.0/255.0.255.0 -j DROP',
+  '-p tcp -m tcp --tcp-flags SYN,ACK SYN --dport 1:65535 -j DROP',
+  '-p tcp -m tcp --dport 99999 -j DROP',
+  '-m mark --mark 7 -j DROP',
+  '-m conntrack --ctstate NEW,WHATEVER -j DROP',
+  '-p udp --dport 53 -j REDIRECT --to-ports 15053',
+  '-j REDIRECT --to-ports 1-2 --random',
+  '-j TPROXY --on-port 1 --on-ip 0.0.0.0 --tproxy-mark 0x1/0xff',
+  '-j UNKNOWN',
+  '-g CHAIN',
+  '-m comment --comment ""',
+  '',
+])('%s is kept as written', (body) => {
+  const line = `-A INPUT${body && ` ${body}`}`;
+  for (const table of ['filter', 'nat', 'mangle', 'raw'])
+    expect(renderSave(parseSave(`*${table}\n${line}\nCOMMIT\n`, 'ipv4'))).toBe(`*${table}\n${line}\nCOMMIT\n`);
+});
+
+test.each([
+  { text: '*filter\n', message: /^line 2, column 1: table filter has no COMMIT/ },
+  { text: 'filter\n', message: /^line 1, column 1: want a table/ },
+  { text: '*broute\nCOMMIT\n', message: /^line 1, column 2: "broute" is no table/ },
+  { text: '*filter\n:INPUT\nCOMMIT\n', message: /^line 2, column 1: want a chain/ },
+  { text: '*filter\n-Z INPUT\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
+  { text: '*filter\n-A\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
+  { text: '*nat\n-A INPUT -m comment --comment "x\nCOMMIT\n', message: /^line 2, column 31: this quote does not end/ },
+])('$text is refused with its place', ({ text, message }) => {
+  expect(() => parseSave(text, 'ipv4')).toThrowError(invalid(message));
+});
+
+test('random text parses or is refused, nothing else (property)', () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom('*nat', 'COMMIT', ':A - [0:0]', '-A A -p tcp'),
+    fc
+      .array(fc.constantFrom('-A', '!', '-m', 'tcp', '"', '-j', '--dport', '1', '-s'), { maxLength: 8 })
+      .map((w) => w.join(' ')),
+  );
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
+      try {
+        parseSave(lines.join('\n'), 'ipv4');
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'IPTABLES_SAVE_INVALID' });
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const negated = fc.option(fc.constant({ negated: true as const }), { nil: {} });
+const port = fc.integer({ min: 0, max: 65_535 });
+const ports = fc
+  .tuple(port, port)
+  .map(([a, b]) => (a === b ? { first: a } : { first: Math.min(a, b), last: Math.max(a, b) }));
+const bits = fc.integer({ min: 0, max: 0xffff_ffff });
+const mark = fc.record({ value: bits, mask: bits });
+const name = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_-]{0,12}\+?$/);
+const match: fc.Arbitrary<Match> = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('source', 'destination'), fc.ipV4(), fc.integer({ min: 0, max: 32 }), negated)
+    .map(([which, address, prefixLength, not]) => ({ match: which, address, prefixLength, ...not }) as Match),
+  fc
+    .tuple(fc.constantFrom('in-interface', 'out-interface'), name, negated)
+    .map(([which, interfaceName, not]) => ({ match: which, name: interfaceName, ...not }) as Match),
+  fc
+    .tuple(fc.constantFrom('tcp', 'udp', 'icmp', '47'), negated)
+    .map(([protocol, not]) => ({ match: 'protocol', protocol, ...not }) as Match),
+  fc
+    .tuple(fc.constantFrom('tcp', 'udp'), fc.tuple(ports, negated), fc.tuple(ports, negated))
+    .map(
+      ([which, [from, notFrom], [to, notTo]]) =>
+        ({ match: which, sourcePort: { ...from, ...notFrom }, destinationPort: { ...to, ...notTo } }) as Match,
+    ),
+  fc
+    .tuple(fc.constantFrom('mark', 'connmark'), mark, negated)
+    .map(([which, value, not]) => ({ match: which, mark: value, ...not }) as Match),
+  fc.constant<Match>({ match: 'conntrack', states: ['NEW', 'ESTABLISHED'] }),
+  fc
+    .string({ minLength: 1 })
+    .filter((text) => !/[\n\r\0]/.test(text))
+    .map((text): Match => ({ match: 'comment', text })),
+  fc.constant<Match>({ match: 'raw', text: '-m owner --uid-owner 0' }),
+);
+const target: fc.Arbitrary<Target> = fc.oneof(
+  fc.constantFrom<Target>({ target: 'ACCEPT' }, { target: 'jump', chain: 'MINE' }, { target: 'goto', chain: 'MINE' }),
+  mark.map((value): Target => ({ target: 'CONNMARK', operation: 'set-xmark', mark: value })),
+  fc
+    .tuple(bits, bits)
+    .map(([nfmask, ctmask]): Target => ({ target: 'CONNMARK', operation: 'save-mark', nfmask, ctmask })),
+  fc.constant<Target>({ target: 'raw', text: 'LOG --log-prefix "a b"' }),
+);
+const own: fc.Arbitrary<Target> = fc.oneof(
+  target,
+  fc.tuple(port, mark).map(([onPort, value]): Target => ({ target: 'TPROXY', onPort, onIp: '0.0.0.0', mark: value })),
+);
+const rule: fc.Arbitrary<Rule> = fc.record(
+  { chain: fc.constantFrom('PREROUTING', 'MINE'), matches: fc.array(match, { maxLength: 5 }), target: own },
+  { requiredKeys: ['chain', 'matches'] },
+);
+
+test('rules come back from their text as the same data (property)', () => {
+  fc.assert(
+    fc.property(fc.array(rule, { maxLength: 5 }), (rules) => {
+      const chains = [{ name: 'PREROUTING', policy: 'ACCEPT' as const }, { name: 'MINE' }];
+      const ruleSet = { family: 'ipv4' as const, tables: [buildTable('mangle', chains, rules)] };
+      expect(parseSave(renderSave(ruleSet, { counters: false }), 'ipv4')).toEqual(ruleSet);
+      expect(parseSave(renderSave(buildListing(ruleSet), { counters: false }), 'ipv4')).toEqual(buildListing(ruleSet));
+      expect(buildListing(buildListing(ruleSet))).toEqual(buildListing(ruleSet));
+    }),
+  );
+});
+
+const impossible: readonly Rule[] = [
+  { chain: 'A B', matches: [] },
+  { chain: '-F', matches: [] },
+  { chain: 'A', matches: [{ match: 'in-interface', name: 'eth0 -j ACCEPT' }] },
+  { chain: 'A', matches: [{ match: 'in-interface', name: 'eth0\n-F' }] },
+  { chain: 'A', matches: [{ match: 'comment', text: 'x\n-F' }] },
+  { chain: 'A', matches: [{ match: 'raw', text: '' }] },
+  { chain: 'A', matches: [{ match: 'tcp', implicit: true }] },
+  { chain: 'A', matches: [{ match: 'tcp', destinationPort: { first: 70_000 } }] },
+  { chain: 'A', matches: [{ match: 'tcp', destinationPort: { first: 9, last: 8 } }] },
+  { chain: 'A', matches: [{ match: 'mark', mark: { value: -1, mask: 0 } }] },
+];
+test.each(impossible)('impossible rule %j is refused', (bad) => {
+  expect(() => renderRule(bad)).toThrowError(expect.objectContaining({ code: 'IPTABLES_RULE_INVALID' }));
+});
+
+test('a target of another table is refused', () => {
+  const redirect: Rule = { chain: 'A', matches: [], target: { target: 'REDIRECT', toPorts: { first: 1 } } };
+  expect(() => buildTable('mangle', [], [redirect])).toThrowError(/REDIRECT.*not for table mangle/);
+});
+
+test('a restore payload sets policies, and leaves empty tables out', () => {
+  const tables = [
+    buildTable('raw', [], []),
+    buildTable('filter', [{ name: 'INPUT', policy: 'DROP' }, { name: 'X' }], []),
+  ];
+  expect(renderRestore({ family: 'ipv4', tables })).toBe('* filter\n:INPUT DROP [0:0]\n-N X\nCOMMIT\n');
+});

@@ -1,0 +1,42 @@
+/**
+ * Stable names of what can go wrong; new ones may be added in a minor version.
+ * - `IPTABLES_TOOL_MISSING`: a program is not installed; the message says which package has it.
+ * - `IPTABLES_PERMISSION`: this process may not enter the namespace or change its firewall.
+ * - `IPTABLES_NAMESPACE_GONE`: the namespace does not exist (any more) or is not a network namespace.
+ * - `IPTABLES_LOCKED`: another program held the xtables lock for too long (legacy backend only).
+ * - `IPTABLES_RESTORE_FAILED`: the kernel or the tool refused a rule; `line` says which line of the payload.
+ * - `IPTABLES_SAVE_FAILED`: the rules could not be read back.
+ * - `IPTABLES_ROUTING_FAILED`: the policy route or its rule could not be read or changed.
+ * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break).
+ * - `IPTABLES_SAVE_INVALID`: text that is not `iptables-save` output; the message has line and column.
+ */
+export type IptablesErrorCode =
+  | 'IPTABLES_TOOL_MISSING'
+  | 'IPTABLES_PERMISSION'
+  | 'IPTABLES_NAMESPACE_GONE'
+  | 'IPTABLES_LOCKED'
+  | 'IPTABLES_RESTORE_FAILED'
+  | 'IPTABLES_SAVE_FAILED'
+  | 'IPTABLES_ROUTING_FAILED'
+  | 'IPTABLES_RULE_INVALID'
+  | 'IPTABLES_SAVE_INVALID';
+
+/** What an {@link IptablesError} may carry besides its message. */
+export interface IptablesErrorOptions extends ErrorOptions {
+  /** Line of the payload or of the parsed text, from 1. */
+  readonly line?: number;
+}
+
+/** Failure of this package. Branch on `code` (stable, semver); the message is for people and may change. */
+export class IptablesError extends Error {
+  override readonly name = 'IptablesError';
+  readonly code: IptablesErrorCode;
+  /** Line of the restore payload (or of the parsed text) that was refused, from 1; undefined if unknown. */
+  readonly line: number | undefined;
+
+  constructor(code: IptablesErrorCode, message: string, options?: IptablesErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.line = options?.line;
+  }
+}

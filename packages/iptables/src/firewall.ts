@@ -1,0 +1,73 @@
+import { parseSave } from './core/parse-save.ts';
+import type { Family, RuleSet } from './core/rule.ts';
+import { IptablesError } from './errors.ts';
+import type { ToolResult } from './run-tool.ts';
+import { type FamilyTools, missing } from './tools.ts';
+import type { Workplace } from './workplace.ts';
+
+/**
+ * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, `IPTABLES_PERMISSION`,
+ * `IPTABLES_TOOL_MISSING`.
+ */
+export async function readFirewall(place: Workplace, family: Family): Promise<RuleSet> {
+  const tools = familyTools(place, family);
+  const result = await place.run([tools.save]);
+  if (result.status === 0) return parseSave(result.stdout, family);
+  throw toolError(place, tools.save, result) ?? saveError(place, tools.save, result);
+}
+
+/**
+ * Hands one payload to `iptables-restore --noflush`. Atomic by table: when it throws, tables before the one that
+ * failed have changed. Throws `IPTABLES_RESTORE_FAILED` with the line, `IPTABLES_LOCKED`, `IPTABLES_PERMISSION`.
+ */
+export async function restoreFirewall(place: Workplace, family: Family, payload: string): Promise<void> {
+  if (payload === '') return;
+  const { restore, waitArguments } = familyTools(place, family);
+  const result = await place.run([restore, '--noflush', '-v', ...waitArguments], payload);
+  if (result.status === 0) return;
+  throw toolError(place, restore, result) ?? restoreError(place, restore, result, payload);
+}
+
+function familyTools(place: Workplace, family: Family): FamilyTools {
+  const tools = family === 'ipv4' ? place.tools.v4 : place.tools.v6;
+  if (tools === undefined) throw missing('ip6tables-restore', 'iptables');
+  return tools;
+}
+
+function toolError(place: Workplace, program: string, { stderr }: ToolResult): IptablesError | undefined {
+  const text = `${program} in ${place.namespace.label}: ${oneLine(stderr)}`;
+  if (/holding the xtables lock|another app/i.test(stderr))
+    return new IptablesError('IPTABLES_LOCKED', `${text} (which program changes the firewall all the time?)`);
+  if (/permission denied|not permitted|must be root/i.test(stderr))
+    return new IptablesError('IPTABLES_PERMISSION', `${text} (needs CAP_NET_ADMIN and CAP_NET_RAW there)`);
+  return undefined;
+}
+
+function saveError(place: Workplace, program: string, { status, stderr }: ToolResult): IptablesError {
+  return new IptablesError(
+    'IPTABLES_SAVE_FAILED',
+    `${program} in ${place.namespace.label}: status ${status}: ${oneLine(stderr)}`,
+  );
+}
+
+function restoreError(
+  place: Workplace,
+  program: string,
+  { status, stderr }: ToolResult,
+  payload: string,
+): IptablesError {
+  const found = /line:? (\d+)/.exec(stderr)?.[1];
+  const line = found === undefined ? undefined : Number(found);
+  const rule = line === undefined ? undefined : payload.split('\n')[line - 1];
+  const where = line === undefined ? '' : `, line ${line}${rule ? ` (${rule})` : ''}`;
+  return new IptablesError(
+    'IPTABLES_RESTORE_FAILED',
+    `${program} in ${place.namespace.label}: status ${status}${where}: ${oneLine(stderr)}`,
+    line === undefined ? {} : { line },
+  );
+}
+
+function oneLine(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Try `'));
+  return lines.join('; ') || 'no message';
+}

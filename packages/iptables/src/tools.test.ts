@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { applyRules, buildAmbientPodRules, findTools, IptablesError, type Tools } from '@ambientmesh/iptables';
+import { expect, test } from 'vitest';
+
+/** Programs that need no root: each one only prints its version. */
+function fakePrograms(names: Readonly<Record<string, string>>) {
+  const directory = mkdtempSync(join(tmpdir(), 'iptables-tools-'));
+  for (const [name, version] of Object.entries(names))
+    writeFileSync(join(directory, name), `#!/bin/sh\necho "${name} ${version}"\n`, { mode: 0o755 });
+  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
+}
+const COMMON = { ip: '', nsenter: '', sh: '' };
+const IPTABLES = { 'iptables-save': 'v1.8.9 (nf_tables)', 'iptables-restore': 'v1.8.9 (nf_tables)' };
+
+test.each([
+  { has: {}, message: 'iptables-restore not found: install iptables (for example: apt-get install iptables)' },
+  { has: IPTABLES, message: 'ip not found: install iproute2 (for example: apt-get install iproute2)' },
+  {
+    has: { ...IPTABLES, ip: '' },
+    message: 'nsenter not found: install util-linux (for example: apt-get install util-linux)',
+  },
+])('what is missing is said: $message', async ({ has, message }) => {
+  using programs = fakePrograms(has);
+  const error: unknown = await findTools({ searchPath: [programs.directory] }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(IptablesError);
+  expect(error).toMatchObject({ code: 'IPTABLES_TOOL_MISSING', message });
+});
+
+test.each([
+  { version: 'v1.8.9 (nf_tables)', backend: 'nft', waitArguments: [] },
+  { version: 'v1.8.9 (legacy)', backend: 'legacy', waitArguments: ['--wait=30'] },
+  { version: 'v1.6.2', backend: 'legacy', waitArguments: ['--wait=30'] },
+  { version: 'v1.6.1', backend: 'legacy', waitArguments: [] },
+  { version: 'v2.0.0', backend: 'legacy', waitArguments: ['--wait=30'] },
+  { version: '', backend: 'legacy', waitArguments: [] },
+])('$version is $backend', async ({ version, backend, waitArguments }) => {
+  using programs = fakePrograms({ ...COMMON, 'iptables-save': version, 'iptables-restore': version });
+  const tools = await findTools({ searchPath: [programs.directory] });
+  expect(tools.v4).toMatchObject({ backend, waitArguments });
+  expect(tools.v6).toBeUndefined();
+});
+
+const TOOLS: Tools = {
+  nsenter: '/nonexistent/nsenter',
+  ip: 'ip',
+  shell: 'sh',
+  v4: { save: 's', restore: 'r', backend: 'nft', waitArguments: [] },
+  env: {},
+};
+const rules = buildAmbientPodRules({ capture: 'tproxy' });
+
+test.each([
+  { namespace: '/nonexistent/ns/net', code: 'IPTABLES_NAMESPACE_GONE' },
+  { namespace: '/', code: 'IPTABLES_NAMESPACE_GONE' },
+  { namespace: { fd: 99_999 }, code: 'IPTABLES_NAMESPACE_GONE' },
+  { namespace: '/proc/self/ns/net', code: 'IPTABLES_TOOL_MISSING' },
+])('applying to $namespace is $code', async ({ namespace, code }) => {
+  await expect(applyRules(rules, { namespace, tools: TOOLS })).rejects.toMatchObject({ code });
+});
+
+test('an aborted signal stops before anything is run', async () => {
+  const reason = new Error('enough');
+  const signal = AbortSignal.abort(reason);
+  await expect(applyRules(rules, { namespace: '/proc/self/ns/net', tools: TOOLS, signal })).rejects.toBe(reason);
+});
