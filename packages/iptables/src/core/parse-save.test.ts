@@ -87,7 +87,7 @@ test.each([
   { text: '*filter\n-A\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
   { text: '*nat\n-A INPUT -m comment --comment "x\nCOMMIT\n', message: /^line 2, column 31: this quote does not end/ },
 ])('$text is refused with its place', ({ text, message }) => {
-  expect(() => parseSave(text, 'ipv4')).toThrowError(invalid(message));
+  expect(() => parseSave(text, 'ipv4')).toThrow(invalid(message));
 });
 
 test('random text parses or is refused, nothing else (property)', () => {
@@ -121,22 +121,23 @@ const name = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_-]{0,12}\+?$/);
 const match: fc.Arbitrary<Match> = fc.oneof(
   fc
     .tuple(fc.constantFrom('source', 'destination'), fc.ipV4(), fc.integer({ min: 0, max: 32 }), negated)
-    .map(([which, address, prefixLength, not]) => ({ match: which, address, prefixLength, ...not }) as Match),
+    .map(([which, address, prefixLength, not]) => ({ match: which, address, prefixLength, ...not })),
   fc
     .tuple(fc.constantFrom('in-interface', 'out-interface'), name, negated)
-    .map(([which, interfaceName, not]) => ({ match: which, name: interfaceName, ...not }) as Match),
+    .map(([which, interfaceName, not]) => ({ match: which, name: interfaceName, ...not })),
   fc
     .tuple(fc.constantFrom('tcp', 'udp', 'icmp', '47'), negated)
-    .map(([protocol, not]) => ({ match: 'protocol', protocol, ...not }) as Match),
+    .map(([protocol, not]): Match => ({ match: 'protocol', protocol, ...not })),
   fc
     .tuple(fc.constantFrom('tcp', 'udp'), fc.tuple(ports, negated), fc.tuple(ports, negated))
-    .map(
-      ([which, [from, notFrom], [to, notTo]]) =>
-        ({ match: which, sourcePort: { ...from, ...notFrom }, destinationPort: { ...to, ...notTo } }) as Match,
-    ),
+    .map(([which, [from, notFrom], [to, notTo]]) => ({
+      match: which,
+      sourcePort: { ...from, ...notFrom },
+      destinationPort: { ...to, ...notTo },
+    })),
   fc
     .tuple(fc.constantFrom('mark', 'connmark'), mark, negated)
-    .map(([which, value, not]) => ({ match: which, mark: value, ...not }) as Match),
+    .map(([which, value, not]) => ({ match: which, mark: value, ...not })),
   fc.constant<Match>({ match: 'conntrack', states: ['NEW', 'ESTABLISHED'] }),
   fc
     .string({ minLength: 1 })
@@ -186,12 +187,12 @@ const impossible: readonly Rule[] = [
   { chain: 'A', matches: [{ match: 'mark', mark: { value: -1, mask: 0 } }] },
 ];
 test.each(impossible)('impossible rule %j is refused', (bad) => {
-  expect(() => renderRule(bad)).toThrowError(expect.objectContaining({ code: 'IPTABLES_RULE_INVALID' }));
+  expect(() => renderRule(bad)).toThrow(expect.objectContaining({ code: 'IPTABLES_RULE_INVALID' }));
 });
 
 test('a target of another table is refused', () => {
   const redirect: Rule = { chain: 'A', matches: [], target: { target: 'REDIRECT', toPorts: { first: 1 } } };
-  expect(() => buildTable('mangle', [], [redirect])).toThrowError(/REDIRECT.*not for table mangle/);
+  expect(() => buildTable('mangle', [], [redirect])).toThrow(/REDIRECT.*not for table mangle/);
 });
 
 test('a restore payload sets policies, and leaves empty tables out', () => {
