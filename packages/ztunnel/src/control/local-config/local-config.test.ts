@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { parseLocalConfig } from './local-config.ts';
+
+const workload = (more: string): string =>
+  `workloads:\n- {name: a, namespace: default, workloadIps: [10.1.1.1], ${more}}\n`;
+const service = (vips: string): string =>
+  `services:\n- {name: s, namespace: default, hostname: h, vips: [${vips}], ports: {80: 80}}\n`;
+
+test.each([
+  { text: 'nonsense: 1\n', message: 'unknown field `nonsense`, expected one of `workloads`, `policies`, `services`' },
+  { text: workload('services: {}, colour: red'), message: 'workloads[0]: unknown field `colour` at line 2 column 3' },
+  { text: workload('node: n'), message: 'workloads[0]: missing field `services` at line 2 column 3' },
+  {
+    text: workload('services: {}, services: {}'),
+    message: 'workloads[0]: duplicate field `services` at line 2 column 3',
+  },
+  { text: workload('services: {nohost: {80: 80}}'), message: 'failed to parse namespaced hostname: nohost' },
+  {
+    text: workload('services: {}, protocol: QUIC'),
+    message: 'workloads[0]: unknown variant `QUIC`, expected `TCP` or `HBONE` at line 2 column 3',
+  },
+  {
+    text: 'workloads:\n- {name: a, namespace: default, workloadIps: [10.1.1.999], services: {}}\n',
+    message: 'workloads[0]: invalid IP address syntax at line 2 column 3',
+  },
+  {
+    text: service('10.0.0.1'),
+    message:
+      'services[0].vips[0]: invalid value: string "10.0.0.1", expected string for NetworkAddress with format network/IP at line 2 column 53',
+  },
+  {
+    text: 'policies:\n- {name: p, namespace: d, scope: Namespace, action: Audit, dryRun: false, rules: []}\n',
+    message: 'policies[0].action: unknown variant `Audit`, expected `Allow` or `Deny` at line 2 column 53',
+  },
+  {
+    text: 'policies:\n- {name: p, namespace: d, scope: Global, action: Deny, dryRun: false, rules: [[[{principals: [{Exact: x}]}]]]}\n',
+    message: /^policies\[0\]\.rules\[0\]\[0\]\[0\]\.principals\[0\]: invalid value: expected a YAML tag/,
+  },
+  { text: 'workloads: [\n', message: /^local configuration: / },
+])('refused: $message', ({ text, message }) => {
+  expect(() => parseLocalConfig(text)).toThrow(
+    expect.objectContaining({
+      code: 'ZTUNNEL_LOCAL_CONFIG_INVALID',
+      message: typeof message === 'string' ? message : expect.stringMatching(message),
+    }),
+  );
+});
+
+test.each(['', '{}\n', '# nothing\n', 'workloads: []\n', 'workloads:\npolicies:\n'])('an empty one: %j', (text) => {
+  expect(parseLocalConfig(text)).toEqual({ workloads: [], services: [], policies: [] });
+});
+
+test('a workload with its endpoints; defaults of files', () => {
+  const { workloads } = parseLocalConfig(
+    workload(
+      "services: {default/h: {80: 8080}}, status: Unhealthy, waypoint: {destination: '/FD00::0:1', hboneMtlsPort: 15008}",
+    ),
+  );
+  expect(workloads).toHaveLength(1);
+  expect(workloads[0]).toMatchObject({
+    workload: {
+      name: 'a',
+      trustDomain: '',
+      serviceAccount: 'default',
+      clusterId: '',
+      capacity: 1,
+      protocol: 'TCP',
+      ips: ['10.1.1.1'],
+      healthy: false,
+      waypoint: { destination: { kind: 'address', network: '', ip: 'fd00::1' }, hbonePort: 15_008 },
+    },
+    endpoints: [{ service: 'default/h', ports: new Map([[80, 8080]]), healthy: false }],
+  });
+});
+
+test('a policy with every kind of text match', () => {
+  const { policies } = parseLocalConfig(
+    'policies:\n- {name: p, namespace: d, scope: Namespace, action: Allow, dryRun: false, rules: [[[{principals: [!Exact x, !Prefix y, !Suffix z, !Presence []], unheard: 1, sourceIps: [10.0.0.0/8]}]]]}\n',
+  );
+  expect(policies[0]?.rules[0]?.[0]?.[0]).toMatchObject({
+    principals: [
+      { kind: 'exact', value: 'x' },
+      { kind: 'prefix', value: 'y' },
+      { kind: 'suffix', value: 'z' },
+      { kind: 'presence' },
+    ],
+    sourceIps: [{ address: '10.0.0.0', length: 8 }],
+  });
+});

@@ -1,0 +1,86 @@
+import { isIPv4 } from 'node:net';
+import type { AddressRange, Match, Policy, ServiceAccountMatch, StringMatch } from '@ambientmesh/policy';
+import { canonicalText, readPort } from './addresses.ts';
+import type { YamlPlace } from './yaml-place.ts';
+
+const policyKeys = ['name', 'namespace', 'scope', 'action', 'rules', 'dryRun'];
+const matchKeys = [
+  'namespaces',
+  'notNamespaces',
+  'principals',
+  'notPrincipals',
+  'sourceIps',
+  'notSourceIps',
+  'destinationIps',
+  'notDestinationIps',
+  'destinationPorts',
+  'notDestinationPorts',
+  'serviceAccounts',
+  'notServiceAccounts',
+];
+
+/** Reads an entry of `policies` (spec policy.md §6). All keys of a policy are required. */
+export function readPolicy(place: YamlPlace): Policy {
+  const fields = place.fields(policyKeys, 'refuse and list');
+  return {
+    name: fields.required('name').text(),
+    namespace: fields.required('namespace').text(),
+    scope: fields.required('scope').variant(['Global', 'Namespace', 'WorkloadSelector']),
+    action: fields.required('action').variant(['Allow', 'Deny']),
+    dryRun: fields.required('dryRun').boolean(),
+    rules: fields
+      .required('rules')
+      .items()
+      .map((rule) => rule.items().map((clause) => clause.items().map(readMatch))),
+  };
+}
+
+function readMatch(place: YamlPlace): Match {
+  const fields = place.fields(matchKeys, 'ignore');
+  return {
+    namespaces: fields.list('namespaces', readStringMatch),
+    notNamespaces: fields.list('notNamespaces', readStringMatch),
+    principals: fields.list('principals', readStringMatch),
+    notPrincipals: fields.list('notPrincipals', readStringMatch),
+    sourceIps: fields.list('sourceIps', readRange),
+    notSourceIps: fields.list('notSourceIps', readRange),
+    destinationIps: fields.list('destinationIps', readRange),
+    notDestinationIps: fields.list('notDestinationIps', readRange),
+    destinationPorts: fields.list('destinationPorts', readPort),
+    notDestinationPorts: fields.list('notDestinationPorts', readPort),
+    serviceAccounts: fields.list('serviceAccounts', readServiceAccount),
+    notServiceAccounts: fields.list('notServiceAccounts', readServiceAccount),
+  };
+}
+
+function readStringMatch(place: YamlPlace): StringMatch {
+  switch (place.tag) {
+    case 'Exact':
+      return { kind: 'exact', value: place.text() };
+    case 'Prefix':
+      return { kind: 'prefix', value: place.text() };
+    case 'Suffix':
+      return { kind: 'suffix', value: place.text() };
+    case 'Presence':
+      return { kind: 'presence' };
+    default:
+      return place.fail('invalid value: expected a YAML tag !Exact, !Prefix, !Suffix or !Presence');
+  }
+}
+
+function readRange(place: YamlPlace): AddressRange {
+  const text = place.text();
+  const [, ip, digits] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const address = ip === undefined ? undefined : canonicalText(ip);
+  if (address === undefined || Number(digits) > (isIPv4(address) ? 32 : 128))
+    return place.fail(`invalid address range: ${text}`);
+  return { address, length: Number(digits) };
+}
+
+function readServiceAccount(place: YamlPlace): ServiceAccountMatch {
+  const fields = place.fields(['namespace', 'serviceAccount']);
+  return {
+    namespace: fields.required('namespace').text(),
+    serviceAccount: fields.required('serviceAccount').text(),
+  };
+}
