@@ -10,7 +10,12 @@ import {
   listenCa,
   XdsError,
 } from '@ambientmesh/xds';
+import { create } from '@bufbuild/protobuf';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { IstioCertificateRequestSchema, IstioCertificateService } from './gen/istio/v1/auth/ca_pb.ts';
+import { grpcMethod } from './grpc-method.ts';
+import { createSecureClient } from './secure-channel.ts';
 
 const id = { trustDomain: 'td', namespace: 'default', serviceAccount: 'sa-a' };
 const uri = 'spiffe://td/ns/default/sa/sa-a';
@@ -220,12 +225,12 @@ test.each([
     status: 'INTERNAL',
     message: 'signing gRPC error (Internal error): certificate generation failed',
   },
-])('11.1 the texts when $name', async ({ change, status, message }) => {
+])('11.1 the texts when $name', async ({ change, status: grpcStatus, message }) => {
   await using server = await listen(change);
   await using client = dial(server.port);
   await expect(client.createCertificate(request)).rejects.toMatchObject({
     code: 'XDS_CALL_FAILED',
-    grpcStatus: status,
+    grpcStatus,
     message,
   });
 });
@@ -245,10 +250,10 @@ test('an unexpected error of the server is told to its owner', async () => {
 test.each([
   { name: 'a bad request', change: { csrPem: 'x' }, status: 'INVALID_ARGUMENT' },
   { name: 'a request beyond the limit', change: { csrPem: 'x'.repeat(66_000) }, status: 'RESOURCE_EXHAUSTED' },
-])('$name ends with $status', async ({ change, status }) => {
+])('$name ends with $status', async ({ change, status: grpcStatus }) => {
   await using server = await listen();
   await using client = dial(server.port);
-  await expect(client.createCertificate({ ...request, ...change })).rejects.toMatchObject({ grpcStatus: status });
+  await expect(client.createCertificate({ ...request, ...change })).rejects.toMatchObject({ grpcStatus });
 });
 
 test('an answer beyond the limit is refused', async () => {
@@ -365,4 +370,22 @@ test.each([
 ])('listening fails with $name', async ({ change }) => {
   await using server = await listen();
   await expect(listen(change(server.port))).rejects.toMatchObject({ code: 'XDS_LISTEN_FAILED' });
+});
+
+test.each([
+  { name: 'no token', values: [] },
+  { name: 'an empty token', values: ['Bearer '] },
+  { name: 'another scheme', values: ['Basic abc'] },
+])('the server answers UNAUTHENTICATED to $name', async ({ values }) => {
+  await using server = await listen();
+  const client = createSecureClient({ address: `https://127.0.0.1:${server.port}`, rootPem: ca.rootPem });
+  const metadata = new Metadata();
+  for (const value of values) metadata.add('authorization', value);
+  const { path, requestSerialize, responseDeserialize } = grpcMethod(IstioCertificateService.method.createCertificate);
+  const message = create(IstioCertificateRequestSchema, { csr: csrPem });
+  const error = await new Promise<ServiceError | null>((resolve) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, resolve);
+  });
+  client.close();
+  expect(error).toMatchObject({ code: status.UNAUTHENTICATED, details: 'request authentication failure' });
 });
