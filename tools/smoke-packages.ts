@@ -1,0 +1,50 @@
+/**
+ * Proves each library outside the repository: packs it, installs the tarballs into an empty project, and runs the first
+ * TypeScript example of its README as written, on every supported Node. `node tools/smoke-packages.ts`
+ */
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+
+const NODES = ['22.23.3', '24.21.0', '26.10.0'];
+const root = join(import.meta.dirname, '..');
+const packages = globSync('packages/*/package.json', { cwd: root }).map((file) => join(root, dirname(file)));
+const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
+const npm = (cwd: string, ...args: string[]): string =>
+  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' });
+
+try {
+  const tarballs = new Map<string, string>();
+  for (const folder of packages) {
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = npm(folder, 'pack', '--pack-destination', scratch).trim().split('\n').at(-1);
+    tarballs.set(name, `file:${join(scratch, file ?? '')}`);
+  }
+  const consumer = join(scratch, 'consumer');
+  mkdirSync(consumer);
+  const all = Object.fromEntries(tarballs);
+  writeFileSync(
+    join(consumer, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', dependencies: all, overrides: all }),
+  );
+  npm(consumer, 'install', '--ignore-scripts');
+  let runs = 0;
+  for (const version of NODES) {
+    const prefix = join(scratch, `node-${version}`);
+    npm(scratch, 'install', '--ignore-scripts', '--prefix', prefix, `node-linux-${arch()}@${version}`);
+    const node = join(prefix, 'node_modules', '.bin', 'node');
+    for (const folder of packages) {
+      const example = /```ts\n(.*?)```/s.exec(readFileSync(join(folder, 'README.md'), 'utf8'))?.[1];
+      if (example === undefined) throw new Error(`${folder}/README.md has no TypeScript example`);
+      const file = join(consumer, `${basename(folder)}.ts`);
+      writeFileSync(file, example);
+      const output = execFileSync(node, ['--disable-warning=ExperimentalWarning', file], { cwd: consumer, encoding: 'utf8', timeout: 30_000 });
+      if (output.trim() === '') throw new Error(`the example of ${basename(folder)} prints nothing on Node ${version}`);
+      runs++;
+    }
+  }
+  console.log(`${runs} README examples ran from packed libraries on Node ${NODES.join(', ')}`);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
