@@ -1,1 +1,4 @@
-/** Filled in by the next commits. */
+/** The command line of the lab; filled in by a next commit. */
+import process from 'node:process';
+
+process.exitCode = 1;

@@ -1,0 +1,14 @@
+export type { ExecOptions, ExecResult, FrameCapture } from './client/lab-client.ts';
+export { LabClient } from './client/lab-client.ts';
+export { attachLab, endLab, type LabOptions, launchLab, type StartedLab, startLab } from './client/start-lab.ts';
+export type { CertificateStatus, LabStatus, NodeStatus, PodStatus, ProcessStatus } from './control-protocol.ts';
+export { LabError, type LabErrorCode } from './errors.ts';
+export {
+  DEFAULT_TOPOLOGY,
+  type NodeSpec,
+  type PodProgram,
+  type PodSpec,
+  type ServiceSpec,
+  type Topology,
+} from './topology/topology.ts';
+export { parseTopology } from './topology/topology-file.ts';

@@ -1,0 +1,106 @@
+import {
+  type AmbientRules,
+  applyRules,
+  buildAmbientPodRules,
+  findTools,
+  removeRules,
+  type Tools,
+  verifyRules,
+} from '@ambientmesh/iptables';
+import { asLabError, LabError, messageOf } from '../errors.ts';
+import type { NodeAgent } from './node-agent.ts';
+import type { Pod } from './pods.ts';
+
+/** Where a pod's network namespace is. */
+export function namespacePath(pod: Pod): string {
+  return `/run/netns/${pod.spec.name}`;
+}
+
+/**
+ * Takes pods over and gives them back, as the node agent does: first the node's ztunnel listens in the pod, then the
+ * pod's traffic is led to it, so that no connection finds a closed port. The pod's process is not touched.
+ */
+export class Enrolment {
+  readonly #agents: ReadonlyMap<string, NodeAgent>;
+  readonly #rules: AmbientRules;
+  readonly #tools: Tools;
+  readonly #enrolled = new Set<string>();
+
+  private constructor(agents: ReadonlyMap<string, NodeAgent>, rules: AmbientRules, tools: Tools) {
+    this.#agents = agents;
+    this.#rules = rules;
+    this.#tools = tools;
+  }
+
+  /** Throws LAB_TOOL_MISSING without iptables. */
+  static async create(agents: ReadonlyMap<string, NodeAgent>, ipv6: boolean): Promise<Enrolment> {
+    const rules = buildAmbientPodRules({ capture: 'tproxy', ipv6 });
+    const tools = await findTools().catch((error: unknown) => {
+      throw new LabError('LAB_TOOL_MISSING', messageOf(error), { cause: error });
+    });
+    return new Enrolment(agents, rules, tools);
+  }
+
+  /** Names of the pods in the mesh. */
+  get enrolled(): ReadonlySet<string> {
+    return this.#enrolled;
+  }
+
+  /**
+   * Takes over all of `pods` that are not yet. All listen before the first is redirected: they may talk to one another.
+   * Throws LAB_ENROL_FAILED; pods that failed are as before.
+   */
+  async enrol(pods: readonly Pod[]): Promise<void> {
+    const fresh = pods.filter((pod) => !this.#enrolled.has(pod.spec.name));
+    await settleAll(fresh, (pod) => this.#agentOf(pod).add(pod));
+    await settleAll(fresh, (pod) => this.#redirect(pod));
+  }
+
+  /** Gives pods back: their traffic goes its own way again, then ztunnel leaves. Throws LAB_ENROL_FAILED. */
+  async unenrol(pods: readonly Pod[]): Promise<void> {
+    await settleAll(
+      pods.filter((pod) => this.#enrolled.has(pod.spec.name)),
+      async (pod) => {
+        await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
+        this.#enrolled.delete(pod.spec.name);
+        await this.#agentOf(pod).remove(pod);
+      },
+    );
+  }
+
+  async #redirect(pod: Pod): Promise<void> {
+    const place = { namespace: namespacePath(pod), tools: this.#tools };
+    try {
+      await applyRules(this.#rules, place);
+      const found = await verifyRules(this.#rules, place);
+      if (!found.intact)
+        throw new LabError('LAB_KERNEL_LACKS', [...found.v4.differences, ...found.v6.differences].join('; '));
+    } catch (error) {
+      await this.#agentOf(pod).remove(pod);
+      throw error;
+    }
+    this.#enrolled.add(pod.spec.name);
+  }
+
+  #agentOf(pod: Pod): NodeAgent {
+    const agent = this.#agents.get(pod.spec.node);
+    if (agent === undefined) throw new LabError('LAB_ENROL_FAILED', `node ${pod.spec.node} has no agent`);
+    return agent;
+  }
+}
+
+/** Does all, then throws one error that names every pod that failed. */
+async function settleAll(pods: readonly Pod[], work: (pod: Pod) => Promise<void>): Promise<void> {
+  const failures: { readonly name: string; readonly error: unknown }[] = [];
+  await Promise.all(
+    pods.map((pod) => work(pod).catch((error: unknown) => failures.push({ name: pod.spec.name, error }))),
+  );
+  const [first] = failures;
+  if (first === undefined) return;
+  if (failures.length === 1 && first.error instanceof LabError) throw asLabError(first.error, 'LAB_ENROL_FAILED');
+  throw new LabError(
+    'LAB_ENROL_FAILED',
+    failures.map(({ name, error }) => `pod ${name}: ${messageOf(error)}`).join('; '),
+    { cause: first.error },
+  );
+}

@@ -1,0 +1,24 @@
+import type { Topology } from '../topology/topology.ts';
+
+/** What the starter tells the supervisor, as one JSON argument. */
+export interface SupervisorConfig {
+  readonly name: string;
+  readonly topology: Topology;
+  /** Without the words `proxy ztunnel`, which are appended. */
+  readonly ztunnelCommand: readonly string[];
+  /** Beside what the lab sets; wins over it. */
+  readonly ztunnelEnvironment: Readonly<Record<string, string>>;
+  /** `false`: no ztunnel, no agent; the network and the pods only. */
+  readonly mesh: boolean;
+  /** Enrol pods at start. */
+  readonly enrol: boolean;
+  /** Start a ztunnel again when it ends by itself. */
+  readonly restartZtunnel: boolean;
+  /** Seconds a workload certificate is valid; what ztunnel asks for if absent. */
+  readonly certificateSeconds?: number;
+  /** PATH, HOME, LANG of the starter: all that processes of the lab get. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The only variables of the starter's environment that the lab's processes see. */
+export const PASSED_VARIABLES = ['PATH', 'HOME', 'LANG'] as const;
