@@ -33,6 +33,7 @@ export class DataReceiver {
     }
     if (length === 0 && !this.#last) connection.countUseless();
     else if (!this.#padLengthDue) connection.uselessFrames = 0;
+    if (connection.failed) return;
     connection.receiveWindow -= length;
     this.#stream = this.#admit(id, length);
   }
@@ -50,6 +51,7 @@ export class DataReceiver {
       this.#left -= padding + 1;
       if (this.#left === 0 && !this.#last) this.#connection.countUseless();
       else this.#connection.uselessFrames = 0;
+      if (this.#connection.failed) return;
       // Padding never reaches the user, who therefore never credits it.
       if (this.#stream !== undefined) this.#connection.creditStream(this.#stream, padding + 1);
       this.#connection.creditConnection(padding + 1);

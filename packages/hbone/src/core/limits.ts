@@ -9,30 +9,30 @@ export const MAX_WINDOW_BYTES = 0x7fff_ffff;
 export const DEFAULT_WINDOW_BYTES = 65_535;
 
 /** hbone.md §2 */
-export const STREAM_WINDOW_BYTES = 4_194_304;
+const STREAM_WINDOW_BYTES = 4_194_304;
 /** hbone.md §2; larger than a stream's, or a slow stream starves the others. */
-export const CONNECTION_WINDOW_BYTES = 16_777_216;
+const CONNECTION_WINDOW_BYTES = 16_777_216;
 /** hbone.md §2 */
-export const MAX_FRAME_BYTES = 1_048_576;
+const MAX_FRAME_BYTES = 1_048_576;
 /** hbone.md §2 */
-export const MAX_HEADER_LIST_BYTES = { client: 16_384, server: 65_536 } as const;
+const MAX_HEADER_LIST_BYTES = { client: 16_384, server: 65_536 } as const;
 /** hbone.md §2; only a server announces it. */
-export const MAX_CONCURRENT_STREAMS = 200;
+const MAX_CONCURRENT_STREAMS = 200;
 /** What a client assumes until the server's SETTINGS are there. RFC 9113 6.5.2 recommends no smaller limit. */
 export const ASSUMED_MAX_CONCURRENT_STREAMS = 100;
 
 /** Compressed octets of a block, as a multiple of the list limit: within it the block is decoded and only refused. */
-export const HEADER_BLOCK_FACTOR = 2;
+const HEADER_BLOCK_FACTOR = 2;
 /** The largest allowed block needs 8 at the least frame size; more is a flood. */
-export const MAX_CONTINUATIONS = 16;
+const MAX_CONTINUATIONS = 16;
 /** The RFC and its extensions know about ten settings; repeating them is allowed, senselessly. */
-export const MAX_SETTINGS_ENTRIES = 64;
+const MAX_SETTINGS_ENTRIES = 64;
 /** Answers waiting for a peer that does not read: about 20,000 PINGs or WINDOW_UPDATEs. */
-export const MAX_CONTROL_BYTES = 262_144;
+const MAX_CONTROL_BYTES = 262_144;
 /** Frames in a row that carry nothing (empty DATA, PRIORITY, unknown types); real peers send a few between useful ones. */
-export const MAX_USELESS_FRAMES = 1000;
+const MAX_USELESS_FRAMES = 1000;
 /** Streams we reset whose late frames are still dropped silently; five times what may be open at once. */
-export const MAX_RECENT_RESETS = 1000;
+const MAX_RECENT_RESETS = 1000;
 /** Our own header blocks: always a single HEADERS frame that any peer takes. */
 export const MAX_SENT_BLOCK_BYTES = MIN_MAX_FRAME_BYTES;
 /** Room with which `Sender.control` always moves at least one frame, however large. */

@@ -158,6 +158,7 @@ export class FrameReceiver implements FrameHandler {
 
   #beginPriority(length: number): PayloadMode {
     this.#connection.countUseless();
+    if (this.#connection.failed) return 'stop';
     if (this.#id === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY on stream 0');
     // RFC 9113 6.3: a stream error, but idle streams cannot be reset
     if (length !== PAYLOAD_BYTES.PRIORITY) {

@@ -1,7 +1,7 @@
 import type { Field } from '../contract.ts';
 
 /** What an entry costs beside its octets. RFC 7541 4.1 */
-export const ENTRY_OVERHEAD_BYTES = 32;
+const ENTRY_OVERHEAD_BYTES = 32;
 
 /** Removed slots are reclaimed once there are this many, so that eviction costs O(1) a time on average. */
 const COMPACT_AT = 64;
