@@ -11,9 +11,9 @@ import {
 import { native } from './native.ts';
 
 /** Longest packet that `sendPacket` and `receivePacket` move. */
-export const MAX_PACKET_BYTES = 65_536;
+const MAX_PACKET_BYTES = 65_536;
 /** `SCM_MAX_FD`: more descriptors than this never come with one packet. */
-export const MAX_PACKET_DESCRIPTORS = 253;
+const MAX_PACKET_DESCRIPTORS = 253;
 
 /*
  * Layouts on 64-bit little-endian Linux, the same on x64 and arm64:

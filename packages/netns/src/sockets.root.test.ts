@@ -30,7 +30,7 @@ let far: Namespace;
 const servers: Server[] = [];
 
 async function unshared(): Promise<Namespace> {
-  const holder = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec sleep 600'], {
+  const holder = spawn('sh', ['-c', `exec unshare -n sh -c 'echo ready; exec sleep 600'`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   holders.push(holder);
