@@ -16,6 +16,8 @@ import type { WorkloadState } from './workload-states.ts';
 
 /** Time between two attempts to start what could not be started. */
 const RETRY_MS = 5_000;
+/** The agent has given the request up by then; one that does not read must not hold up a drain. */
+const ANSWER_DEADLINE_MS = 5_000;
 
 /** Time and chance, for tests. */
 export interface ZdsClock {
@@ -270,7 +272,7 @@ export class ZdsClient implements AsyncDisposable {
 
   async #send(connection: SeqpacketConnection, error: string): Promise<SessionEnd | undefined> {
     try {
-      await connection.send(encodeAck(error));
+      await connection.send(encodeAck(error), [], { signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) });
       return undefined;
     } catch (cause) {
       return { error: `SendAckError(${JSON.stringify(messageOf(cause))})` };
