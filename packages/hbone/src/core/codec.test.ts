@@ -446,6 +446,18 @@ describe('requests and responses', () => {
     expect(subject.codec.request(CONNECT)).toBe(1);
   });
 
+  test('a server sends nothing before its final response, and that once', () => {
+    const subject = new Subject('server');
+    subject.push(headers(1, CONNECT));
+    expect(() => subject.sendData(1, 1)).toThrow(RangeError);
+    expect(() => subject.codec.respond(1, [[':status', '103']], false)).toThrow(RangeError);
+    expect(() => subject.codec.respond(1, [['a', 'b']], false)).toThrow(RangeError);
+    subject.codec.respond(1, OK, false);
+    subject.codec.respond(1, OK, true);
+    expect(subject.sent()).toHaveLength(1);
+    subject.sendData(1, 1);
+  });
+
   test('the limits of the peer hold for requests', () => {
     const subject = new Subject('client');
     subject.push(settings('000300000002'));
@@ -663,22 +675,22 @@ function run(role: Role, chunks: readonly Uint8Array[]): { events: RecordedEvent
 }
 
 describe('properties', () => {
-  const id = fc.constantFrom(0, 1, 2, 3, 5, 7);
+  const anyId = fc.constantFrom(0, 1, 2, 3, 5, 7);
   const anyFrame = fc.oneof(
-    { weight: 4, arbitrary: id.map((stream) => headers(stream | 1, CONNECT)) },
+    { weight: 4, arbitrary: anyId.map((stream) => headers(stream | 1, CONNECT)) },
     {
       weight: 4,
       arbitrary: fc
-        .tuple(id, fc.uint8Array({ maxLength: 40 }), fc.constantFrom(0, 1, 8, 9))
+        .tuple(anyId, fc.uint8Array({ maxLength: 40 }), fc.constantFrom(0, 1, 8, 9))
         .map((parts) => data(...parts)),
     },
-    { weight: 1, arbitrary: id.map((stream) => reset(stream, ErrorCode.CANCEL)) },
-    { weight: 1, arbitrary: fc.tuple(id, fc.nat({ max: 10 })).map((parts) => windowUpdate(...parts)) },
+    { weight: 1, arbitrary: anyId.map((stream) => reset(stream, ErrorCode.CANCEL)) },
+    { weight: 1, arbitrary: fc.tuple(anyId, fc.nat({ max: 10 })).map((parts) => windowUpdate(...parts)) },
     { weight: 1, arbitrary: fc.constantFrom(settings(), frame(6, 0, 0, octets(8)), goaway(3, 0)) },
     {
       weight: 2,
       arbitrary: fc
-        .tuple(fc.nat({ max: 11 }), fc.constantFrom(0, 1, 4, 5, 8, 0x20, 255), id, fc.uint8Array({ maxLength: 20 }))
+        .tuple(fc.nat({ max: 11 }), fc.constantFrom(0, 1, 4, 5, 8, 0x20, 255), anyId, fc.uint8Array({ maxLength: 20 }))
         .map((parts) => frame(...parts)),
     },
   );
@@ -735,6 +747,70 @@ describe('properties', () => {
         },
       ),
       { numRuns: 500 },
+    );
+  });
+
+  const traffic = fc.record({
+    id: fc.constantFrom(1, 3, 5, 7, 9, 11),
+    length: fc.nat({ max: 9000 }),
+    padding: fc.constantFrom(undefined, 0, 200),
+    what: fc.constantFrom('data', 'data', 'data', 'end', 'reset', 'open'),
+    // What the user does from inside of the event, and later.
+    inside: fc.constantFrom('credit', 'half', 'nothing', 'resetStream', 'end'),
+  });
+
+  test('the window of the connection never leaks, whatever becomes of the streams', () => {
+    fc.assert(
+      fc.property(fc.array(traffic, { minLength: 20, maxLength: 120 }), fc.nat(), (steps, cut) => {
+        const subject = new Subject('server', { connectionWindowBytes: 65_535, streamWindowBytes: 30_000 });
+        const { codec, recorder } = subject;
+        const windows = new Map<number, number>();
+        let window = 65_535;
+        let inside = '';
+        recorder.headers = (id) => codec.respond(id, OK, false);
+        recorder.data = (id, _memory, start, end) => {
+          if (inside === 'credit') codec.credit(id, end - start);
+          if (inside === 'half') codec.credit(id, Math.floor((end - start) / 2));
+          if (inside === 'resetStream') codec.resetStream(id, ErrorCode.CANCEL);
+          if (inside === 'end' && codec.budget(id) > 0) subject.sendData(id, 0, true);
+        };
+        const readWindows = () => {
+          for (const { type, id, payload } of subject.sent()) {
+            if (type !== FrameType.WINDOW_UPDATE) continue;
+            if (id === 0) window += Number.parseInt(payload, 16);
+            else windows.set(id, (windows.get(id) ?? 0) + Number.parseInt(payload, 16));
+          }
+        };
+        let opened = -1;
+        for (const step of steps) {
+          inside = step.inside;
+          if (step.what === 'open' && step.id > opened) {
+            opened = step.id;
+            windows.set(opened, 30_000);
+            subject.push(headers(opened, CONNECT));
+          }
+          if (step.id > opened) continue;
+          if (step.what === 'reset') subject.push(reset(step.id, ErrorCode.CANCEL));
+          const padding = step.padding === undefined ? [] : [Buffer.from([step.padding])];
+          const payload = Buffer.concat([...padding, octets(step.length), octets(step.padding ?? 0)]);
+          if (payload.length > window || payload.length > (windows.get(step.id) ?? 0)) continue;
+          const flags = (step.padding === undefined ? 0 : Flag.PADDED) | (step.what === 'end' ? Flag.END_STREAM : 0);
+          const bytes = data(step.id, payload, flags);
+          window -= payload.length;
+          windows.set(step.id, (windows.get(step.id) ?? 0) - payload.length);
+          const at = cut % bytes.length;
+          subject.push(bytes.subarray(0, at));
+          subject.push(bytes.subarray(at));
+          readWindows();
+        }
+        expect(codec.failed).toBe(false);
+        for (const id of [1, 3, 5, 7, 9, 11]) codec.resetStream(id, ErrorCode.CANCEL);
+        readWindows();
+        expect(window).toBeLessThanOrEqual(65_535);
+        expect(window).toBeGreaterThan(65_535 * 0.75);
+        expect(codec.openStreams).toBe(0);
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -5,6 +5,9 @@ import { type CodecOptions, type Role, resolveCodecOptions } from './limits.ts';
 import { FrameReceiver } from './receiver.ts';
 import { evaluateRequest, evaluateResponse } from './request.ts';
 
+/** Below are interim responses, which say nothing to the client of a tunnel. */
+const STATUS_FINAL = 200;
+
 /**
  * HTTP/2 for CONNECT tunnels, both ends of it: bytes in and events out, calls in and frames out, no I/O and no clock.
  * What it announces and enforces is hbone.md §2 unless options say otherwise. The greeting waits in `control` from the start.
@@ -57,12 +60,13 @@ export class Codec implements Receiver, Sender {
     return stream === undefined ? 0 : this.#connection.budget(stream);
   }
 
-  /** Throws RangeError if `length` is more than `budget(id)` or `maxFrame`, or the stream is unknown or ended by us. */
+  /** Throws RangeError if `length` is more than `budget(id)` or `maxFrame`, or the stream is unknown, ended by us or not answered yet. */
   // oxlint-disable-next-line max-params -- called for every frame: an options object would be garbage
   data(memory: Uint8Array, at: number, id: number, length: number, last: boolean): void {
     const connection = this.#connection;
     const stream = connection.streams.get(id);
-    if (stream === undefined || stream.localEnded) throw new RangeError(`DATA on stream ${id}, which is not open`);
+    if (stream === undefined || stream.localEnded || (connection.role === 'server' && !stream.answered))
+      throw new RangeError(`DATA on stream ${id}, which is not open or not answered`);
     if (length > 0 && (length > stream.sendWindow || length > connection.sendWindow || length > this.maxFrame))
       throw new RangeError(`DATA of ${length} octets on stream ${id} is more than its windows or a frame allow`);
     memory[at] = length >>> 16;
@@ -112,7 +116,9 @@ export class Codec implements Receiver, Sender {
   respond(id: number, fields: Fields, last: boolean): void {
     const connection = this.#connection;
     const stream = connection.streams.get(id);
-    if (evaluateResponse(fields) === undefined) throw new RangeError('malformed response header fields');
+    const status = evaluateResponse(fields);
+    if (status === undefined || status < STATUS_FINAL)
+      throw new RangeError('not the header fields of a final response');
     if (stream === undefined || stream.answered || stream.localEnded) return;
     connection.sendHeaders(id, fields, last);
     stream.answered = true;
