@@ -23,3 +23,11 @@ export {
   setUserTimeout,
 } from './socket-options.ts';
 export { spawnIn } from './spawn.ts';
+export {
+  type BoundUdpSocket,
+  type ListenUdpOptions,
+  listenUdp,
+  type OpenUdpOptions,
+  openUdp,
+  restrictAddressReuse,
+} from './udp.ts';

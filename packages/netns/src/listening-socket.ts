@@ -25,7 +25,7 @@ import { MARK, REUSE_PORT, type SocketOption, setOption, TRANSPARENT, trySetOpti
 const DEFAULT_BACKLOG = 128;
 
 const V6_ONLY: SocketOption = { level: IPPROTO_IPV6, number: IPV6_V6ONLY, name: 'IPV6_V6ONLY' };
-const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
+export const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
 
 /** What to listen on and how. */
 export interface ListenOptions {
@@ -98,7 +98,8 @@ function configure(fd: number, options: ListenOptions, namespaceId: bigint): Lis
   return { fd, transparent: isTransparent, port: localPort(fd) };
 }
 
-function localPort(fd: number): number {
+/** The port a socket is bound to. */
+export function localPort(fd: number): number {
   const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
   const length = Buffer.alloc(4);
   length.writeInt32LE(bytes.length);
