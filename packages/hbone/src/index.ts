@@ -2,3 +2,43 @@ export { Codec } from './core/codec.ts';
 export type { Events, Field, Fields, Receiver, Sender } from './core/contract.ts';
 export { ErrorCode } from './core/error-code.ts';
 export { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type ResetBudget, type Role } from './core/limits.ts';
+export type {
+  Acceptor,
+  ByteSink,
+  Cancellable,
+  ConnectHandler,
+  ConnectionFailure,
+  ConnectOptions,
+  Credentials,
+  CredentialsSource,
+  Engine,
+  Listening,
+  Plain,
+  PlainHandler,
+  Secure,
+  SecureHandler,
+  SocketAddress,
+  TlsOptions,
+} from './engine.ts';
+export { END } from './engine.ts';
+export type { HboneErrorCode } from './errors.ts';
+export { HboneError } from './errors.ts';
+export type { NodeEngine } from './node-engine/engine.ts';
+export { createNodeEngine } from './node-engine/engine.ts';
+export { PlainRelay } from './relay/plain-relay.ts';
+export type { Direction, RelayFailure, RelayObserver } from './relay/relay-failure.ts';
+export type { TunnelRelayOptions } from './relay/tunnel-relay.ts';
+export { TunnelRelay } from './relay/tunnel-relay.ts';
+export type { HandshakeHandler } from './tunnel/accept-tunnel.ts';
+export { acceptTunnel, connectTunnel } from './tunnel/accept-tunnel.ts';
+export type { ClientConnectionHandler, ClientStreamHandler } from './tunnel/client-connection.ts';
+export { ClientConnection } from './tunnel/client-connection.ts';
+export type { TunnelOptions } from './tunnel/link.ts';
+export type { LivenessOptions } from './tunnel/liveness.ts';
+export type { ServerConnectionHandler, TunnelRequest } from './tunnel/server-connection.ts';
+export { ServerConnection } from './tunnel/server-connection.ts';
+export type { StreamFailure } from './tunnel/stream-failure.ts';
+export { streamFailureText } from './tunnel/stream-failure.ts';
+export type { Dial, PoolRequest, PoolStreamHandler, TunnelPoolOptions } from './tunnel/tunnel-pool.ts';
+export { TunnelPool } from './tunnel/tunnel-pool.ts';
+export type { ClientStream, ServerStream, StreamHandler, TunnelStream } from './tunnel/tunnel-stream.ts';

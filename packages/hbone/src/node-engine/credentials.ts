@@ -1,0 +1,49 @@
+import { constants } from 'node:crypto';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Credentials, CredentialsSource, Engine } from '../engine.ts';
+import { HboneError } from '../errors.ts';
+
+/** hbone.md §1.1 */
+const CIPHER_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256';
+/** hbone.md §1.1, in order of preference; OpenSSL before 3.5 lacks the hybrid group. */
+const GROUPS = ['X25519:P-256:P-384:X25519MLKEM768', 'X25519:P-256:P-384'] as const;
+/** Which of `GROUPS` this OpenSSL takes; tried once. */
+let groups: string | undefined;
+
+/** Credentials as a context of `node:tls`. */
+export class NodeCredentials implements Credentials {
+  readonly engine: Engine;
+  readonly context: SecureContext;
+
+  /** Throws HBONE_CREDENTIALS_INVALID when the certificate, the key or a root cannot be read or do not belong together. */
+  constructor(engine: Engine, source: CredentialsSource) {
+    this.engine = engine;
+    try {
+      this.context = createSecureContext({
+        cert: source.chainPem,
+        key: source.privateKeyPem,
+        ca: [...source.rootsPem],
+        minVersion: 'TLSv1.3',
+        maxVersion: 'TLSv1.3',
+        ciphers: CIPHER_SUITES,
+        ecdhCurve: (groups ??= supportedGroups()),
+        secureOptions: constants.SSL_OP_NO_TICKET,
+      });
+    } catch (cause) {
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new HboneError('HBONE_CREDENTIALS_INVALID', `certificate, key or roots not usable: ${text}`, { cause });
+    }
+  }
+}
+
+function supportedGroups(): string {
+  for (const candidate of GROUPS) {
+    try {
+      createSecureContext({ ecdhCurve: candidate });
+      return candidate;
+    } catch {
+      // The next one is a subset that every OpenSSL 3 has.
+    }
+  }
+  return GROUPS[1];
+}

@@ -1,0 +1,164 @@
+import { createServer, type Server, Socket } from 'node:net';
+import type {
+  Acceptor,
+  Cancellable,
+  ConnectHandler,
+  ConnectOptions,
+  Credentials,
+  CredentialsSource,
+  Engine,
+  Listening,
+  Plain,
+  Secure,
+  SecureHandler,
+  TlsOptions,
+} from '../engine.ts';
+import { NodeCredentials } from './credentials.ts';
+import { NodePlain } from './plain.ts';
+import { NodeSecure } from './secure.ts';
+import { DEADLINE_TEXT, socketFailure } from './system-failure.ts';
+import type { TlsRole } from './tls-failure.ts';
+import { Turn } from './turn.ts';
+
+/** Node reads up to 64 KiB at once; with less buffered than that a paused socket stops after one chunk. */
+const READ_AHEAD_BYTES = 16_384;
+
+/** An engine that also takes sockets which Node made. */
+export interface NodeEngine extends Engine {
+  /** Takes over a connected socket made with `allowHalfOpen: true` from which nothing was read. */
+  adopt(socket: Socket): Plain;
+}
+
+/** Makes the engine on `node:net` and `node:tls`, for any thread with an event loop. It holds nothing that must be closed. */
+export function createNodeEngine(): NodeEngine {
+  return new NodeEngineImplementation();
+}
+
+class NodeEngineImplementation implements NodeEngine {
+  readonly #turn = new Turn();
+
+  adopt(socket: Socket): Plain {
+    return this.#adopt(socket);
+  }
+
+  listen(descriptor: number, acceptor: Acceptor): Listening {
+    const server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      highWaterMark: READ_AHEAD_BYTES,
+    });
+    server.on('error', (error) => acceptor.failed(socketFailure(error)));
+    server.on('connection', (socket) => {
+      const plain = this.#adopt(socket);
+      // Reset before it was accepted: the kernel no longer knows the peer.
+      if (plain.remote.ip === '') plain.reset();
+      else acceptor.accepted(plain);
+    });
+    server.listen({ fd: descriptor });
+    return new NodeListening(server);
+  }
+
+  connect(options: ConnectOptions, handler: ConnectHandler): Cancellable {
+    const socket = new Socket({
+      fd: options.descriptor,
+      allowHalfOpen: true,
+      manualStart: true,
+      highWaterMark: READ_AHEAD_BYTES,
+    } as ConstructorParameters<typeof Socket>[0]);
+    return new Connecting(socket, options, handler, () => this.#adopt(socket));
+  }
+
+  credentials(source: CredentialsSource): Credentials {
+    return new NodeCredentials(this, source);
+  }
+
+  secureServer(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    return this.#secure('server', plain, options, handler);
+  }
+
+  secureClient(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    return this.#secure('client', plain, options, handler);
+  }
+
+  after(ms: number, callback: () => void): Cancellable {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  }
+
+  atEndOfTurn(callback: () => void): void {
+    this.#turn.atEnd(callback);
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  #adopt(socket: Socket): NodePlain {
+    // Already so for accepted sockets; a connected one would start to read by itself.
+    socket.pause();
+    return new NodePlain(socket, this.#turn);
+  }
+
+  #secure(role: TlsRole, plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    if (!(plain instanceof NodePlain) || options.credentials.engine !== this)
+      throw new TypeError('socket or credentials of another engine');
+    return new NodeSecure(role, plain, this.#turn, options, handler);
+  }
+}
+
+class NodeListening implements Listening {
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  close(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+}
+
+/** A connect under way, until it is connected, failed, timed out or cancelled. */
+class Connecting implements Cancellable {
+  readonly #socket: Socket;
+  readonly #handler: ConnectHandler;
+  readonly #timer: NodeJS.Timeout;
+  #settled = false;
+
+  constructor(socket: Socket, options: ConnectOptions, handler: ConnectHandler, adopt: () => Plain) {
+    this.#socket = socket;
+    this.#handler = handler;
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('connect', () => {
+      if (!this.#settle()) return;
+      socket.setNoDelay(true);
+      handler.connected(adopt());
+    });
+    this.#timer = setTimeout(() => {
+      if (!this.#settle()) return;
+      socket.destroy();
+      handler.failed({ code: 'ETIMEDOUT', message: DEADLINE_TEXT });
+    }, options.timeoutMs);
+    socket.pause();
+    socket.connect({ host: options.to.ip, port: options.to.port });
+  }
+
+  cancel(): void {
+    if (this.#settle()) this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    if (!this.#settle()) return;
+    this.#socket.destroy();
+    this.#handler.failed(socketFailure(error));
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    return true;
+  }
+}

@@ -1,0 +1,177 @@
+import type { Socket } from 'node:net';
+import { type ByteSink, END, type Plain, type PlainHandler, type SocketAddress } from '../engine.ts';
+import { socketDescriptor } from './node-internals.ts';
+import { socketFailure } from './system-failure.ts';
+import type { Flushable, Turn } from './turn.ts';
+
+const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
+
+/** `Plain` on a `net.Socket` made with `allowHalfOpen` that nothing has read from. */
+export class NodePlain implements Plain, Flushable {
+  handler: PlainHandler = NOBODY;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly #socket: Socket;
+  readonly #turn: Turn;
+  #waiting: Uint8Array | undefined;
+  #at = 0;
+  #reading = false;
+  #paused = false;
+  /** `read` answered 0: the owner waits for `readable`. */
+  #awaited = false;
+  #ended = false;
+  #queued = 0;
+  #dirty = false;
+  #ending = false;
+  #closing = false;
+  #gone = false;
+
+  constructor(socket: Socket, turn: Turn) {
+    this.#socket = socket;
+    this.#turn = turn;
+    socket.on('error', (error) => this.#fail(error));
+    this.local = { ip: canonicalIp(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
+    this.remote = { ip: canonicalIp(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+  }
+
+  get descriptor(): number {
+    return this.#gone ? -1 : socketDescriptor(this.#socket);
+  }
+
+  get queued(): number {
+    return this.#queued;
+  }
+
+  read(max: number, sink: ByteSink): number {
+    if (this.#gone || max <= 0) return 0;
+    const memory = this.#waiting;
+    if (memory !== undefined) return this.#deliver(memory, Math.min(max, memory.length - this.#at), sink);
+    if (this.#ended) return END;
+    this.#awaited = true;
+    if (!this.#reading) this.#startReading();
+    else if (this.#paused) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+    return 0;
+  }
+
+  write(memory: Uint8Array, start: number, end: number): void {
+    if (this.#gone || this.#ending || this.#closing || start === end) return;
+    this.#touch();
+    this.#queued += end - start;
+    this.#socket.write(this.#turn.keep(memory, start, end), this.#wrote);
+  }
+
+  end(): void {
+    if (this.#gone || this.#closing) return;
+    this.#ending = true;
+    this.#touch();
+  }
+
+  close(): void {
+    if (this.#gone || this.#closing) return;
+    this.#closing = true;
+    this.handler = NOBODY;
+    this.#touch();
+  }
+
+  reset(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket.resetAndDestroy();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.#gone) return;
+    this.#socket.uncork();
+    if (this.#ending) this.#socket.end();
+    if (this.#closing) this.#closeOnceSent();
+  }
+
+  /** Hands the socket over to TLS; this object is used up. */
+  release(): Socket {
+    this.#gone = true;
+    return this.#socket;
+  }
+
+  #touch(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#socket.cork();
+    this.#turn.flushAtEnd(this);
+  }
+
+  #deliver(memory: Uint8Array, bytes: number, sink: ByteSink): number {
+    const start = this.#at;
+    this.#at += bytes;
+    if (this.#at === memory.length) {
+      this.#waiting = undefined;
+      this.#at = 0;
+    }
+    const before = this.#turn.lent;
+    this.#turn.lent = memory;
+    sink.bytes(memory, start, start + bytes);
+    this.#turn.lent = before;
+    return bytes;
+  }
+
+  #startReading(): void {
+    this.#reading = true;
+    this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
+    this.#socket.on('end', () => {
+      this.#ended = true;
+      this.#announce();
+    });
+    this.#socket.resume();
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.#gone) return;
+    this.#waiting = chunk;
+    this.#announce();
+    if (this.#waiting === undefined || this.#paused || this.#gone) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #announce(): void {
+    if (!this.#awaited || this.#gone || this.#closing) return;
+    this.#awaited = false;
+    this.handler.readable();
+  }
+
+  readonly #wrote = (error?: Error | null): void => {
+    if (this.#gone || error) return;
+    // All writes of a flush end together; the first of their callbacks reports them all.
+    const taken = this.#queued - this.#socket.writableLength;
+    if (taken > 0) {
+      this.#queued -= taken;
+      this.handler.written(taken);
+    }
+    if (this.#closing) this.#closeOnceSent();
+  };
+
+  #closeOnceSent(): void {
+    if (this.#gone || this.#socket.writableLength > 0) return;
+    this.#gone = true;
+    const unread = this.#waiting !== undefined || this.#socket.readableLength > 0;
+    // Bytes that are still in the kernel make it send RST by itself; for those already here we do. No shutdown before:
+    // a peer that saw FIN first takes the RST for a broken pipe.
+    if (unread) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#waiting = undefined;
+    this.handler.failed(socketFailure(error));
+  }
+}
+
+/** An address as text in its canonical form: v4-mapped v6 is written as v4. */
+export function canonicalIp(ip: string): string {
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
+}

@@ -1,0 +1,260 @@
+import type { X509Certificate } from 'node:crypto';
+import { connect, TLSSocket } from 'node:tls';
+import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
+import { NodeCredentials } from './credentials.ts';
+import { clientChainError } from './node-internals.ts';
+import type { NodePlain } from './plain.ts';
+import {
+  chainFailure,
+  handshakeEnd,
+  handshakeTimeout,
+  type TlsRole,
+  tlsFailure,
+  verificationFailure,
+} from './tls-failure.ts';
+import type { Flushable, Gathered, Turn } from './turn.ts';
+
+/** Bytes queued before the owner is asked to stop; measured best with node:tls (data-path.md). */
+const QUEUE_LIMIT_BYTES = 1_048_576;
+/** The owner may go on when this much has left: early enough to keep the socket busy. */
+const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
+/** After our close_notify the peer has this long to read it before the socket is cut. */
+const LINGER_MS = 2000;
+/** Longest chain that is looked at; real ones have two or three. */
+const MAX_CHAIN = 16;
+const ALPN = ['h2'];
+/** Host names play no part: `verify` looks at SPIFFE ids. */
+const ANY_NAME = (): undefined => undefined;
+/** Payloads up to this size are copied behind their frame header: a chunk more would cost more. */
+const JOIN_BYTES = 2048;
+/** The socket went without an error of its own. */
+const CLOSED: ConnectionFailure = { code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' };
+
+const NOBODY: SecureHandler = {
+  established: () => {},
+  bytes: () => {},
+  delivered: () => {},
+  writable: () => {},
+  ended: () => {},
+  failed: () => {},
+};
+
+/** `Secure` on a `TLSSocket`. */
+export class NodeSecure implements Secure, Flushable {
+  handler: SecureHandler;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly #socket: TLSSocket;
+  readonly #turn: Turn;
+  readonly #role: TlsRole;
+  readonly #verify: TlsOptions['verify'];
+  #timer: NodeJS.Timeout | undefined;
+  #peerChain: readonly Uint8Array[] = [];
+  #established = false;
+  #gathered: Gathered | undefined;
+  #dirty = false;
+  #blocked = false;
+  #deliveredDue = false;
+  #closing = false;
+  #gone = false;
+
+  // oxlint-disable-next-line max-params -- one caller, in this folder
+  constructor(role: TlsRole, plain: NodePlain, turn: Turn, options: TlsOptions, handler: SecureHandler) {
+    this.#role = role;
+    this.#turn = turn;
+    this.#verify = (chain) => options.verify(chain);
+    this.handler = handler;
+    this.local = plain.local;
+    this.remote = plain.remote;
+    if (!(options.credentials instanceof NodeCredentials)) throw new TypeError('credentials of another engine');
+    const { context } = options.credentials;
+    const shared = { secureContext: context, ALPNProtocols: ALPN, highWaterMark: QUEUE_LIMIT_BYTES };
+    const raw = plain.release();
+    if (role === 'server') {
+      this.#socket = new TLSSocket(raw, { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true });
+      this.#socket.on('secure', () => this.#handshakeDone(clientChainError(this.#socket)));
+    } else {
+      // No `host` or `servername`: no SNI. What is verified is decided below, with a text of our own.
+      this.#socket = connect({ ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME });
+      this.#socket.on('secureConnect', () => this.#handshakeDone(this.#authorizationCode()));
+    }
+    this.#socket.on('error', (error) => this.#fail(tlsFailure(role, error)));
+    this.#socket.on('end', () => this.#peerEnded());
+    this.#socket.on('close', () => this.#fail(this.#established ? CLOSED : handshakeEnd(role)));
+    this.#timer = setTimeout(
+      () => this.#refuse(handshakeTimeout(options.handshakeTimeoutMs)),
+      options.handshakeTimeoutMs,
+    );
+    this.#timer.unref();
+  }
+
+  get peerChain(): readonly Uint8Array[] {
+    return this.#peerChain;
+  }
+
+  get room(): number {
+    if (this.#gone || this.#closing) return 0;
+    const gathered = this.#gathered;
+    const room = QUEUE_LIMIT_BYTES - this.#socket.writableLength - (gathered ? gathered.end - gathered.start : 0);
+    if (room <= 0) this.#blocked = true;
+    return room;
+  }
+
+  send(memory: Uint8Array, start: number, end: number): void {
+    if (this.#gone || this.#closing) return;
+    this.#touch();
+    const before = this.#gathered;
+    const gathered = this.#turn.gather(before, memory, start, end);
+    if (gathered === before && gathered !== undefined) return;
+    this.#commit();
+    if (gathered === undefined) this.#socket.write(Buffer.from(memory.subarray(start, end)), this.#wrote);
+    this.#gathered = gathered;
+  }
+
+  sendFrame(header: Uint8Array, memory: Uint8Array, start: number, end: number): void {
+    this.send(header, 0, header.length);
+    if (this.#gone || this.#closing) return;
+    if (end - start <= JOIN_BYTES) {
+      this.send(memory, start, end);
+      return;
+    }
+    this.#commit();
+    this.#socket.write(this.#turn.keep(memory, start, end), this.#wrote);
+  }
+
+  pause(): void {
+    if (!this.#gone && !this.#closing) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#gone && !this.#closing) this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#gone || this.#closing) return;
+    this.#closing = true;
+    this.handler = NOBODY;
+    this.#touch();
+  }
+
+  abort(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#stopTimer();
+    this.#socket.destroy();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.#gone) return;
+    this.#commit();
+    this.#socket.uncork();
+    if (!this.#closing) return;
+    this.#socket.end();
+    // What still comes is dropped: bytes left unread would turn our FIN into a RST.
+    this.#socket.resume();
+    this.#stopTimer();
+    this.#timer = setTimeout(() => this.abort(), LINGER_MS);
+    this.#timer.unref();
+  }
+
+  #touch(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#socket.cork();
+    this.#turn.flushAtEnd(this);
+  }
+
+  #commit(): void {
+    const gathered = this.#gathered;
+    if (gathered === undefined) return;
+    this.#gathered = undefined;
+    this.#socket.write(gathered.slab.subarray(gathered.start, gathered.end), this.#wrote);
+  }
+
+  readonly #wrote = (): void => {
+    if (!this.#blocked || this.#gone || this.#closing || this.room < RESUME_ROOM_BYTES) return;
+    this.#blocked = false;
+    this.handler.writable();
+  };
+
+  #authorizationCode(): string | undefined {
+    if (this.#socket.authorized) return undefined;
+    return String(this.#socket.authorizationError ?? 'UNVERIFIED');
+  }
+
+  #handshakeDone(refusal: string | undefined): void {
+    if (this.#gone || this.#closing) return;
+    const leaf = this.#socket.getPeerX509Certificate();
+    if (refusal !== undefined || leaf === undefined) {
+      this.#refuse(chainFailure(this.#role, refusal ?? 'UNVERIFIED', leaf));
+      return;
+    }
+    const chain = derChain(leaf);
+    const reason = this.#verify(chain);
+    if (reason !== undefined) {
+      this.#refuse(verificationFailure(this.#role, reason));
+      return;
+    }
+    this.#stopTimer();
+    this.#peerChain = chain;
+    this.#established = true;
+    this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
+    this.handler.established();
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.#gone || this.#closing) return;
+    if (!this.#deliveredDue) {
+      this.#deliveredDue = true;
+      this.#turn.atEnd(this.#delivered);
+    }
+    this.#turn.lent = chunk;
+    this.handler.bytes(chunk, 0, chunk.length);
+    this.#turn.lent = undefined;
+  }
+
+  readonly #delivered = (): void => {
+    this.#deliveredDue = false;
+    if (!this.#gone && !this.#closing) this.handler.delivered();
+  };
+
+  #peerEnded(): void {
+    if (this.#gone) return;
+    if (this.#closing) {
+      this.#stopTimer();
+      this.#socket.destroySoon();
+    } else if (this.#established) this.handler.ended();
+    else this.#refuse(handshakeEnd(this.#role));
+  }
+
+  #refuse(failure: ConnectionFailure): void {
+    const fail = !this.#gone;
+    const { handler } = this;
+    this.abort();
+    if (fail) handler.failed(failure);
+  }
+
+  #fail(failure: ConnectionFailure): void {
+    this.#stopTimer();
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket.destroy();
+    this.handler.failed(failure);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function derChain(leaf: X509Certificate): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let next: X509Certificate | undefined = leaf;
+  while (next !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}

@@ -1,0 +1,208 @@
+import { type ByteSink, type ConnectionFailure, END, type Plain, type PlainHandler } from '../engine.ts';
+import type { StreamFailure } from '../tunnel/stream-failure.ts';
+import type { StreamHandler, TunnelStream } from '../tunnel/tunnel-stream.ts';
+import { RelayEnd } from './relay-end.ts';
+import {
+  type Direction,
+  endFailed,
+  type RelayFailure,
+  type RelayObserver,
+  readFailed,
+  socketFailed,
+  writeCutShort,
+} from './relay-failure.ts';
+
+/** One stream reads this much from its application before the others of its connection have their turn. */
+const TURN_BYTES = 262_144;
+/** Reads that only look for the end of an application whose stream is gone. */
+const PROBE_BYTES = 65_536;
+
+export interface TunnelRelayOptions {
+  readonly stream: TunnelStream;
+  readonly plain: Plain;
+  /** Which end opened the connection: `stream` on the inbound side, `plain` on the outbound side. */
+  readonly first: 'stream' | 'plain';
+  readonly observer: RelayObserver;
+}
+
+/**
+ * Passes bytes, ends and resets between a stream and an application's socket, row by row of hbone.md §5. Takes over both
+ * and starts at once.
+ */
+export class TunnelRelay implements StreamHandler, PlainHandler {
+  readonly #stream: TunnelStream;
+  readonly #plain: Plain;
+  readonly #observer: RelayObserver;
+  readonly #end: RelayEnd;
+  readonly #sink: ByteSink;
+  /** Direction from the application to the stream, and its reverse. */
+  readonly #up: Direction;
+  readonly #down: Direction;
+  #upOpen = true;
+  /** `ending`: the end waits for queued bytes. */
+  #downState: 'open' | 'ending' | 'done' = 'open';
+  #downFailure: RelayFailure | undefined;
+  #unwritten = 0;
+  /** Bytes of the application wait for the stream. */
+  #blocked = false;
+  #streamFailure: StreamFailure | undefined;
+  #plainGone = false;
+  #finished = false;
+
+  constructor(options: TunnelRelayOptions) {
+    this.#stream = options.stream;
+    this.#plain = options.plain;
+    this.#observer = options.observer;
+    this.#up = options.first === 'plain' ? 'send' : 'receive';
+    this.#down = options.first === 'plain' ? 'receive' : 'send';
+    this.#end = new RelayEnd((failure) => this.#finish(failure));
+    this.#sink = { bytes: (memory, start, end) => this.#fromPlain(memory, start, end) };
+    this.#stream.handler = this;
+    this.#plain.handler = this;
+    this.#stream.start();
+    this.#pump();
+  }
+
+  /** Cuts both ends: RST_STREAM as for a dropped stream, and the application's socket is closed. No callback follows. */
+  abort(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#stream.cancel();
+    this.#plain.close();
+  }
+
+  // StreamHandler
+
+  data(memory: Uint8Array, start: number, end: number): void {
+    if (this.#finished || this.#downState !== 'open') return;
+    if (this.#plainGone) {
+      this.#settleDown();
+      return;
+    }
+    this.#unwritten += end - start;
+    this.#plain.write(memory, start, end);
+    this.#count(this.#down, end - start);
+  }
+
+  ended(): void {
+    this.#endDown(undefined);
+  }
+
+  writable(): void {
+    this.#pump();
+  }
+
+  // PlainHandler
+
+  readable(): void {
+    this.#pump();
+  }
+
+  written(bytes: number): void {
+    this.#unwritten -= bytes;
+    this.#stream.credit(bytes);
+    if (this.#downState === 'ending' && this.#unwritten === 0) this.#settleDown();
+  }
+
+  /** Either end failed: a stream's failure has a kind. */
+  failed(failure: StreamFailure | ConnectionFailure): void {
+    if (this.#finished) return;
+    if ('kind' in failure) this.#streamFailed(failure);
+    else this.#plainFailed(failure);
+  }
+
+  #streamFailed(failure: StreamFailure): void {
+    this.#streamFailure = failure;
+    if (failure.kind === 'connection' && failure.failure.code === 'ABORTED') {
+      this.#finish({ direction: this.#down, closing: false, text: failure.failure.message });
+      return;
+    }
+    // Not for an end that came before the failure: that one was clean.
+    this.#endDown(readFailed(this.#down, failure));
+    // An application with nothing to say is still read to its end; one that waits to be read has lost its bytes.
+    if (this.#upOpen && this.#blocked) this.#settleUp(this.#lostBytes(failure));
+  }
+
+  #lostBytes(failure: StreamFailure): RelayFailure | undefined {
+    const orderly = failure.kind === 'connection' && failure.failure.code === 'EOF';
+    return orderly ? writeCutShort(this.#up) : endFailed(this.#up, failure);
+  }
+
+  #plainFailed(failure: ConnectionFailure): void {
+    this.#plainGone = true;
+    if (this.#upOpen) {
+      if (this.#streamFailure !== undefined) this.#settleUp(endFailed(this.#up, this.#streamFailure));
+      else {
+        this.#stream.end();
+        this.#settleUp(socketFailed(this.#up, failure));
+      }
+    }
+    // A write under way has failed with it; else the next one will, or the peer ends first.
+    if (this.#unwritten > 0 || this.#downState === 'ending') this.#settleDown();
+  }
+
+  /** Application to stream: as much as windows and queue allow, then wait for more of either. */
+  #pump(): void {
+    let turn = TURN_BYTES;
+    while (this.#upOpen && !this.#finished && !this.#plainGone) {
+      const max = this.#streamFailure === undefined ? Math.min(this.#stream.budget, turn) : PROBE_BYTES;
+      this.#blocked = max <= 0;
+      if (this.#blocked) {
+        this.#stream.wait();
+        return;
+      }
+      const bytes = this.#plain.read(max, this.#sink);
+      if (bytes === 0) return;
+      turn -= bytes;
+      if (bytes === END) this.#endUp();
+      else if (this.#streamFailure !== undefined) this.#settleUp(endFailed(this.#up, this.#streamFailure));
+    }
+  }
+
+  #fromPlain(memory: Uint8Array, start: number, end: number): void {
+    if (this.#streamFailure !== undefined) return;
+    this.#stream.send(memory, start, end);
+    this.#count(this.#up, end - start);
+  }
+
+  #endUp(): void {
+    if (this.#streamFailure !== undefined) {
+      this.#settleUp(endFailed(this.#up, this.#streamFailure));
+      return;
+    }
+    this.#stream.end();
+    this.#settleUp(undefined);
+  }
+
+  #endDown(failure: RelayFailure | undefined): void {
+    if (this.#finished || this.#downState !== 'open') return;
+    this.#downState = 'ending';
+    this.#downFailure = failure;
+    if (!this.#plainGone) this.#plain.end();
+    if (this.#plainGone || this.#unwritten === 0) this.#settleDown();
+  }
+
+  #settleUp(failure: RelayFailure | undefined): void {
+    this.#upOpen = false;
+    this.#end.settle(this.#up, failure);
+  }
+
+  #settleDown(): void {
+    this.#downState = 'done';
+    this.#end.settle(this.#down, this.#downFailure);
+  }
+
+  #count(direction: Direction, bytes: number): void {
+    if (direction === 'send') this.#observer.fromFirst(bytes);
+    else this.#observer.fromSecond(bytes);
+  }
+
+  #finish(failure: RelayFailure | undefined): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#stream.cancel();
+    this.#plain.close();
+    if (failure === undefined) this.#observer.finished();
+    else this.#observer.finished(failure);
+  }
+}

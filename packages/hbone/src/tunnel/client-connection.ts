@@ -1,0 +1,125 @@
+import type { Fields } from '../core/contract.ts';
+import { ErrorCode } from '../core/error-code.ts';
+import type { ConnectionFailure, Engine, Secure } from '../engine.ts';
+import { Link, type LinkOwner, type TunnelOptions } from './link.ts';
+import { PING_INTERVAL_MS, PING_TIMEOUT_MS } from './liveness.ts';
+import { CONNECTION_DROPPED, type StreamFailure } from './stream-failure.ts';
+import { ClientStream } from './tunnel-stream.ts';
+
+/** What the opener of a stream is told: one of the two, once. */
+export interface ClientStreamHandler {
+  /** The response came. For 200 set `stream.handler` and `stream.start`; else `stream.cancel`. */
+  response(stream: ClientStream, status: number, fields: Fields): void;
+  /** The stream or its connection ended before a response. */
+  failed(failure: StreamFailure): void;
+}
+
+export interface ClientConnectionHandler {
+  /** The connection is gone and every stream was told. Undefined: in an orderly way. */
+  closed(failure?: ConnectionFailure): void;
+  /** The peer no longer answers PINGs; `closed` follows. */
+  silent?(): void;
+}
+
+/** The dialling end of a tunnel connection, from the moment its TLS connection is established. */
+export class ClientConnection implements LinkOwner {
+  readonly #link: Link;
+  readonly #handler: ClientConnectionHandler;
+  #refusing = false;
+  #closing = false;
+
+  /** Takes over `secure`, whose handler it becomes. */
+  constructor(engine: Engine, secure: Secure, handler: ClientConnectionHandler, options: TunnelOptions = {}) {
+    this.#handler = handler;
+    const liveness = { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS };
+    this.#link = new Link(engine, secure, this, 'client', { liveness, ...options });
+  }
+
+  get secure(): Secure {
+    return this.#link.secure;
+  }
+
+  get streamCount(): number {
+    return this.#link.streams.size;
+  }
+
+  /** Streams the peer allows at once; 100 until its SETTINGS came, then what they say (perhaps infinite). */
+  get peerMaxStreams(): number {
+    return this.#link.codec.maxConcurrentStreams;
+  }
+
+  /** Whether `open` may succeed: no GOAWAY seen, not closing or closed, and the peer's limit not reached. */
+  get usable(): boolean {
+    return !this.#refusing && !this.#closing && !this.#link.closed && this.streamCount < this.peerMaxStreams;
+  }
+
+  /** Sends a CONNECT request; undefined when no stream may be opened. Throws RangeError for malformed fields. */
+  open(fields: Fields, handler: ClientStreamHandler): ClientStream | undefined {
+    if (!this.usable) return undefined;
+    const id = this.#link.codec.request(fields);
+    if (id === 0) return undefined;
+    const stream = new ClientStream(this.#link, id);
+    stream.handler = { ...AWAITING, failed: (failure) => handler.failed(failure) };
+    stream.responded = (status, answer) => handler.response(stream, status, answer);
+    this.#link.streams.set(id, stream);
+    this.#link.touch();
+    return stream;
+  }
+
+  /** Opens no more streams; GOAWAY and close when the last one has ended, at once if none is open. Idempotent. */
+  close(): void {
+    this.#closing = true;
+    this.streamEnded();
+  }
+
+  /** Cuts the connection; streams fail with `ABORTED`, or with the given failure. */
+  abort(failure?: ConnectionFailure): void {
+    this.#link.abort(failure);
+  }
+
+  /** For the link: the response. */
+  headers(id: number, fields: Fields, last: boolean): void {
+    const stream = this.#link.streams.get(id);
+    if (!(stream instanceof ClientStream)) return;
+    const { responded } = stream;
+    stream.responded = undefined;
+    if (last) stream.noteRemoteEnd();
+    responded?.(Number(fields.find((field) => field[0] === ':status')?.[1]), fields);
+    if (last) this.#link.settle(stream);
+  }
+
+  /** For the link. */
+  goaway(): void {
+    this.#refusing = true;
+    // Refused streams are reported after this event.
+    this.#link.engine.atEndOfTurn(() => this.streamEnded());
+  }
+
+  /** For the link. */
+  settings(): void {}
+
+  /** For the link. */
+  pong(): void {}
+
+  /** For the link. */
+  silent(): void {
+    this.#handler.silent?.();
+    this.#link.abort(CONNECTION_DROPPED);
+  }
+
+  /** For the link. */
+  streamEnded(): void {
+    if (!(this.#closing || this.#refusing) || this.#link.closed || this.#link.streams.size > 0) return;
+    this.#link.codec.goaway(ErrorCode.NO_ERROR, false);
+    this.#link.close();
+  }
+
+  /** For the link. */
+  closed(failure: ConnectionFailure | undefined): void {
+    if (failure === undefined) this.#handler.closed();
+    else this.#handler.closed(failure);
+  }
+}
+
+/** A stream's handler before the response; nothing but `failed` can come. */
+const AWAITING = { data: () => {}, ended: () => {}, writable: () => {} };

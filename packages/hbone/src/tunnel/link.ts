@@ -1,0 +1,292 @@
+import { Codec } from '../core/codec.ts';
+import type { Events, Fields } from '../core/contract.ts';
+import { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type Role } from '../core/limits.ts';
+import type { ConnectionFailure, Engine, Secure, SecureHandler } from '../engine.ts';
+import { Liveness, type LivenessOptions } from './liveness.ts';
+import { CONNECTION_ABORTED, CONNECTION_ENDED, errorCodeText } from './stream-failure.ts';
+import type { TunnelStream } from './tunnel-stream.ts';
+
+/** Both ends' settings; what is left out is hbone.md §2. */
+export interface TunnelOptions {
+  readonly codec?: Partial<CodecOptions>;
+  readonly liveness?: LivenessOptions;
+}
+
+/** The part of a connection that differs between client and server. */
+export interface LinkOwner {
+  headers(id: number, fields: Fields, last: boolean): void;
+  goaway(): void;
+  settings(): void;
+  /** A PING other than for liveness was answered. */
+  pong(): void;
+  /** The peer no longer answers. */
+  silent(): void;
+  /** A stream ended in whatever way; `streams` is smaller by it. */
+  streamEnded(): void;
+  /** The connection is gone; all streams were told. */
+  closed(failure: ConnectionFailure | undefined): void;
+}
+
+const FRAME_HEADER_BYTES = 9;
+/** Scratch memory: the engine copies from it within the call. */
+const header = new Uint8Array(FRAME_HEADER_BYTES);
+const controlScratch = new Uint8Array(2 * MIN_CONTROL_ROOM_BYTES);
+
+/** What both ends of a tunnel connection are made of: a TLS connection, a codec, and the streams on them. */
+export class Link implements SecureHandler {
+  readonly engine: Engine;
+  readonly secure: Secure;
+  readonly codec: Codec;
+  readonly role: Role;
+  readonly streams = new Map<number, TunnelStream>();
+  readonly #owner: LinkOwner;
+  readonly #liveness: Liveness | undefined;
+  /** Streams that wait for room in the TLS queue or for their next turn, longest first. */
+  readonly #waiting = new Set<TunnelStream>();
+  /** What each PING on the way was for. */
+  readonly #pings: ('liveness' | 'owner')[] = [];
+  #controlDue = false;
+  #serveDue = false;
+  #closed = false;
+
+  // oxlint-disable-next-line max-params -- two callers, in this folder
+  constructor(engine: Engine, secure: Secure, owner: LinkOwner, role: Role, options: TunnelOptions) {
+    this.engine = engine;
+    this.secure = secure;
+    this.role = role;
+    this.#owner = owner;
+    this.codec = new Codec(role, new LinkEvents(this, owner), options.codec);
+    secure.handler = this;
+    if (options.liveness !== undefined)
+      this.#liveness = new Liveness(
+        engine,
+        options.liveness,
+        () => this.#ping('liveness'),
+        () => owner.silent(),
+      );
+    this.touch();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends what the codec has queued at the end of the turn. */
+  touch(): void {
+    if (this.#controlDue || this.#closed || !this.codec.controlWaiting) return;
+    this.#controlDue = true;
+    this.engine.atEndOfTurn(this.#sendControl);
+  }
+
+  /** Sends a PING; `owner.pong` follows. */
+  ping(): void {
+    this.#ping('owner');
+  }
+
+  sendData(stream: TunnelStream, memory: Uint8Array, start: number, end: number): void {
+    this.#flushControl();
+    const { codec, secure } = this;
+    for (let at = start; at < end; ) {
+      const bytes = Math.min(end - at, codec.maxFrame);
+      codec.data(header, 0, stream.id, bytes, false);
+      secure.sendFrame(header, memory, at, at + bytes);
+      at += bytes;
+    }
+  }
+
+  sendEnd(stream: TunnelStream): void {
+    this.#flushControl();
+    this.codec.data(header, 0, stream.id, 0, true);
+    this.secure.send(header, 0, FRAME_HEADER_BYTES);
+  }
+
+  respond(stream: TunnelStream, fields: Fields, last: boolean): void {
+    this.codec.respond(stream.id, fields, last);
+    this.touch();
+  }
+
+  credit(stream: TunnelStream, bytes: number): void {
+    this.codec.credit(stream.id, bytes);
+    this.touch();
+  }
+
+  reset(stream: TunnelStream, code: number): void {
+    this.codec.resetStream(stream.id, code);
+    this.touch();
+    this.#forget(stream);
+  }
+
+  /** The stream goes on when it may: told by the codec if a window is shut, else in turn with the others. */
+  wait(stream: TunnelStream): void {
+    if (this.codec.budget(stream.id) <= 0) return;
+    this.#waiting.add(stream);
+    if (this.#serveDue || this.secure.room <= 0) return;
+    this.#serveDue = true;
+    this.engine.atEndOfTurn(this.#serve);
+  }
+
+  /** Forgets a stream once both sides have ended. */
+  settle(stream: TunnelStream): void {
+    if (stream.localEnded && stream.remoteEnded) this.#forget(stream);
+  }
+
+  /** Sends what is queued and closes; streams that are left fail with `failure`. */
+  close(failure: ConnectionFailure = CONNECTION_ENDED): void {
+    if (this.#closed) return;
+    this.#flushControl();
+    this.secure.close();
+    this.#end(failure);
+  }
+
+  /** Cuts the connection; streams fail with `failure`. */
+  abort(failure: ConnectionFailure = CONNECTION_ABORTED): void {
+    if (this.#closed) return;
+    this.secure.abort();
+    this.#end(failure);
+  }
+
+  // SecureHandler
+
+  established(): void {
+    // It was before this object existed.
+  }
+
+  bytes(memory: Uint8Array, start: number, end: number): void {
+    if (this.#closed) return;
+    this.codec.push(memory, start, end);
+    this.touch();
+  }
+
+  delivered(): void {
+    // Credit and control frames are gathered at the end of the turn anyway.
+  }
+
+  writable(): void {
+    this.#serve();
+  }
+
+  ended(): void {
+    this.close();
+  }
+
+  failed(failure: ConnectionFailure): void {
+    this.#end(failure);
+  }
+
+  /** For the codec: a window opened. */
+  windowOpened(id: number): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    if (this.secure.room > 0) stream.handler.writable();
+    else this.#waiting.add(stream);
+  }
+
+  /** For the codec: a stream no longer exists. */
+  streamReset(id: number, code: number, local: boolean): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    this.#forget(stream);
+    stream.fail({ kind: 'reset', code, local });
+  }
+
+  /** For the codec: a PING was answered. */
+  answered(): void {
+    if (this.#pings.shift() === 'owner') this.#owner.pong();
+    else this.#liveness?.answered();
+  }
+
+  #ping(purpose: 'liveness' | 'owner'): void {
+    this.#pings.push(purpose);
+    this.codec.ping();
+    this.touch();
+  }
+
+  #forget(stream: TunnelStream): void {
+    this.#waiting.delete(stream);
+    if (this.streams.delete(stream.id)) this.#owner.streamEnded();
+  }
+
+  #end(failure: ConnectionFailure): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#liveness?.stop();
+    this.#waiting.clear();
+    const streams = [...this.streams.values()];
+    this.streams.clear();
+    for (const stream of streams) stream.fail({ kind: 'connection', failure });
+    this.#owner.closed(failure === CONNECTION_ENDED ? undefined : failure);
+  }
+
+  #flushControl(): void {
+    const { codec, secure } = this;
+    while (codec.controlWaiting) {
+      const bytes = codec.control(controlScratch, 0, controlScratch.length);
+      if (bytes === 0) return;
+      secure.send(controlScratch, 0, bytes);
+    }
+  }
+
+  readonly #sendControl = (): void => {
+    this.#controlDue = false;
+    if (!this.#closed) this.#flushControl();
+  };
+
+  /** Gives every waiting stream its turn while there is room; who has more to send comes back last. */
+  readonly #serve = (): void => {
+    // Held while streams are served: those that come back are in the same round.
+    this.#serveDue = true;
+    for (const stream of this.#waiting) {
+      if (this.#closed || this.secure.room <= 0) break;
+      this.#waiting.delete(stream);
+      stream.handler.writable();
+    }
+    this.#serveDue = false;
+  };
+}
+
+/** What the codec says, passed on. */
+class LinkEvents implements Events {
+  readonly #link: Link;
+  readonly #owner: LinkOwner;
+
+  constructor(link: Link, owner: LinkOwner) {
+    this.#link = link;
+    this.#owner = owner;
+  }
+
+  // oxlint-disable-next-line max-params -- given by Events
+  data(id: number, memory: Uint8Array, start: number, end: number, last: boolean): void {
+    const stream = this.#link.streams.get(id);
+    if (stream === undefined) return;
+    stream.receive(memory, start, end, last);
+    if (last) this.#link.settle(stream);
+  }
+
+  headers(id: number, fields: Fields, last: boolean): void {
+    this.#owner.headers(id, fields, last);
+  }
+
+  reset(id: number, code: number, local: boolean): void {
+    this.#link.streamReset(id, code, local);
+  }
+
+  goaway(): void {
+    this.#owner.goaway();
+  }
+
+  writable(id: number): void {
+    this.#link.windowOpened(id);
+  }
+
+  settings(): void {
+    this.#owner.settings();
+  }
+
+  pong(): void {
+    this.#link.answered();
+  }
+
+  fatal(code: number): void {
+    this.#link.close({ code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` });
+  }
+}

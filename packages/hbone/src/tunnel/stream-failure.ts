@@ -1,0 +1,45 @@
+import type { ConnectionFailure } from '../engine.ts';
+
+/** Why a stream ended other than by both sides ending it. */
+export type StreamFailure =
+  /** RST_STREAM came, or the codec had to send one (`local`). `code`: RFC 9113 7. */
+  | { readonly kind: 'reset'; readonly code: number; readonly local: boolean }
+  /** The connection under it ended. */
+  | { readonly kind: 'connection'; readonly failure: ConnectionFailure };
+
+/** The peer closed the connection in an orderly way, or our server side did so for it. */
+export const CONNECTION_ENDED: ConnectionFailure = { code: 'EOF', message: 'stream closed because of a broken pipe' };
+/** We dropped the connection because the peer no longer answers. */
+export const CONNECTION_DROPPED: ConnectionFailure = { code: 'EPIPE', message: CONNECTION_ENDED.message };
+/** The owner cut the connection. */
+export const CONNECTION_ABORTED: ConnectionFailure = { code: 'ABORTED', message: 'connection aborted' };
+
+/** RFC 9113 7, in the reference's words; the index is the code. */
+const REASONS = [
+  'not a result of an error',
+  'unspecific protocol error detected',
+  'unexpected internal error encountered',
+  'flow-control protocol violated',
+  'settings ACK not received in timely manner',
+  'received frame when stream half-closed',
+  'frame with invalid size',
+  'refused stream before processing any application logic',
+  'stream no longer needed',
+  'unable to maintain the header compression context',
+  'connection established in response to a CONNECT request was reset or abnormally closed',
+  'detected excessive load generating behavior',
+  'security properties do not meet minimum requirements',
+  'endpoint requires HTTP/1.1',
+] as const;
+
+/** An error code of HTTP/2 in words. */
+export function errorCodeText(code: number): string {
+  return REASONS[code] ?? 'unknown reason';
+}
+
+/** The failure in the words of the access log, for behind `h2 failed: ` or `io error: ` (ztunnel.md §11.1). */
+export function streamFailureText(failure: StreamFailure): string {
+  if (failure.kind === 'reset')
+    return `stream error ${failure.local ? 'detected' : 'received'}: ${errorCodeText(failure.code)}`;
+  return failure.failure.code === 'ECONNRESET' ? 'connection reset' : failure.failure.message;
+}

@@ -1,0 +1,250 @@
+import type { Fields } from '../core/contract.ts';
+import type { Cancellable, ConnectionFailure, Engine, Secure } from '../engine.ts';
+import type { HandshakeHandler } from './accept-tunnel.ts';
+import { ClientConnection, type ClientStreamHandler } from './client-connection.ts';
+import type { TunnelOptions } from './link.ts';
+import { CONNECTION_ABORTED } from './stream-failure.ts';
+import type { ClientStream } from './tunnel-stream.ts';
+
+/** hbone.md §6.3, `POOL_MAX_STREAMS_PER_CONNECTION`. */
+export const POOL_MAX_STREAMS_PER_CONNECTION = 100;
+/** hbone.md §6.4, `POOL_UNUSED_RELEASE_TIMEOUT`. */
+export const POOL_UNUSED_RELEASE_MS = 300_000;
+/** hbone.md §6.6 */
+export const POOL_CAPACITY = 500;
+
+export interface TunnelPoolOptions {
+  /** Streams at which a connection leaves the pool for good; the peer's limit caps it. */
+  readonly maxStreamsPerConnection?: number;
+  /** Milliseconds after its last use until the pool forgets a connection. */
+  readonly unusedReleaseMs?: number;
+  /** Pooled connections; the least recently used is forgotten first. */
+  readonly capacity?: number;
+  readonly tunnel?: TunnelOptions;
+}
+
+/** How to make a connection of a key; called anew for every dial. `connectTunnel` fits. */
+export type Dial = (handler: HandshakeHandler) => Cancellable;
+
+export interface PoolRequest {
+  /** Everything that must be equal to share a connection: identity, expected identities, destination, source pod. */
+  readonly key: string;
+  readonly dial: Dial;
+  readonly fields: Fields;
+}
+
+/** What the caller of `open` is told. */
+export interface PoolStreamHandler extends ClientStreamHandler {
+  /** The request left on a connection; says which, for its peer's certificates. */
+  opened?(stream: ClientStream, connection: ClientConnection): void;
+  /** The dial made for this request failed; no stream exists. */
+  dialFailed(failure: ConnectionFailure): void;
+}
+
+interface Waiter {
+  readonly request: PoolRequest;
+  readonly handler: PoolStreamHandler;
+  cancelled: boolean;
+}
+
+interface Pooled {
+  readonly connection: ClientConnection;
+  readonly key: Key;
+  usedMs: number;
+  timer: Cancellable | undefined;
+}
+
+interface Key {
+  readonly name: string;
+  /** Last used last. */
+  readonly pooled: Pooled[];
+  readonly waiting: Waiter[];
+  dialling: { waiter: Waiter; dial: Cancellable | undefined } | undefined;
+}
+
+/** Connections shared by requests of the same key. hbone.md §6 */
+export class TunnelPool {
+  readonly #engine: Engine;
+  readonly #options: Required<Omit<TunnelPoolOptions, 'tunnel'>> & { readonly tunnel: TunnelOptions };
+  readonly #keys = new Map<string, Key>();
+  /** Every pooled connection, least recently used first. */
+  readonly #recent = new Set<Pooled>();
+  /** Every connection that is up, with its place in the pool. */
+  readonly #connections = new Map<ClientConnection, Pooled | undefined>();
+  #closed = false;
+
+  constructor(engine: Engine, options: TunnelPoolOptions = {}) {
+    this.#engine = engine;
+    this.#options = {
+      maxStreamsPerConnection: options.maxStreamsPerConnection ?? POOL_MAX_STREAMS_PER_CONNECTION,
+      unusedReleaseMs: options.unusedReleaseMs ?? POOL_UNUSED_RELEASE_MS,
+      capacity: options.capacity ?? POOL_CAPACITY,
+      tunnel: options.tunnel ?? {},
+    };
+  }
+
+  /** Connections that are up, pooled or not. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Connections that a further request of their key may share. */
+  get pooledCount(): number {
+    return this.#recent.size;
+  }
+
+  /**
+   * Opens a stream on a pooled connection, or dials; requests of one key take turns while one dials. `cancel` works until
+   * the request left, then the stream is the caller's.
+   */
+  open(request: PoolRequest, handler: PoolStreamHandler): Cancellable {
+    const waiter: Waiter = { request, handler, cancelled: false };
+    const key = this.#keyOf(request.key);
+    key.waiting.push(waiter);
+    // Not from here: `opened` must not come before the caller has its handle.
+    this.#engine.atEndOfTurn(() => this.#serve(key));
+    return { cancel: () => this.#cancel(key, waiter) };
+  }
+
+  /** Drops every connection at once, also those in use; requests that wait fail with `ABORTED`. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const keys = [...this.#keys.values()];
+    for (const pooled of this.#recent) this.#forget(pooled);
+    for (const connection of this.#connections.keys()) connection.abort();
+    for (const key of keys) {
+      key.dialling?.dial?.cancel();
+      const waiters = key.dialling === undefined ? key.waiting : [key.dialling.waiter, ...key.waiting];
+      key.dialling = undefined;
+      for (const waiter of waiters.splice(0)) if (!waiter.cancelled) waiter.handler.dialFailed(CONNECTION_ABORTED);
+      key.waiting.length = 0;
+    }
+    this.#keys.clear();
+  }
+
+  #keyOf(name: string): Key {
+    let key = this.#keys.get(name);
+    if (key === undefined) {
+      key = { name, pooled: [], waiting: [], dialling: undefined };
+      this.#keys.set(name, key);
+    }
+    return key;
+  }
+
+  #cancel(key: Key, waiter: Waiter): void {
+    if (waiter.cancelled) return;
+    waiter.cancelled = true;
+    const index = key.waiting.indexOf(waiter);
+    if (index >= 0) key.waiting.splice(index, 1);
+    // A dial whose request is gone still serves those that wait behind it.
+    if (key.dialling?.waiter === waiter && key.waiting.length === 0) {
+      key.dialling.dial?.cancel();
+      key.dialling = undefined;
+    }
+    this.#discardIfEmpty(key);
+  }
+
+  /** Serves waiting requests in order, until one has to dial. */
+  #serve(key: Key): void {
+    while (key.dialling === undefined) {
+      const waiter = key.waiting.shift();
+      if (waiter === undefined) break;
+      if (this.#closed) waiter.handler.dialFailed(CONNECTION_ABORTED);
+      else if (!this.#share(key, waiter)) this.#dial(key, waiter);
+    }
+    this.#discardIfEmpty(key);
+  }
+
+  /** Opens the stream on a pooled connection; those that are found dead or full are forgotten. */
+  #share(key: Key, waiter: Waiter): boolean {
+    for (let pooled = key.pooled.at(-1); pooled !== undefined; pooled = key.pooled.at(-1)) {
+      this.#forget(pooled);
+      if (this.#openOn(pooled.connection, key, waiter)) return true;
+      pooled.connection.close();
+    }
+    return false;
+  }
+
+  #dial(key: Key, waiter: Waiter): void {
+    const dialling: NonNullable<Key['dialling']> = { waiter, dial: undefined };
+    key.dialling = dialling;
+    dialling.dial = waiter.request.dial({
+      established: (secure) => {
+        key.dialling = undefined;
+        this.#established(key, waiter, secure);
+        this.#serve(key);
+      },
+      failed: (failure) => {
+        key.dialling = undefined;
+        if (!waiter.cancelled) waiter.handler.dialFailed(failure);
+        this.#serve(key);
+      },
+    });
+  }
+
+  #established(key: Key, waiter: Waiter, secure: Secure): void {
+    const connection = new ClientConnection(
+      this.#engine,
+      secure,
+      { closed: () => this.#connectionClosed(connection) },
+      this.#options.tunnel,
+    );
+    this.#connections.set(connection, undefined);
+    if (waiter.cancelled) this.#checkIn(connection, key);
+    else if (!this.#openOn(connection, key, waiter)) waiter.handler.dialFailed(CONNECTION_ABORTED);
+  }
+
+  #openOn(connection: ClientConnection, key: Key, waiter: Waiter): boolean {
+    const limit = Math.min(this.#options.maxStreamsPerConnection, connection.peerMaxStreams);
+    const stream = connection.open(waiter.request.fields, waiter.handler);
+    if (stream === undefined) return false;
+    // The count includes this stream. hbone.md §6.3: who reached the limit never comes back.
+    if (connection.streamCount < limit) this.#checkIn(connection, key);
+    else connection.close();
+    waiter.handler.opened?.(stream, connection);
+    return true;
+  }
+
+  #checkIn(connection: ClientConnection, key: Key): void {
+    const pooled: Pooled = { connection, key, usedMs: this.#engine.now(), timer: undefined };
+    pooled.timer = this.#engine.after(this.#options.unusedReleaseMs, () => this.#release(pooled));
+    key.pooled.push(pooled);
+    this.#keys.set(key.name, key);
+    this.#recent.add(pooled);
+    this.#connections.set(connection, pooled);
+    if (this.#recent.size <= this.#options.capacity) return;
+    for (const oldest of this.#recent) {
+      this.#release(oldest);
+      return;
+    }
+  }
+
+  #connectionClosed(connection: ClientConnection): void {
+    const pooled = this.#connections.get(connection);
+    this.#connections.delete(connection);
+    if (pooled === undefined) return;
+    this.#forget(pooled);
+    this.#discardIfEmpty(pooled.key);
+  }
+
+  /** Forgets a connection, which closes when no stream is left. */
+  #release(pooled: Pooled): void {
+    this.#forget(pooled);
+    pooled.connection.close();
+    this.#discardIfEmpty(pooled.key);
+  }
+
+  #forget(pooled: Pooled): void {
+    pooled.timer?.cancel();
+    this.#recent.delete(pooled);
+    if (this.#connections.get(pooled.connection) === pooled) this.#connections.set(pooled.connection, undefined);
+    const { pooled: siblings } = pooled.key;
+    const index = siblings.indexOf(pooled);
+    if (index >= 0) siblings.splice(index, 1);
+  }
+
+  #discardIfEmpty(key: Key): void {
+    if (key.pooled.length === 0 && key.waiting.length === 0 && key.dialling === undefined) this.#keys.delete(key.name);
+  }
+}

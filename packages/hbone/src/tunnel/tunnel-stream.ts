@@ -1,0 +1,176 @@
+import type { Fields } from '../core/contract.ts';
+import { ErrorCode } from '../core/error-code.ts';
+import type { Link } from './link.ts';
+import type { StreamFailure } from './stream-failure.ts';
+
+/** What the owner of a stream is told. After `failed` nothing more comes. */
+export interface StreamHandler {
+  /** Bytes from the peer, lent for the call. They fill its window until `credit` gives them back. */
+  data(memory: Uint8Array, start: number, end: number): void;
+  /** The peer ended its side. */
+  ended(): void;
+  /** `budget` is positive again after `wait`. */
+  writable(): void;
+  failed(failure: StreamFailure): void;
+}
+
+const NOBODY: StreamHandler = { data: () => {}, ended: () => {}, writable: () => {}, failed: () => {} };
+
+/**
+ * One CONNECT stream. Bytes that come before `start` are kept (a stream window at most), so that the owner can first
+ * connect elsewhere; failures come at any time.
+ */
+export class TunnelStream {
+  readonly id: number;
+  handler: StreamHandler = NOBODY;
+  readonly #link: Link;
+  #held: Uint8Array[] | undefined = [];
+  #started = false;
+  #localEnded = false;
+  #remoteEnded = false;
+  #gone = false;
+
+  constructor(link: Link, id: number) {
+    this.#link = link;
+    this.id = id;
+  }
+
+  /** We ended our side. */
+  get localEnded(): boolean {
+    return this.#localEnded;
+  }
+
+  /** The peer ended its side; `ended` may still be to come. */
+  get remoteEnded(): boolean {
+    return this.#remoteEnded;
+  }
+
+  /** Reset by either side, or its connection is gone. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Bytes that may be sent now: what the stream's and the connection's window and the TLS queue have room for. */
+  get budget(): number {
+    if (this.#gone || this.#localEnded) return 0;
+    return Math.max(0, Math.min(this.#link.codec.budget(this.id), this.#link.secure.room));
+  }
+
+  /** Lets `data` and `ended` through to `handler`, what was kept first. */
+  start(): void {
+    if (this.#started || this.#gone) return;
+    this.#started = true;
+    if (this.#held?.length === 0 && !this.#remoteEnded) this.#held = undefined;
+    else this.#link.engine.atEndOfTurn(this.#deliverHeld);
+  }
+
+  /** Sends bytes, at most `budget`. Lent memory is not copied. */
+  send(memory: Uint8Array, start: number, end: number): void {
+    if (!this.#gone && !this.#localEnded) this.#link.sendData(this, memory, start, end);
+  }
+
+  /** Ends our side: END_STREAM. */
+  end(): void {
+    if (this.#gone || this.#localEnded) return;
+    this.#link.sendEnd(this);
+    this.noteLocalEnd();
+  }
+
+  /** Asks for `writable` once `budget` allows to go on; streams of a connection take turns. */
+  wait(): void {
+    if (!this.#gone && !this.#localEnded) this.#link.wait(this);
+  }
+
+  /** The application took `bytes` of what `data` brought: the peer may send as much more. */
+  credit(bytes: number): void {
+    if (!this.#gone) this.#link.credit(this, bytes);
+  }
+
+  /**
+   * Gives the stream up: RST_STREAM unless both sides have ended, and what was not credited goes back to the
+   * connection. `code`: RFC 9113 7. No callback follows.
+   */
+  reset(code: number): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.handler = NOBODY;
+    this.#link.reset(this, code);
+  }
+
+  /** Gives the stream up as the reference does when it drops one: a server that had ended its side says NO_ERROR, else CANCEL. */
+  cancel(): void {
+    const server = this.#link.role === 'server';
+    this.reset(server && this.#localEnded ? ErrorCode.NO_ERROR : ErrorCode.CANCEL);
+  }
+
+  /** For the connection: bytes or the end came. */
+  receive(memory: Uint8Array, start: number, end: number, last: boolean): void {
+    this.#remoteEnded ||= last;
+    if (this.#held !== undefined) {
+      if (end > start) this.#held.push(memory.slice(start, end));
+      return;
+    }
+    if (end > start) this.handler.data(memory, start, end);
+    // The handler may have given the stream up.
+    if (last && !this.#gone) this.handler.ended();
+  }
+
+  /** For the connection: the stream no longer exists. */
+  fail(failure: StreamFailure): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#held = undefined;
+    const { handler } = this;
+    handler.failed(failure);
+  }
+
+  /** For the connection: END_STREAM left, on DATA or on HEADERS. */
+  noteLocalEnd(): void {
+    this.#localEnded = true;
+    this.#link.settle(this);
+  }
+
+  /** For the connection: END_STREAM was on the HEADERS. */
+  noteRemoteEnd(): void {
+    this.#remoteEnded = true;
+  }
+
+  readonly #deliverHeld = (): void => {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined || this.#gone) return;
+    for (const bytes of held) {
+      this.handler.data(bytes, 0, bytes.length);
+      if (this.#gone) return;
+    }
+    if (this.#remoteEnded) this.handler.ended();
+  };
+}
+
+/** A stream that a client opened. */
+export class ClientStream extends TunnelStream {
+  /** Hears the response, once. */
+  responded: ((status: number, fields: Fields) => void) | undefined;
+}
+
+/** A stream that a client asked of us. */
+export class ServerStream extends TunnelStream {
+  readonly #link: Link;
+
+  constructor(link: Link, id: number) {
+    super(link, id);
+    this.#link = link;
+  }
+
+  /**
+   * Answers the request. `last`: nothing follows (every status but 200): END_STREAM, and RST_STREAM(NO_ERROR) when the
+   * peer's side is still open. Throws RangeError for malformed fields.
+   */
+  respond(status: number, fields: Fields, { last }: { readonly last: boolean }): void {
+    if (this.gone || this.localEnded) return;
+    this.#link.respond(this, [[':status', String(status)], ...fields], last);
+    if (!last) return;
+    this.noteLocalEnd();
+    this.reset(ErrorCode.NO_ERROR);
+  }
+}
