@@ -1,1 +1,55 @@
-/** Filled in by the next commits. */
+/** The node proxy as a process: environment, signals and exit codes. The same file is the program of its data threads. */
+import {
+  isDataThread,
+  LogRoot,
+  LogWriter,
+  machineSystem,
+  parseCommandLine,
+  parseConfig,
+  runDataThread,
+  Ztunnel,
+} from '@ambientmesh/ztunnel';
+
+const STDOUT = 1;
+
+/** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
+async function runProxy(args: readonly string[]): Promise<void> {
+  const config = parseConfig((name) => process.env[name], machineSystem(Object.keys(process.env)));
+  const log = new LogRoot({ format: config.logFormat, filter: config.logFilter, sink: new LogWriter(STDOUT) });
+  try {
+    const ztunnel = new Ztunnel({ config, log, program: new URL(import.meta.url), args });
+    process.on('uncaughtException', (error) => {
+      log.logger('ztunnel').error([['stack', error.stack ?? '']], `internal error: ${error.message}`);
+      ztunnel.abort(error);
+    });
+    let interrupted = false;
+    process.on('SIGTERM', () => ztunnel.drain('SIGTERM'));
+    process.on('SIGINT', () => {
+      if (interrupted) process.exit(0);
+      interrupted = ztunnel.drain('SIGINT');
+    });
+    // A signal or a fault may come before everything has started.
+    await Promise.race([ztunnel.ended, ztunnel.start().then(() => ztunnel.ended)]);
+  } finally {
+    await log.flush();
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const command = parseCommandLine(args, process.env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown');
+  if (command.kind === 'print') {
+    process.stderr.write(command.error);
+    process.stdout.write(command.output);
+    return command.exitCode;
+  }
+  try {
+    await runProxy(args);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+if (isDataThread()) runDataThread();
+else process.exit(await main(process.argv.slice(2)));

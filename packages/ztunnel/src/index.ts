@@ -1,1 +1,15 @@
-/** Filled in by the next commits. */
+export { type Command, parseCommandLine } from './control/command-line.ts';
+export type { ZtunnelConfig } from './control/config/config.ts';
+export { type ConfigSystem, machineSystem } from './control/config/config-system.ts';
+export type { Lookup } from './control/config/environment.ts';
+export { parseConfig } from './control/config/parse-config.ts';
+export { ZtunnelError, type ZtunnelErrorCode } from './control/errors.ts';
+export { type LocalConfig, parseLocalConfig } from './control/local-config/local-config.ts';
+export type { LocalWorkload } from './control/local-config/read-workload.ts';
+export { type DrainCause, Ztunnel, type ZtunnelOptions } from './control/ztunnel.ts';
+export { isDataThread, runDataThread } from './data-plane/worker.ts';
+export { LogFilter, parseLogFilter } from './log/log-filter.ts';
+export { type LineSink, LogWriter } from './log/log-writer.ts';
+export { type Logger, LogRoot } from './log/logger.ts';
+export type { NetworkAddress, Service } from './state/service.ts';
+export type { Endpoint, GatewayAddress, Workload } from './state/workload.ts';

@@ -62,6 +62,8 @@ export interface ZtunnelConfig {
   readonly engine: 'node';
   readonly dnsProxy: boolean;
   readonly socks5: boolean;
+  /** Tie-break among services of one name in DNS answers. */
+  readonly preferredNamespace: string | undefined;
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;
   readonly ports: ServerPorts;

@@ -63,7 +63,7 @@ export function describeConfig(config: ZtunnelConfig, args: readonly string[]): 
     xdsAddress: null,
     xdsRootCert: 'Static',
     altXdsHostname: null,
-    preferedServiceNamespace: null,
+    preferedServiceNamespace: config.preferredNamespace ?? null,
     secretTtl: duration(config.secretTtlSeconds * 1000),
     xdsOnDemand: false,
     fakeCa: false,

@@ -54,6 +54,7 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     engine: parseEngine(environment, unsupported),
     dnsProxy,
     socks5: environment.boolean('UNSTABLE_ENABLE_SOCKS5', false),
+    preferredNamespace: environment.text('PREFERED_SERVICE_NAMESPACE'),
     localhostAppTunnel: environment.boolean('LOCALHOST_APP_TUNNEL', true),
     responseBaggage: environment.boolean('ENABLE_RESPONSE_BAGGAGE', true),
     ports: { ...defaultPorts, ...portsOf(mesh) },

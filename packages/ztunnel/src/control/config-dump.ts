@@ -1,0 +1,73 @@
+import { X509Certificate } from 'node:crypto';
+import type { WorkloadState } from '@ambientmesh/zds';
+import type { CertificateState } from './certificates/manager.ts';
+import type { ZtunnelConfig } from './config/config.ts';
+import { describeConfig, Tagged } from './config/describe-config.ts';
+import { versionFields } from './version.ts';
+
+export interface DumpParts {
+  readonly config: ZtunnelConfig;
+  readonly args: readonly string[];
+  readonly certificates: readonly CertificateState[];
+  readonly workloads: ReadonlyMap<string, WorkloadState>;
+}
+
+/** The part of `/config_dump` that the control thread knows (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
+export function renderConfigDump(parts: DumpParts): string {
+  const versions = versionFields(parts.config.istioVersion).map(([name, value]) => [lowerFirst(name), value]);
+  const dump = {
+    certificates: parts.certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1)).map(describeCertificate),
+    config: describeConfig(parts.config, parts.args),
+    version: Object.fromEntries(versions),
+    workloadState: Object.fromEntries(
+      [...parts.workloads].map(([uid, { state, info }]) => [
+        uid,
+        {
+          info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
+          state,
+        },
+      ]),
+    ),
+  };
+  return JSON.stringify(sorted(dump), null, 2);
+}
+
+function describeCertificate({ identity, state, certificate }: CertificateState): unknown {
+  return {
+    identity,
+    state,
+    certChain: splitPem(certificate?.material.chainPem ?? '').map(describePem),
+    rootCerts: (certificate?.material.rootsPem ?? []).flatMap((pem) => splitPem(pem)).map(describePem),
+  };
+}
+
+function describePem(pem: string): unknown {
+  const certificate = new X509Certificate(pem);
+  return {
+    expirationTime: seconds(certificate.validToDate),
+    pem: Buffer.from(pem).toString('base64'),
+    serialNumber: BigInt(`0x${certificate.serialNumber.replace('-', '')}`).toString(),
+    validFrom: seconds(certificate.validFromDate),
+  };
+}
+
+function splitPem(text: string): string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/g) ?? [];
+}
+
+function seconds(date: Date): string {
+  return date.toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** The same value with the keys of all maps in order. */
+function sorted(value: unknown): unknown {
+  if (value instanceof Tagged) return sorted(value.toJSON());
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, sorted(entry)]));
+}

@@ -1,0 +1,298 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { probeCapabilities, raiseFileLimit } from '@ambientmesh/netns';
+import { ZdsClient } from '@ambientmesh/zds';
+import { startDataThreads } from '../data-plane/threads.ts';
+import { bare } from '../log/line.ts';
+import type { LogRoot } from '../log/logger.ts';
+import { CaSource } from './certificates/ca-source.ts';
+import { systemClock } from './certificates/certificate-source.ts';
+import { CertificateManager } from './certificates/manager.ts';
+import { CertificatePrefetcher } from './certificates/prefetcher.ts';
+import type { ZtunnelConfig } from './config/config.ts';
+import { describeConfig } from './config/describe-config.ts';
+import { renderYaml } from './config/render-yaml.ts';
+import { renderConfigDump } from './config-dump.ts';
+import { dataPlaneConfig } from './data-plane-config.ts';
+import { DataThreads } from './data-threads.ts';
+import { ZtunnelError } from './errors.ts';
+import { type LocalConfig, parseLocalConfig } from './local-config/local-config.ts';
+import { PodProxies } from './pod-proxies.ts';
+import { adminPages } from './servers/admin-page.ts';
+import { type HttpListener, listenHttp } from './servers/http-listener.ts';
+import { metricsPages } from './servers/metrics-page.ts';
+import { Readiness } from './servers/readiness.ts';
+import { readinessPages } from './servers/readiness-page.ts';
+import { renderOpenMetrics } from './telemetry/open-metrics.ts';
+import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
+import { TcpMetrics } from './telemetry/tcp-metrics.ts';
+import { renderVersion } from './version.ts';
+
+/** What a scrape waits for the counters of a data thread; they count at the next scrape if they come later. */
+const reportLimitMs = 1000;
+
+/** What open requests to the process's own servers get to be finished when everything else is. */
+const openRequestsMs = 1000;
+
+/** What asked for the end of the process. */
+export type DrainCause = 'SIGTERM' | 'SIGINT' | 'quitquitquit';
+
+export interface ZtunnelOptions {
+  readonly config: ZtunnelConfig;
+  readonly log: LogRoot;
+  /** Program of the data threads: it calls `runDataThread` when `isDataThread()`. */
+  readonly program: URL;
+  /** Command line, as shown. */
+  readonly args: readonly string[];
+  /** Makes the data threads; tests pass others. */
+  readonly startThreads?: typeof startDataThreads;
+}
+
+/** The node proxy: servers, certificates, pods and data threads of one process. */
+export class Ztunnel {
+  readonly #options: ZtunnelOptions;
+  readonly #readiness: Readiness;
+  readonly #metrics = new TcpMetrics();
+  readonly #certificates: CertificateManager;
+  readonly #caSource: CaSource;
+  readonly #pods: PodProxies;
+  readonly #zds: ZdsClient;
+  readonly #stopZds = new AbortController();
+  readonly #listeners: HttpListener[] = [];
+  #threads: DataThreads | undefined;
+  #zdsEnded: Promise<void> = Promise.resolve();
+  #maxDescriptors = 0;
+  #draining: Promise<void> | undefined;
+  readonly #end = Promise.withResolvers<void>();
+
+  constructor(options: ZtunnelOptions) {
+    const { config, log } = options;
+    this.#options = options;
+    this.#readiness = new Readiness(['state manager', 'proxy', 'workload proxy manager'], log.logger('readiness'));
+    this.#caSource = new CaSource({
+      ca: config.ca,
+      clusterId: config.clusterId,
+      validitySeconds: config.secretTtlSeconds,
+      logger: log.logger('identity::caclient', [{ name: 'fetch_certificate', fields: [] }]),
+    });
+    this.#certificates = new CertificateManager({
+      source: this.#caSource,
+      clock: systemClock,
+      random: Math.random,
+      publish: (message) => this.#threads?.broadcast(message),
+      logger: log.logger('identity::manager'),
+    });
+    this.#pods = new PodProxies({ threads: () => this.#running(), log, ipv6: config.ipv6 });
+    this.#zds = new ZdsClient({
+      path: config.inpodUds,
+      handler: this.#pods,
+      loggerFor: (scope) => log.logger(scope),
+      onReadiness: (ready) => {
+        if (ready) this.#readiness.complete('workload proxy manager');
+        else this.#readiness.reopen('workload proxy manager');
+      },
+    });
+    // Told to whoever waits for `ended`; nobody may wait yet.
+    this.#end.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the drain is over; rejects with what makes going on impossible. The caller ends the process. */
+  get ended(): Promise<void> {
+    return this.#end.promise;
+  }
+
+  /**
+   * Starts everything in the order of spec ztunnel.md §1 and connects to the node agent. Throws ZtunnelError
+   * (ZTUNNEL_PERMISSION, ZTUNNEL_LISTEN, ZTUNNEL_LOCAL_CONFIG_INVALID); the process is to be ended then.
+   */
+  async start(): Promise<void> {
+    const { config, log } = this.#options;
+    this.#logStart();
+    checkCapabilities(config);
+    await this.#listen('readiness', anyHosts(config), {
+      port: config.ports.readiness,
+      answer: readinessPages(this.#readiness, () => this.#ping()),
+    });
+    const local = await readLocalConfig(config);
+    if (config.localXds !== undefined) this.#logLocalConfig(local);
+    this.#startDataPlane(local);
+    log.logger('app').info([], 'shared proxy mode - in-pod mode enabled');
+    await this.#listen('admin', ['127.0.0.1', '::1'], {
+      port: config.ports.admin,
+      answer: adminPages({
+        log,
+        initialFilter: config.logFilter,
+        quit: () => this.drain('quitquitquit'),
+        dump: () => Promise.resolve(this.#dump()),
+      }),
+    });
+    await this.#listen('stats', anyHosts(config), {
+      port: config.ports.stats,
+      answer: metricsPages(() => this.#renderMetrics()),
+    });
+    this.#readiness.complete('proxy');
+    this.#readiness.complete('state manager');
+    this.#zdsEnded = this.#zds.run(this.#stopZds.signal);
+    this.#zdsEnded.catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Begins to end: no new connections, running ones may go on until the deadline. False, and no effect, if it had begun before. */
+  drain(cause: DrainCause): boolean {
+    if (this.#draining !== undefined) return false;
+    const { log } = this.#options;
+    if (cause === 'quitquitquit') {
+      log.logger('admin').info([], 'Shutdown completed gracefully');
+      log.logger('signal::imp').info([], 'received explicit shutdown signal');
+    } else log.logger('signal::imp').info([], `received signal ${cause}, starting shutdown`);
+    this.#draining = this.#drain();
+    this.#draining.then(
+      () => this.#end.resolve(),
+      (error: unknown) => this.#fail(error),
+    );
+    return true;
+  }
+
+  async #drain(): Promise<void> {
+    const { config, log } = this.#options;
+    const serversClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#stopZds.abort();
+    await this.#zdsEnded;
+    await this.#threads?.drain(config.drainDeadlineMs);
+    this.#pods.allDrained();
+    this.#certificates.close();
+    await this.#zds.close();
+    await this.#caSource.close();
+    await this.#threads?.terminate();
+    await Promise.race([serversClosed, delay(openRequestsMs, undefined, { ref: false })]);
+    await log.flush();
+  }
+
+  /** Makes `ended` reject with `reason`: for faults that no part of the proxy has dealt with. Cuts nothing by itself. */
+  abort(reason: Error): void {
+    this.#fail(reason);
+  }
+
+  #fail(error: unknown): void {
+    this.#end.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #running(): DataThreads {
+    if (this.#threads === undefined) throw new TypeError('the data plane has not been started');
+    return this.#threads;
+  }
+
+  #logStart(): void {
+    const { config, log, args } = this.#options;
+    const logger = log.logger('ztunnel');
+    logger.info([], `version: ${renderVersion(config.istioVersion)}`);
+    const { soft } = raiseFileLimit();
+    this.#maxDescriptors = soft;
+    // Node has raised the limit before any of our code ran.
+    logger.info([], `set file descriptor limits from ${soft} to ${soft}`);
+    logger.info([], `running with config: ${renderYaml(describeConfig(config, args))}`);
+  }
+
+  #logLocalConfig(local: LocalConfig): void {
+    this.#options.log.logger('xds', [{ name: 'local_client', fields: [] }]).info(
+      [
+        ['num_workloads', bare(String(local.workloads.length))],
+        ['num_policies', bare(String(local.policies.length))],
+      ],
+      'local config initialized',
+    );
+  }
+
+  async #listen(
+    component: string,
+    hosts: readonly string[],
+    server: { readonly port: number; readonly answer: Parameters<typeof listenHttp>[0]['answer'] },
+  ): Promise<void> {
+    const logger = this.#options.log.logger('hyper_util');
+    this.#listeners.push(await listenHttp({ component, hosts, logger, ...server }));
+  }
+
+  #startDataPlane(local: LocalConfig): void {
+    const { config, log, program } = this.#options;
+    const prefetcher = new CertificatePrefetcher({
+      manager: this.#certificates,
+      nodeName: config.nodeName,
+      logger: log.logger('cert_fetcher'),
+    });
+    const threads = (this.#options.startThreads ?? startDataThreads)({
+      config: dataPlaneConfig(config),
+      count: config.threads.dataThreads,
+      program,
+      // Its listeners are gone with it: better a new process than a share of the connections refused.
+      onDeath: (cause) =>
+        this.#fail(new ZtunnelError('ZTUNNEL_DATA_THREAD_LOST', `a data thread ended: ${cause.message}`, { cause })),
+    });
+    this.#threads = new DataThreads(threads, {
+      certificateWanted: (identity) => this.#certificates.want(identity),
+      log: (text) => log.writeLines(text),
+      report: (thread, { counters, openSockets }) => this.#metrics.add(thread, counters, openSockets),
+      componentDrained: (message) => this.#pods.componentDrained(message),
+    });
+    for (const service of local.services) this.#threads.broadcast({ type: 'service', service });
+    for (const policy of local.policies) this.#threads.broadcast({ type: 'policy', policy });
+    for (const { workload, endpoints } of local.workloads) {
+      this.#threads.broadcast({ type: 'workload', workload, endpoints });
+      prefetcher.workloadSeen(workload);
+    }
+  }
+
+  /** Whether every data thread answers. Before they are started there is nobody to be stuck. */
+  #ping(): Promise<boolean> {
+    return this.#threads?.collect(reportLimitMs) ?? Promise.resolve(true);
+  }
+
+  async #renderMetrics(): Promise<string> {
+    await this.#ping();
+    return renderOpenMetrics([
+      ...(await processFamilies(this.#maxDescriptors)),
+      buildFamily(this.#options.config.istioVersion),
+      ...this.#metrics.families(),
+      ...workloadFamilies(this.#zds.counters),
+    ]);
+  }
+
+  #dump(): string {
+    const { config, args } = this.#options;
+    return renderConfigDump({
+      config,
+      args,
+      certificates: this.#certificates.states(),
+      workloads: this.#zds.workloads(),
+    });
+  }
+}
+
+function anyHosts(config: ZtunnelConfig): readonly string[] {
+  return [config.ipv6 ? '::' : '0.0.0.0'];
+}
+
+/** Fails now, with the capability's name, rather than at the first pod. */
+function checkCapabilities(config: ZtunnelConfig): void {
+  const { setns, mark, transparent } = probeCapabilities();
+  const problems = [
+    ...(setns === true ? [] : [`entering network namespaces (CAP_SYS_ADMIN): ${setns}`]),
+    ...(mark === true ? [] : [`marking sockets (CAP_NET_ADMIN or CAP_NET_RAW): ${mark}`]),
+    ...(transparent === true || config.originalSource !== 'require'
+      ? []
+      : [`keeping source addresses (CAP_NET_ADMIN, or set ENABLE_ORIG_SRC=false): ${transparent}`]),
+  ];
+  if (problems.length > 0)
+    throw new ZtunnelError('ZTUNNEL_PERMISSION', `the process lacks the capability of ${problems.join('; ')}`);
+}
+
+async function readLocalConfig({ localXds }: ZtunnelConfig): Promise<LocalConfig> {
+  if (localXds === undefined) return parseLocalConfig('');
+  if (localXds.kind === 'inline') return parseLocalConfig(localXds.text);
+  let text: string;
+  try {
+    text = await readFile(localXds.text, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', `LOCAL_XDS_PATH: ${why}`, { cause });
+  }
+  return parseLocalConfig(text);
+}
