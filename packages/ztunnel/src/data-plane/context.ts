@@ -1,0 +1,36 @@
+import type { Engine } from '@ambientmesh/hbone';
+import type { PolicyIndex } from '@ambientmesh/policy';
+import type { DnsCounters } from '../dns/dns-counters.ts';
+import type { ResolvConf } from '../dns/resolv-conf.ts';
+import type { UpstreamSelector } from '../outbound/upstream.ts';
+import type { MeshState } from '../state/mesh-state.ts';
+import type { AccessLog } from '../telemetry/access-log.ts';
+import type { Counters } from '../telemetry/counters.ts';
+import type { ThreadLog } from '../telemetry/thread-log.ts';
+import type { ThreadCertificates } from './certificates.ts';
+import type { LocalWorkloads } from './local-workloads.ts';
+import type { DataPlaneConfig } from './protocol.ts';
+
+/** Accepted sockets being served now, by reporter. */
+export interface SocketGauge {
+  source: number;
+  destination: number;
+}
+
+/** What all connections of a data thread share. */
+export interface DataPlaneContext {
+  readonly config: DataPlaneConfig;
+  readonly engine: Engine;
+  readonly state: MeshState;
+  readonly policies: PolicyIndex;
+  readonly localWorkloads: LocalWorkloads;
+  readonly certificates: ThreadCertificates;
+  readonly selector: UpstreamSelector;
+  readonly counters: Counters;
+  readonly accessLog: AccessLog;
+  readonly log: ThreadLog;
+  readonly sockets: SocketGauge;
+  readonly dnsCounters: DnsCounters;
+  /** Of the proxy's own namespace. */
+  readonly resolvConf: ResolvConf;
+}

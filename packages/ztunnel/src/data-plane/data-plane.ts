@@ -1,0 +1,143 @@
+import type { Engine } from '@ambientmesh/hbone';
+import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
+import { PolicyIndex } from '@ambientmesh/policy';
+import { DnsCounters } from '../dns/dns-counters.ts';
+import { readResolvConf } from '../dns/resolv-conf.ts';
+import { LoadBalancer } from '../outbound/load-balancer.ts';
+import { UpstreamSelector } from '../outbound/upstream.ts';
+import { MeshState } from '../state/mesh-state.ts';
+import { AccessLog } from '../telemetry/access-log.ts';
+import { Counters } from '../telemetry/counters.ts';
+import { ThreadLog } from '../telemetry/thread-log.ts';
+import { ThreadCertificates } from './certificates.ts';
+import type { DataPlaneContext } from './context.ts';
+import { LocalWorkloads } from './local-workloads.ts';
+import { PodProxy } from './pod-proxy.ts';
+import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
+
+interface Running {
+  readonly proxy: PodProxy;
+  readonly namespace: Namespace;
+}
+
+/** Everything one data thread does: it obeys the control thread's messages and serves the pods it was given. */
+export class DataPlane {
+  readonly #emit: (message: FromDataThread) => void;
+  readonly #context: DataPlaneContext;
+  readonly #pods = new Map<string, Running>();
+
+  constructor(config: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
+    this.#emit = emit;
+    const state = new MeshState();
+    const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
+    this.#context = {
+      config,
+      engine,
+      state,
+      policies: new PolicyIndex(),
+      localWorkloads: new LocalWorkloads(state, engine),
+      certificates: new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity })),
+      selector: new UpstreamSelector(state, new LoadBalancer(), config.network),
+      counters: new Counters(),
+      accessLog: new AccessLog(log, config.accessLog),
+      log,
+      sockets: { source: 0, destination: 0 },
+      dnsCounters: new DnsCounters(),
+      resolvConf: readResolvConf(),
+    };
+  }
+
+  apply(message: ToDataThread): void {
+    const { state, policies, certificates, localWorkloads } = this.#context;
+    switch (message.type) {
+      case 'workload':
+        state.putWorkload(message.workload, message.endpoints);
+        return localWorkloads.changed();
+      case 'workload-removed':
+        return state.removeWorkload(message.uid);
+      case 'service':
+        return state.putService(message.service);
+      case 'service-removed':
+        return state.removeService(message.key);
+      case 'policy':
+        return policies.put(message.policy);
+      case 'policy-removed':
+        return policies.remove(message.key);
+      case 'certificate':
+        return certificates.put(message.certificate);
+      case 'certificate-unavailable':
+        return certificates.unavailable(message.identity, message.message);
+      case 'certificate-forgotten':
+        return certificates.forget(message.identity);
+      case 'pod-start':
+        return this.#start(message.uid, message.info, message.netns);
+      case 'pod-stop':
+        return this.#stop(message.uid);
+      case 'drain':
+        return this.#drain(message.deadlineMs);
+      case 'report':
+        return this.#report(message.id);
+    }
+  }
+
+  /** Everything ends at once, as when the process does. */
+  close(): void {
+    for (const uid of [...this.#pods.keys()]) this.#stop(uid);
+    this.#context.log.flush();
+  }
+
+  #start(uid: string, info: PodInfo, netns: number): void {
+    let namespace: Namespace | undefined;
+    try {
+      namespace = Namespace.ofDescriptor(duplicate(netns));
+      const proxy = new PodProxy(this.#context, info, namespace);
+      this.#pods.set(uid, { proxy, namespace });
+      this.#emit({ type: 'pod-started', uid, transparent: proxy.keepsSource });
+    } catch (error) {
+      namespace?.close();
+      if (!(error instanceof NetnsError)) throw error;
+      this.#emit({ type: 'pod-failed', uid, message: describeFailure(error) });
+    }
+  }
+
+  #stop(uid: string): void {
+    const running = this.#pods.get(uid);
+    if (running !== undefined) {
+      this.#pods.delete(uid);
+      running.proxy.stop();
+      running.namespace.close();
+    }
+    this.#emit({ type: 'pod-stopped', uid });
+  }
+
+  #drain(deadlineMs: number): void {
+    let [left, cut] = [this.#pods.size, 0];
+    const done = (): void => {
+      if (left > 0) return;
+      this.#context.log.flush();
+      this.#emit({ type: 'drained', cut });
+    };
+    for (const [uid, { proxy }] of this.#pods)
+      proxy.drain(deadlineMs, {
+        componentDrained: (component, forced) => this.#emit({ type: 'component-drained', uid, component, forced }),
+        drained: (count) => {
+          left--;
+          cut += count;
+          done();
+        },
+      });
+    if (this.#pods.size === 0) done();
+  }
+
+  #report(id: number): void {
+    const { counters, dnsCounters, sockets, log } = this.#context;
+    log.flush();
+    const openSockets = { ...sockets };
+    this.#emit({ type: 'report', id, counters: counters.drain(), openSockets, dns: dnsCounters.drain() });
+  }
+}
+
+/** In the form of spec zds.md §6.2, which operators and tests look for. */
+function describeFailure(error: NetnsError): string {
+  return error.address === undefined ? error.message : `Bind(${error.address}, ${error.message})`;
+}

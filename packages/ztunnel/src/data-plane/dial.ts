@@ -1,0 +1,44 @@
+import { isIPv6 } from 'node:net';
+import type { Cancellable, ConnectHandler, ConnectionFailure, SocketAddress } from '@ambientmesh/hbone';
+import { NetnsError } from '@ambientmesh/netns';
+import type { PodProxy } from './pod-proxy.ts';
+
+/** Limit for a TCP connection of ours to come about. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Where to, and whose address the other end shall see instead of the pod's. */
+export interface DialOptions {
+  readonly to: SocketAddress;
+  readonly source?: SocketAddress;
+}
+
+/** Opens a TCP connection from inside the pod. A source of another family, or the target itself, is not spoofed. */
+export function dial(pod: PodProxy, { to, source }: DialOptions, handler: ConnectHandler): Cancellable {
+  const spoof = source !== undefined && source.ip !== to.ip && isIPv6(source.ip) === isIPv6(to.ip);
+  const socket = { family: isIPv6(to.ip) ? 6 : 4, ...(spoof ? { source: source.ip } : {}) } as const;
+  return withSocket(pod, socket, handler, (descriptor) =>
+    pod.context.engine.connect({ descriptor, to, timeoutMs: CONNECT_TIMEOUT_MS }, handler),
+  );
+}
+
+/**
+ * Makes a socket in the pod and goes on with it. When it cannot be made (the namespace went away, descriptors ran out)
+ * this connection fails and the others go on; the handler hears it later, as it would of a connect.
+ */
+// oxlint-disable-next-line max-params -- a bracket around an action, not a bag of options
+export function withSocket(
+  pod: PodProxy,
+  socket: { readonly family: 4 | 6; readonly source?: string },
+  handler: { failed(failure: ConnectionFailure): void },
+  use: (descriptor: number) => Cancellable,
+): Cancellable {
+  let descriptor: number;
+  try {
+    descriptor = pod.openSocket(socket.family, socket.source);
+  } catch (error) {
+    if (!(error instanceof NetnsError)) throw error;
+    const failure = { code: error.errno ?? error.code, message: error.message };
+    return pod.context.engine.after(0, () => handler.failed(failure));
+  }
+  return use(descriptor);
+}

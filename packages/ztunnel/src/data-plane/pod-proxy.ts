@@ -1,0 +1,225 @@
+import { type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
+import { closeDescriptor, listenTcp, type Namespace, openTcp, setKeepAlive, setUserTimeout } from '@ambientmesh/netns';
+import type { DnsProxy } from '../dns/dns-proxy.ts';
+import { HboneConnection } from '../inbound/hbone-connection.ts';
+import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
+import { bare, type LogSpan } from '../log/line.ts';
+import { OutboundConnection } from '../outbound/outbound-connection.ts';
+import type { ConnectionError } from '../telemetry/connection-record.ts';
+import type { DataPlaneContext } from './context.ts';
+import { describePod } from './local-workloads.ts';
+import { openPodDns } from './pod-dns.ts';
+import type { PodInfo, ProxyComponent } from './protocol.ts';
+import { tunnelOptions } from './tunnel-options.ts';
+
+/** A connection being served for a pod, as its owner ends it. */
+export interface PodConnection {
+  readonly component: ProxyComponent;
+  /** Takes no more work, and ends when what runs has ended. */
+  drain(): void;
+  /** Ends now. */
+  cut(reason: ConnectionError): void;
+}
+
+/** Text and flag of connections that a shutdown or the pod's removal ended (spec ztunnel.md §11.1). */
+export const DRAINED: ConnectionError = { message: 'connection closed due to connection drain', flag: '-' };
+
+/** How a drain goes on. */
+export interface DrainObserver {
+  /** The last connection of a kind has ended; `forced`: by the deadline. */
+  componentDrained(component: ProxyComponent, forced: boolean): void;
+  /** All have; `cut` of them by the deadline. */
+  drained(cut: number): void;
+}
+
+const COMPONENTS: readonly ProxyComponent[] = ['inbound passthrough', 'inbound', 'outbound'];
+
+/**
+ * The proxy of one pod on one data thread: its listeners in the pod's namespace, its tunnel pool and its running
+ * connections. Made with all listeners bound, or not at all.
+ */
+export class PodProxy {
+  readonly info: PodInfo;
+  readonly namespace: Namespace;
+  readonly context: DataPlaneContext;
+  readonly pool: TunnelPool;
+  /** Whether the application sees the client's own address. */
+  readonly keepsSource: boolean;
+  readonly #listeners: Listening[] = [];
+  readonly #connections = new Set<PodConnection>();
+  readonly #dns: DnsProxy | undefined;
+  #drain: Drain | undefined;
+
+  /** `namespace` stays the caller's. @throws {NetnsError} when a listener cannot be made; then none is left. */
+  constructor(context: DataPlaneContext, info: PodInfo, namespace: Namespace) {
+    this.context = context;
+    this.info = info;
+    this.namespace = namespace;
+    const { config, engine } = context;
+    this.pool = new TunnelPool(engine, {
+      maxStreamsPerConnection: config.poolMaxStreams,
+      unusedReleaseMs: config.poolIdleMs,
+      tunnel: tunnelOptions(config),
+    });
+    const { ports } = config;
+    const bound: { fd: number; serve: (plain: Plain) => void }[] = [];
+    let dns: DnsProxy | undefined;
+    try {
+      if (config.dns !== undefined) {
+        const { resolvConf } = context;
+        dns = openPodDns({ context, dns: config.dns, resolvConf, info, namespace, span: this.span });
+      }
+      const hbone = this.#bind(ports.inboundHbone);
+      bound.push({ fd: hbone.fd, serve: (plain) => this.#serve(new HboneConnection(this, plain)) });
+      const plaintext = this.#bind(ports.inboundPlaintext);
+      bound.push({
+        fd: plaintext.fd,
+        serve: (plain) => this.#serve(new PlaintextConnection(this, this.#tuned(plain))),
+      });
+      const outbound = this.#bind(ports.outbound);
+      bound.push({ fd: outbound.fd, serve: (plain) => this.#serve(new OutboundConnection(this, this.#tuned(plain))) });
+      this.keepsSource = config.originalSource !== 'off' && hbone.transparent && plaintext.transparent;
+    } catch (error) {
+      dns?.close();
+      for (const { fd } of bound) closeDescriptor(fd);
+      throw error;
+    }
+    this.#dns = dns;
+    for (const { fd, serve } of bound) {
+      const acceptor = {
+        accepted: serve,
+        failed: (failure: { message: string }) => this.warn(`accept failed: ${failure.message}`),
+      };
+      this.#listeners.push(engine.listen(fd, acceptor));
+    }
+  }
+
+  /** Connections being served. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
+  openSocket(family: 4 | 6, source?: string): number {
+    const { config } = this.context;
+    const { fd, sourceKept } = openTcp(this.namespace, {
+      family,
+      mark: config.packetMark,
+      keepAlive: config.keepAlive,
+      ...(config.userTimeoutMs === undefined ? {} : { userTimeoutMs: config.userTimeoutMs }),
+      ...(source === undefined ? {} : { source }),
+    });
+    if (source !== undefined && !sourceKept)
+      this.warn(`cannot connect from ${source}: the application will see the pod's own address`);
+    return fd;
+  }
+
+  warn(message: string): void {
+    this.context.log.line({ level: 'warn', scope: 'proxy', message, fields: [], spans: [this.span] });
+  }
+
+  /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
+  workloadMissing(spans: readonly LogSpan[]): void {
+    const message = `timed out waiting for workload '${describePod(this.info)}' from xds`;
+    this.context.log.line({ level: 'warn', scope: 'state', message, fields: [], spans: [this.span, ...spans] });
+  }
+
+  /** What log lines about this pod are inside of. */
+  get span(): LogSpan {
+    return { name: 'proxy', fields: [['wl', bare(`${this.info.namespace}/${this.info.name}`)]] };
+  }
+
+  /** To be called by every connection when it has ended. */
+  ended(connection: PodConnection): void {
+    if (this.#connections.delete(connection)) this.#drain?.connectionEnded();
+  }
+
+  /** Listeners close; connections go on until they end or the deadline passes. */
+  drain(deadlineMs: number, observer: DrainObserver): void {
+    this.#stopListening();
+    const drain = new Drain(this.#connections, observer, () => {
+      this.#drain = undefined;
+      deadline.cancel();
+      this.pool.close();
+    });
+    this.#drain = drain;
+    const deadline = this.context.engine.after(deadlineMs, () => {
+      drain.force();
+      this.#cutAll();
+      drain.connectionEnded();
+    });
+    for (const connection of [...this.#connections]) connection.drain();
+    drain.connectionEnded();
+  }
+
+  /** The pod is gone: everything ends now. */
+  stop(): void {
+    this.#stopListening();
+    this.#cutAll();
+    this.pool.close();
+  }
+
+  #bind(port: number, ip = this.context.config.ipv6 ? '::' : '0.0.0.0') {
+    const { config } = this.context;
+    return listenTcp(this.namespace, {
+      ip,
+      port,
+      mark: config.packetMark,
+      reusePort: config.portReuse,
+      transparent: config.originalSource,
+    });
+  }
+
+  #serve(connection: PodConnection & { start(): void }): void {
+    this.#connections.add(connection);
+    connection.start();
+  }
+
+  /** Keep-alive of connections that applications make; tunnels have their own liveness. */
+  #tuned(plain: Plain): Plain {
+    const { keepAlive, userTimeoutMs } = this.context.config;
+    if (keepAlive !== false) setKeepAlive(plain.descriptor, keepAlive);
+    if (userTimeoutMs !== undefined) setUserTimeout(plain.descriptor, userTimeoutMs);
+    return plain;
+  }
+
+  #stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+    this.#dns?.close();
+  }
+
+  #cutAll(): void {
+    for (const connection of [...this.#connections]) connection.cut(DRAINED);
+  }
+}
+
+/** Watches the connections of a proxy that takes no new ones go. */
+class Drain {
+  readonly #connections: ReadonlySet<PodConnection>;
+  readonly #observer: DrainObserver;
+  readonly #done: () => void;
+  readonly #left = new Set(COMPONENTS);
+  #cut = 0;
+
+  constructor(connections: ReadonlySet<PodConnection>, observer: DrainObserver, done: () => void) {
+    this.#connections = connections;
+    this.#observer = observer;
+    this.#done = done;
+  }
+
+  /** The deadline has come: what is left is about to be cut. */
+  force(): void {
+    this.#cut = this.#connections.size;
+  }
+
+  connectionEnded(): void {
+    for (const component of this.#left) {
+      if ([...this.#connections].some((one) => one.component === component)) continue;
+      this.#left.delete(component);
+      this.#observer.componentDrained(component, this.#cut > 0);
+    }
+    if (this.#left.size > 0) return;
+    this.#done();
+    this.#observer.drained(this.#cut);
+  }
+}

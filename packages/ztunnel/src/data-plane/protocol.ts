@@ -1,0 +1,138 @@
+/**
+ * Everything the control thread and a data thread say to one another. They share nothing else. All of it is plain data
+ * that survives structured cloning; descriptors are numbers, for they belong to the process.
+ */
+
+import type { Policy } from '@ambientmesh/policy';
+import type { DnsCounterDelta } from '../dns/dns-counters.ts';
+import type { Service } from '../state/service.ts';
+import type { Endpoint, Workload } from '../state/workload.ts';
+
+/** The pod a proxy runs for, as the node agent tells it. */
+export interface PodInfo {
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** Ports in a pod's namespace. */
+export interface PodPorts {
+  readonly outbound: number;
+  readonly inboundPlaintext: number;
+  readonly inboundHbone: number;
+}
+
+/** What a data thread needs to know of the configuration; fixed for its life. */
+export interface DataPlaneConfig {
+  /** 0-based number of the thread, and how many there are. */
+  readonly thread: number;
+  readonly threads: number;
+  readonly network: string;
+  readonly clusterId: string;
+  readonly packetMark: number;
+  readonly portReuse: boolean;
+  readonly ipv6: boolean;
+  /** Source spoofing towards the application: tried, required, or never. */
+  readonly originalSource: 'try' | 'require' | 'off';
+  readonly ports: PodPorts;
+  readonly keepAlive:
+    | { readonly idleSeconds: number; readonly intervalSeconds: number; readonly count: number }
+    | false;
+  readonly userTimeoutMs: number | undefined;
+  readonly poolMaxStreams: number;
+  readonly poolIdleMs: number;
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+  readonly maxFrame: number;
+  readonly responseBaggage: boolean;
+  /** DNS proxy and socks5 front in every pod, when on. */
+  readonly dns: DnsConfig | undefined;
+  readonly socks5Port: number | undefined;
+  readonly logFormat: 'plain' | 'json';
+  /** Whether lines of the `access` target are printed at all, and at DEBUG too. */
+  readonly accessLog: { readonly info: boolean; readonly debug: boolean };
+  /** Whether a line is printed for each DNS query. */
+  readonly dnsLog: boolean;
+}
+
+/** Settings of the DNS proxy. */
+export interface DnsConfig {
+  readonly port: number;
+  readonly clusterDomain: string;
+  readonly preferredNamespace: string | undefined;
+}
+
+/** A certificate with its key and the roots it came with, for one identity. */
+export interface CertificateMaterial {
+  /** `spiffe://…` */
+  readonly identity: string;
+  readonly chainPem: string;
+  readonly privateKeyPem: string;
+  readonly rootsPem: readonly string[];
+}
+
+export type ToDataThread =
+  | { readonly type: 'workload'; readonly workload: Workload; readonly endpoints: readonly Endpoint[] }
+  | { readonly type: 'workload-removed'; readonly uid: string }
+  | { readonly type: 'service'; readonly service: Service }
+  | { readonly type: 'service-removed'; readonly key: string }
+  | { readonly type: 'policy'; readonly policy: Policy }
+  /** `key`: `namespace/name`. */
+  | { readonly type: 'policy-removed'; readonly key: string }
+  | { readonly type: 'certificate'; readonly certificate: CertificateMaterial }
+  /** No valid certificate is held and the last try failed: connections that wait for it end with `message`. */
+  | { readonly type: 'certificate-unavailable'; readonly identity: string; readonly message: string }
+  | { readonly type: 'certificate-forgotten'; readonly identity: string }
+  /** `netns` stays open until `pod-stopped` or `pod-failed` is answered; the control thread owns it. */
+  | { readonly type: 'pod-start'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
+  | { readonly type: 'pod-stop'; readonly uid: string }
+  /** Listeners close; connections may go on for `deadlineMs`, then they are cut. Answered by `drained`. */
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** Answered by `report` with the same id: counters since the last one. */
+  | { readonly type: 'report'; readonly id: number };
+
+export type FromDataThread =
+  /** `transparent`: the application sees its clients' own addresses. */
+  | { readonly type: 'pod-started'; readonly uid: string; readonly transparent: boolean }
+  /** `message` in the form of spec zds.md §6.2 (`Bind([::]:15008, Os { … })`). */
+  | { readonly type: 'pod-failed'; readonly uid: string; readonly message: string }
+  | { readonly type: 'pod-stopped'; readonly uid: string }
+  /** A connection needs this certificate now. Asked once until answered by `certificate` or `certificate-unavailable`. */
+  | { readonly type: 'certificate-wanted'; readonly identity: string }
+  /** Finished log lines, each ending in a newline. */
+  | { readonly type: 'log'; readonly text: string }
+  /** During a drain: the last connection of this kind has ended; `forced`: the deadline ended it. Before `drained`. */
+  | {
+      readonly type: 'component-drained';
+      readonly uid: string;
+      readonly component: ProxyComponent;
+      readonly forced: boolean;
+    }
+  /** `cut`: connections that the deadline ended. */
+  | { readonly type: 'drained'; readonly cut: number }
+  | {
+      readonly type: 'report';
+      readonly id: number;
+      readonly counters: readonly CounterDelta[];
+      readonly openSockets: OpenSockets;
+      readonly dns: readonly DnsCounterDelta[];
+    };
+
+/** The kinds of connections of a pod's proxy, as the log names them. */
+export type ProxyComponent = 'inbound' | 'inbound passthrough' | 'outbound';
+
+/** Accepted sockets being served, by reporter (gauge). */
+export interface OpenSockets {
+  readonly source: number;
+  readonly destination: number;
+}
+
+/** Growth of the TCP counters of one label set; `labels` in the order of spec ztunnel.md §10, response_flags included. */
+export interface CounterDelta {
+  readonly labels: readonly (readonly [name: string, value: string])[];
+  readonly opened: number;
+  readonly closed: number;
+  readonly failed: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}

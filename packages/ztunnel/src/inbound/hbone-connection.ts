@@ -1,0 +1,136 @@
+import {
+  acceptTunnel,
+  type Cancellable,
+  type Plain,
+  type Secure,
+  ServerConnection,
+  type ServerStream,
+  type TunnelRequest,
+} from '@ambientmesh/hbone';
+import { peerIdentity, verifyClientPeer } from '@ambientmesh/spiffe';
+import type { HeldCertificate } from '../data-plane/certificates.ts';
+import { describePod } from '../data-plane/local-workloads.ts';
+import type { PodConnection, PodProxy } from '../data-plane/pod-proxy.ts';
+import { tunnelOptions } from '../data-plane/tunnel-options.ts';
+import { identityText } from '../state/identity.ts';
+import type { Workload } from '../state/workload.ts';
+import { type ConnectionError, logEarlyFailure } from '../telemetry/connection-record.ts';
+import { InboundStream } from './inbound-stream.ts';
+
+/** An unfinished handshake is cut after this; the reference waits for ever. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** A tunnel that a peer opened to the pod (port 15008), with its streams (spec hbone.md §4). */
+export class HboneConnection implements PodConnection {
+  readonly component = 'inbound';
+  readonly pod: PodProxy;
+  readonly #plain: Plain;
+  readonly #streams = new Set<InboundStream>();
+  #pending: Cancellable | undefined;
+  #tunnel: ServerConnection | undefined;
+  #draining = false;
+  #over = false;
+
+  constructor(pod: PodProxy, plain: Plain) {
+    this.pod = pod;
+    this.#plain = plain;
+    pod.context.sockets.destination++;
+    plain.handler = {
+      readable: () => undefined,
+      written: () => undefined,
+      failed: () => this.#end(),
+    };
+  }
+
+  start(): void {
+    const { context, info } = this.pod;
+    this.#pending = context.localWorkloads.resolve(info, (workload) => {
+      if (workload !== undefined) return this.#requestCertificate(workload);
+      this.pod.workloadMissing([]);
+      this.#refuse(`signing error: workload is unknown: ${describePod(info)}`, true);
+    });
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#tunnel?.drain();
+  }
+
+  cut(reason: ConnectionError): void {
+    for (const stream of [...this.#streams]) stream.cut(reason);
+    if (this.#tunnel !== undefined) this.#tunnel.abort();
+    else if (this.#pending === undefined) this.#plain.reset();
+    this.#end();
+  }
+
+  /** To be called by every stream when it has ended. */
+  streamEnded(stream: InboundStream): void {
+    this.#streams.delete(stream);
+  }
+
+  #requestCertificate(workload: Workload): void {
+    this.#pending = this.pod.context.certificates.request(identityText(workload), {
+      ready: (certificate) => this.#handshake(workload, certificate),
+      unavailable: (message) => this.#refuse(`signing error: ${message}`, false),
+    });
+  }
+
+  #handshake(workload: Workload, { credentials, identity }: HeldCertificate): void {
+    const tls = {
+      credentials,
+      verify: ([leaf]: readonly Uint8Array[]) =>
+        leaf === undefined ? 'no certificate presented' : verifyClientPeer(leaf, identity.trustDomain)?.message,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+    };
+    this.#pending = acceptTunnel(this.pod.context.engine, this.#plain, tls, {
+      established: (secure) => this.#serve(secure, workload),
+      failed: (failure) => {
+        this.#logEarly(`tls handshake error: ${failure.message}`);
+        this.#end();
+      },
+    });
+  }
+
+  #serve(secure: Secure, workload: Workload): void {
+    this.#pending = undefined;
+    const { local, remote } = secure;
+    const [leaf] = secure.peerChain;
+    const peer = leaf && peerIdentity(leaf);
+    const handler = {
+      request: (stream: ServerStream, request: TunnelRequest) => {
+        const inbound = new InboundStream({ connection: this, stream, request, workload, peer, local, remote });
+        this.#streams.add(inbound);
+        inbound.start();
+      },
+      closed: () => this.#end(),
+    };
+    this.#tunnel = new ServerConnection(
+      this.pod.context.engine,
+      secure,
+      handler,
+      tunnelOptions(this.pod.context.config),
+    );
+    if (this.#draining) this.#tunnel.drain();
+  }
+
+  /** Ends it before the handshake. `reset`: without a trace of an orderly close. */
+  #refuse(message: string, reset: boolean): void {
+    this.#logEarly(message);
+    if (reset) this.#plain.reset();
+    else this.#plain.close();
+    this.#end();
+  }
+
+  #logEarly(message: string): void {
+    const { remote: client, local: destination } = this.#plain;
+    logEarlyFailure(this.pod.context.accessLog, { client, destination, direction: 'inbound' }, message);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pending?.cancel();
+    this.pod.context.sockets.destination--;
+    this.pod.ended(this);
+  }
+}

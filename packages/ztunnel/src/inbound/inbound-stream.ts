@@ -1,0 +1,184 @@
+import {
+  type Cancellable,
+  type Plain,
+  type RelayFailure,
+  type ServerStream,
+  type SocketAddress,
+  type StreamFailure,
+  streamFailureText,
+  TunnelRelay,
+  type TunnelRequest,
+} from '@ambientmesh/hbone';
+import { renderSpiffeId, type SpiffeId } from '@ambientmesh/spiffe';
+import { parseAuthority } from '../address.ts';
+import { dial } from '../data-plane/dial.ts';
+import { renderIoError } from '../io-error.ts';
+import { identityText } from '../state/identity.ts';
+import type { Service } from '../state/service.ts';
+import type { Workload } from '../state/workload.ts';
+import { parseBaggage, renderBaggage } from '../telemetry/baggage.ts';
+import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
+import { type Peer, peerOf, principalOf } from '../telemetry/peer.ts';
+import { authorize } from './authorization.ts';
+import type { HboneConnection } from './hbone-connection.ts';
+import { encodeProxyHeader } from './proxy-header.ts';
+import { resolveTarget } from './request-target.ts';
+
+export interface InboundStreamOptions {
+  readonly connection: HboneConnection;
+  readonly stream: ServerStream;
+  readonly request: TunnelRequest;
+  /** The workload of the pod. */
+  readonly workload: Workload;
+  /** First SPIFFE id of the peer's certificate. */
+  readonly peer: SpiffeId | undefined;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
+/** One CONNECT that came through a tunnel, from its request to its end (spec hbone.md §4). */
+export class InboundStream {
+  readonly #options: InboundStreamOptions;
+  #pending: Cancellable | undefined;
+  #record: ConnectionRecord | undefined;
+  #relay: TunnelRelay | undefined;
+  #over = false;
+
+  constructor(options: InboundStreamOptions) {
+    this.#options = options;
+    // Until the relay takes over: the client gave up, so the dial is off.
+    options.stream.handler = { ...NOT_STARTED, failed: (failure) => this.#abandoned(failure) };
+  }
+
+  start(): void {
+    const { connection, request, workload, local, remote } = this.#options;
+    const { context } = connection.pod;
+    if (request.method !== 'CONNECT') return this.#refuse(400, `expected method CONNECT, got ${request.method}`);
+    const target = resolveTarget(context, workload, local.ip, request.authority);
+    if ('status' in target) return this.#refuse(target.status, target.message);
+
+    this.#open(target.service);
+    const to = { ip: target.loopback ? loopbackOf(local.ip) : local.ip, port: target.port };
+    const identity = this.#options.peer;
+    const policyIp = local.ip;
+    const refusal = authorize(context, workload, {
+      identity,
+      sourceIp: remote.ip,
+      destinationIp: policyIp,
+      destinationPort: target.port,
+    });
+    if (refusal !== undefined) return this.#reject(401, refusal);
+    const source = connection.pod.keepsSource && !target.loopback ? { source: remote } : {};
+    this.#pending = dial(
+      connection.pod,
+      { to, ...source },
+      {
+        connected: (application) => this.#join(application, target.proxyHeader, target.service),
+        failed: (failure) =>
+          this.#reject(503, { message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+      },
+    );
+  }
+
+  cut(reason: ConnectionError): void {
+    if (this.#relay === undefined) this.#options.stream.cancel();
+    else this.#relay.abort();
+    this.#finish(reason);
+  }
+
+  #open(service: Service | undefined): void {
+    const { connection, request, workload, peer, local, remote } = this.#options;
+    const { context } = connection.pod;
+    this.#record = new ConnectionRecord(
+      {
+        direction: 'inbound',
+        client: remote,
+        destination: local,
+        hboneAddress: request.authority,
+        source: this.#sourcePeer(),
+        target: peerOf(workload),
+        service,
+        sourceIdentity: peer === undefined ? '' : renderSpiffeId(peer),
+        targetIdentity: identityText(workload),
+        targetPrincipal: principalOf(workload),
+        mutualTls: true,
+      },
+      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+    );
+  }
+
+  /** The client's workload by its address; for traffic from another network, or unknown clients, what it says of itself. */
+  #sourcePeer(): Peer | undefined {
+    const { connection, request, remote } = this.#options;
+    const { config, state } = connection.pod.context;
+    const network = fieldOf(request, 'x-forwarded-network')[0];
+    const foreign = network !== undefined && network.toLowerCase() !== config.network.toLowerCase();
+    const known = foreign ? undefined : state.workloadByAddress(config.network, remote.ip);
+    if (known !== undefined) return peerOf(known);
+    return config.responseBaggage ? parseBaggage(fieldOf(request, 'baggage')) : undefined;
+  }
+
+  #join(application: Plain, proxyHeader: boolean, service: Service | undefined): void {
+    this.#pending = undefined;
+    const { connection, stream, workload } = this.#options;
+    const { config } = connection.pod.context;
+    const baggage = config.responseBaggage ? ([['baggage', renderBaggage(workload)]] as const) : [];
+    stream.respond(200, baggage, { last: false });
+    this.#relay = new TunnelRelay({
+      stream,
+      plain: application,
+      first: 'stream',
+      observer: {
+        fromFirst: (bytes) => this.#record?.fromClient(bytes),
+        fromSecond: (bytes) => this.#record?.fromServer(bytes),
+        finished: (failure?: RelayFailure) => this.#finish(failure && { message: failure.text, flag: 'CONNECT' }),
+      },
+      ...(proxyHeader ? { preamble: this.#proxyHeader(service) } : {}),
+    });
+  }
+
+  #proxyHeader(service: Service | undefined): Buffer {
+    const { request, remote, peer, local, connection } = this.#options;
+    const authority = parseAuthority(request.authority);
+    const port = authority?.port ?? local.port;
+    const vip = service?.vips.find((one) => one.network === connection.pod.context.config.network) ?? service?.vips[0];
+    const ip = authority?.isAddress === true ? authority.host : (vip?.ip ?? local.ip);
+    return encodeProxyHeader(remote, { ip, port }, peer === undefined ? '' : renderSpiffeId(peer));
+  }
+
+  /** An answer before the request was routed: one short line. */
+  #refuse(status: number, message: string): void {
+    const { connection, stream, local: destination, remote: client } = this.#options;
+    logEarlyFailure(connection.pod.context.accessLog, { client, destination, direction: 'inbound' }, message);
+    stream.respond(status, [], { last: true });
+    this.#finish(undefined);
+  }
+
+  #reject(status: number, error: ConnectionError): void {
+    this.#options.stream.respond(status, [], { last: true });
+    this.#finish(error);
+  }
+
+  /** Reset, or its connection gone, before it was answered. */
+  #abandoned(failure: StreamFailure): void {
+    this.#finish({ message: `h2 failed: ${streamFailureText(failure)}`, flag: 'H2_HANDSHAKE_FAILURE' });
+  }
+
+  #finish(error: ConnectionError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pending?.cancel();
+    this.#record?.finish(error);
+    this.#options.connection.streamEnded(this);
+  }
+}
+
+const NOT_STARTED = { data: () => undefined, ended: () => undefined, writable: () => undefined };
+
+function fieldOf(request: TunnelRequest, name: string): string[] {
+  return request.fields.filter(([key]) => key === name).map(([, value]) => value);
+}
+
+function loopbackOf(ip: string): string {
+  return ip.includes(':') ? '::1' : '127.0.0.1';
+}

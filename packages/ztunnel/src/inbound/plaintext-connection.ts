@@ -1,0 +1,116 @@
+import { type Cancellable, type Plain, PlainRelay, type RelayFailure, type SocketAddress } from '@ambientmesh/hbone';
+import { originalDestination } from '@ambientmesh/netns';
+import { dial } from '../data-plane/dial.ts';
+import { describePod } from '../data-plane/local-workloads.ts';
+import type { PodConnection, PodProxy } from '../data-plane/pod-proxy.ts';
+import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
+import { renderIoError } from '../io-error.ts';
+import type { Workload } from '../state/workload.ts';
+import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
+import { peerOf, principalOf } from '../telemetry/peer.ts';
+import { authorize } from './authorization.ts';
+
+/** A connection to the pod that came without a tunnel (port 15006; spec ztunnel.md §7.2). */
+export class PlaintextConnection implements PodConnection {
+  readonly component = 'inbound passthrough';
+  readonly #pod: PodProxy;
+  readonly #plain: Plain;
+  readonly #destination: SocketAddress;
+  #pending: Cancellable | undefined;
+  #record: ConnectionRecord | undefined;
+  #relay: PlainRelay | undefined;
+  #over = false;
+
+  constructor(pod: PodProxy, plain: Plain) {
+    this.#pod = pod;
+    this.#plain = plain;
+    this.#destination = originalDestination(plain.descriptor, plain.local);
+    pod.context.sockets.destination++;
+    plain.handler = {
+      readable: () => undefined,
+      written: () => undefined,
+      failed: () => this.#finish(undefined),
+    };
+  }
+
+  start(): void {
+    const { context, info } = this.#pod;
+    if (isProxyPort(context.config, this.#destination.port)) return this.#refuse(RECURSIVE_CALL);
+    this.#pending = context.localWorkloads.resolve(info, (workload) => {
+      if (workload !== undefined) return this.#route(workload);
+      this.#pod.workloadMissing([]);
+      this.#refuse(`failed to fetch information about local workload: ${describePod(info)}`);
+    });
+  }
+
+  /** Nothing to end early: the connection goes on by itself. */
+  drain(): void {}
+
+  cut(reason: ConnectionError): void {
+    this.#relay?.abort();
+    this.#finish(reason);
+  }
+
+  #route(workload: Workload): void {
+    const { context } = this.#pod;
+    const client = this.#plain.remote;
+    const peer = context.state.workloadByAddress(context.config.network, client.ip);
+    this.#record = new ConnectionRecord(
+      {
+        direction: 'inbound',
+        client,
+        destination: this.#destination,
+        hboneAddress: undefined,
+        source: peer && peerOf(peer),
+        target: peerOf(workload),
+        service: undefined,
+        sourceIdentity: '',
+        targetIdentity: '',
+        targetPrincipal: principalOf(workload),
+        mutualTls: false,
+      },
+      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+    );
+    const refusal = authorize(context, workload, {
+      identity: undefined,
+      sourceIp: client.ip,
+      destinationIp: this.#destination.ip,
+      destinationPort: this.#destination.port,
+    });
+    if (refusal !== undefined) return this.#finish(refusal);
+    const source = this.#pod.keepsSource ? { source: client } : {};
+    this.#pending = dial(
+      this.#pod,
+      { to: this.#destination, ...source },
+      {
+        connected: (application) => this.#join(application),
+        failed: (failure) => this.#finish({ message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+      },
+    );
+  }
+
+  #join(application: Plain): void {
+    this.#pending = undefined;
+    this.#relay = new PlainRelay(this.#plain, application, {
+      fromFirst: (bytes) => this.#record?.fromClient(bytes),
+      fromSecond: (bytes) => this.#record?.fromServer(bytes),
+      finished: (failure?: RelayFailure) => this.#finish(failure && { message: failure.text, flag: 'CONNECT' }),
+    });
+  }
+
+  #refuse(message: string): void {
+    const facts = { client: this.#plain.remote, destination: this.#destination, direction: 'inbound' } as const;
+    logEarlyFailure(this.#pod.context.accessLog, facts, message);
+    this.#finish(undefined);
+  }
+
+  #finish(error: ConnectionError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pending?.cancel();
+    if (this.#relay === undefined) this.#plain.close();
+    this.#record?.finish(error);
+    this.#pod.context.sockets.destination--;
+    this.#pod.ended(this);
+  }
+}

@@ -1,0 +1,209 @@
+import { STATUS_CODES } from 'node:http';
+import {
+  type Cancellable,
+  type ClientStream,
+  type ConnectionFailure,
+  type Plain,
+  PlainRelay,
+  type RelayFailure,
+  type SocketAddress,
+  type StreamFailure,
+  streamFailureText,
+  TunnelRelay,
+} from '@ambientmesh/hbone';
+import type { HeldCertificate } from '../data-plane/certificates.ts';
+import { dial } from '../data-plane/dial.ts';
+import { describePod } from '../data-plane/local-workloads.ts';
+import { DRAINED, type PodConnection, type PodProxy } from '../data-plane/pod-proxy.ts';
+import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
+import { renderIoError } from '../io-error.ts';
+import { identityText } from '../state/identity.ts';
+import type { Workload } from '../state/workload.ts';
+import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
+import { peerOf, principalOf } from '../telemetry/peer.ts';
+import { newTraceContext } from '../telemetry/trace-context.ts';
+import { TunnelDialer } from './tunnel-dialer.ts';
+import { tunnelFields } from './tunnel-request.ts';
+import { HBONE_PORT, type Upstream } from './upstream.ts';
+
+type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
+type TcpUpstream = Extract<Upstream, { kind: 'tcp' }>;
+
+/**
+ * Takes one application's connection to where it goes: chooses the upstream, dials it plainly or through a tunnel, relays
+ * and accounts. Nothing is read from the application before the other side is there.
+ */
+export class OutboundRoute implements PodConnection {
+  readonly component = 'outbound';
+  protected readonly pod: PodProxy;
+  protected readonly plain: Plain;
+  readonly #trace = newTraceContext();
+  #pending: Cancellable | undefined;
+  #record: ConnectionRecord | undefined;
+  #relay: { abort(): void } | undefined;
+  #over = false;
+
+  constructor(pod: PodProxy, plain: Plain) {
+    this.pod = pod;
+    this.plain = plain;
+    pod.context.sockets.source++;
+    plain.handler = {
+      readable: () => undefined,
+      written: () => undefined,
+      failed: () => this.finish(undefined),
+    };
+  }
+
+  /** Nothing to end early: the connection goes on by itself. */
+  drain(): void {}
+
+  cut(reason: ConnectionError): void {
+    this.#relay?.abort();
+    this.finish(reason);
+  }
+
+  /** Starts on the way to `target`. */
+  protected route(target: SocketAddress): void {
+    const { context, info } = this.pod;
+    if (isLoopback(target.ip) && isProxyPort(context.config, target.port)) return this.refuse(target, RECURSIVE_CALL);
+    this.#pending = context.localWorkloads.resolve(info, (source) => {
+      if (source !== undefined) return this.#choose(source, target);
+      this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.#trace.traceId }]] }]);
+      this.refuse(target, `failed to fetch information about local workload: ${describePod(info)}`);
+    });
+  }
+
+  /** Ends it before it had a route. */
+  protected refuse(target: SocketAddress, message: string): void {
+    const facts = { client: this.plain.remote, destination: target, direction: 'outbound' } as const;
+    logEarlyFailure(this.pod.context.accessLog, facts, message);
+    this.finish(undefined);
+  }
+
+  protected finish(error: ConnectionError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pending?.cancel();
+    // Unread bytes make the kernel send RST: an application whose request went nowhere shall not take it for answered.
+    if (this.#relay === undefined) this.plain.close();
+    this.#record?.finish(error);
+    this.pod.context.sockets.source--;
+    this.pod.ended(this);
+  }
+
+  #choose(source: Workload, target: SocketAddress): void {
+    const upstream = this.pod.context.selector.select({ source, clientIp: this.plain.remote.ip, target });
+    if (upstream.kind === 'none') return this.refuse(target, upstream.message);
+    this.#open(source, upstream);
+    if (upstream.kind === 'tcp') this.#dialPlain(upstream);
+    else this.#openTunnel(source, upstream);
+  }
+
+  #open(source: Workload, upstream: HboneUpstream | TcpUpstream): void {
+    const { context } = this.pod;
+    const tunnelled = upstream.kind === 'hbone';
+    const { workload } = upstream;
+    this.#record = new ConnectionRecord(
+      {
+        direction: 'outbound',
+        client: this.plain.remote,
+        destination: tunnelled ? upstream.nextHop : upstream.to,
+        hboneAddress: tunnelled ? upstream.authority : undefined,
+        source: peerOf(source),
+        target: workload && peerOf(workload),
+        service: upstream.service,
+        sourceIdentity: tunnelled ? identityText(source) : '',
+        targetIdentity: tunnelled ? identityText(upstream.workload) : '',
+        targetPrincipal: principalOf(workload),
+        mutualTls: tunnelled,
+      },
+      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+    );
+  }
+
+  #dialPlain(upstream: TcpUpstream): void {
+    this.#pending = dial(
+      this.pod,
+      { to: upstream.to },
+      {
+        connected: (server) => {
+          this.#pending = undefined;
+          this.#relay = new PlainRelay(this.plain, server, this.#observer());
+        },
+        failed: (failure) => this.finish({ message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+      },
+    );
+  }
+
+  #openTunnel(source: Workload, upstream: HboneUpstream): void {
+    this.#pending = this.pod.context.certificates.request(identityText(source), {
+      ready: (certificate) => this.#requestTunnel(source, upstream, certificate),
+      unavailable: (message) => this.finish({ message: `identity error: ${message}`, flag: 'IDENTITY_ERROR' }),
+    });
+  }
+
+  #requestTunnel(source: Workload, upstream: HboneUpstream, certificate: HeldCertificate): void {
+    const dialer = new TunnelDialer(this.pod, certificate, upstream);
+    const request = {
+      authority: upstream.authority,
+      client: this.plain.remote,
+      source,
+      service: upstream.service,
+      trace: this.#trace,
+    };
+    this.#pending = this.pod.pool.open(
+      { key: dialer.key, dial: (handler) => dialer.dial(handler), fields: tunnelFields(request) },
+      {
+        opened: (stream) => {
+          this.#pending = { cancel: () => stream.cancel() };
+        },
+        response: (stream, status) => this.#answered(stream, status),
+        failed: (failure) => this.finish(streamError(failure)),
+        dialFailed: (failure) => this.finish(dialError(failure)),
+      },
+    );
+  }
+
+  #answered(stream: ClientStream, status: number): void {
+    if (status === 200) return this.#join(stream);
+    this.finish({ message: `http status: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd(), flag: 'CONNECT' });
+  }
+
+  #join(stream: ClientStream): void {
+    this.#pending = undefined;
+    this.#relay = new TunnelRelay({ stream, plain: this.plain, first: 'plain', observer: this.#observer() });
+  }
+
+  #observer() {
+    return {
+      fromFirst: (bytes: number) => this.#record?.fromClient(bytes),
+      fromSecond: (bytes: number) => this.#record?.fromServer(bytes),
+      finished: (failure?: RelayFailure) => this.finish(failure && relayError(failure)),
+    };
+  }
+}
+
+function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip.startsWith('127.');
+}
+
+/** A tunnel that did not come about (spec ztunnel.md §11.1). */
+function dialError(failure: ConnectionFailure): ConnectionError {
+  if (failure.code === 'ABORTED') return DRAINED;
+  if (failure.code === 'ETIMEDOUT')
+    return {
+      message: `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${HBONE_PORT}: ${renderIoError(failure)}`,
+      flag: 'NETWORK_POLICY',
+    };
+  return { message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' };
+}
+
+/** A request that ended before its answer; the server refuses our certificate only after our side of the handshake. */
+function streamError(failure: StreamFailure): ConnectionError {
+  if (failure.kind === 'connection' && failure.failure.code === 'ABORTED') return DRAINED;
+  return { message: `h2 failed: ${streamFailureText(failure)}`, flag: 'H2_HANDSHAKE_FAILURE' };
+}
+
+function relayError(failure: RelayFailure): ConnectionError {
+  return { message: failure.text, flag: 'CONNECT' };
+}

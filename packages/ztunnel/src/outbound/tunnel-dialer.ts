@@ -1,0 +1,47 @@
+import { isIPv6 } from 'node:net';
+import { type Cancellable, connectTunnel, type HandshakeHandler } from '@ambientmesh/hbone';
+import { renderSpiffeId, verifyServerPeer } from '@ambientmesh/spiffe';
+import { formatAddress } from '../address.ts';
+import type { HeldCertificate } from '../data-plane/certificates.ts';
+import { CONNECT_TIMEOUT_MS, withSocket } from '../data-plane/dial.ts';
+import type { PodProxy } from '../data-plane/pod-proxy.ts';
+import type { Upstream } from './upstream.ts';
+
+type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
+
+/** Longer than any healthy handshake; the reference has no limit and leaks what never answers. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Makes tunnels from one pod to one next hop, for the pool. */
+export class TunnelDialer {
+  readonly #pod: PodProxy;
+  readonly #certificate: HeldCertificate;
+  readonly #upstream: HboneUpstream;
+
+  constructor(pod: PodProxy, certificate: HeldCertificate, upstream: HboneUpstream) {
+    this.#pod = pod;
+    this.#certificate = certificate;
+    this.#upstream = upstream;
+  }
+
+  /** What two connections must have in common to share a tunnel (spec hbone.md §6); the pod is the pool's own. */
+  get key(): string {
+    const expected = this.#upstream.expected.map(renderSpiffeId).join(',');
+    return `${renderSpiffeId(this.#certificate.identity)}|${expected}|${formatAddress(this.#upstream.nextHop)}`;
+  }
+
+  /** Connects from the pod's own address and shakes hands. */
+  dial(handler: HandshakeHandler): Cancellable {
+    const { nextHop: to, expected } = this.#upstream;
+    const tls = {
+      credentials: this.#certificate.credentials,
+      verify: ([leaf]: readonly Uint8Array[]) =>
+        leaf === undefined ? 'no certificate presented' : verifyServerPeer(leaf, expected)?.message,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+    };
+    const { engine } = this.#pod.context;
+    return withSocket(this.#pod, { family: isIPv6(to.ip) ? 6 : 4 }, handler, (descriptor) =>
+      connectTunnel(engine, { descriptor, to, timeoutMs: CONNECT_TIMEOUT_MS }, tls, handler),
+    );
+  }
+}
