@@ -141,7 +141,7 @@ export class ZdsClient implements AsyncDisposable {
           ['error', messageOf(error)],
           ['retry_ms', waitMs],
         ] as const;
-        this.#log.warn(fields, 'failed to connect to the node agent, retrying (is it running?)');
+        this.#log.warn(fields, 'failed to connect to the node agent, retrying: is the node agent healthy?');
         await this.#pause(waitMs, signal);
       }
     }
