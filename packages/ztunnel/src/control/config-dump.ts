@@ -3,6 +3,7 @@ import type { WorkloadState } from '@ambientmesh/zds';
 import type { CertificateState } from './certificates/manager.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 import { describeConfig, Tagged } from './config/describe-config.ts';
+import type { ConnectionsByPod } from './data-threads.ts';
 import { versionFields } from './version.ts';
 
 export interface DumpParts {
@@ -10,6 +11,7 @@ export interface DumpParts {
   readonly args: readonly string[];
   readonly certificates: readonly CertificateState[];
   readonly workloads: ReadonlyMap<string, WorkloadState>;
+  readonly connections: ConnectionsByPod;
 }
 
 /** The part of `/config_dump` that the control thread knows (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
@@ -25,6 +27,7 @@ export function renderConfigDump(parts: DumpParts): string {
         {
           info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
           state,
+          ...(state === 'Up' ? { connections: parts.connections.get(uid) ?? { inbound: [], outbound: [] } } : {}),
         },
       ]),
     ),

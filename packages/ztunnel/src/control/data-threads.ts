@@ -1,4 +1,4 @@
-import type { FromDataThread, PodInfo, ToDataThread } from '../data-plane/protocol.ts';
+import type { FromDataThread, OpenConnection, PodConnections, PodInfo, ToDataThread } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { ZtunnelError } from './errors.ts';
 
@@ -8,8 +8,14 @@ const podAnswerMs = 4000;
 const drainGraceMs = 2000;
 
 type ReportMessage = Extract<FromDataThread, { readonly type: 'report' }>;
+type ConnectionsMessage = Extract<FromDataThread, { readonly type: 'connections' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
 type DrainedComponent = Extract<FromDataThread, { readonly type: 'component-drained' }>;
+
+interface CollectedConnections {
+  readonly inbound: OpenConnection[];
+  readonly outbound: OpenConnection[];
+}
 
 /** What comes from data threads without having been asked for. */
 export interface DataThreadEvents {
@@ -20,6 +26,9 @@ export interface DataThreadEvents {
   report(thread: number, report: ReportMessage): void;
   componentDrained(message: DrainedComponent): void;
 }
+
+/** What is gathered for a dump: by uid, of all threads. */
+export type ConnectionsByPod = ReadonlyMap<string, PodConnections>;
 
 /** Waits until each thread has given one answer. */
 class Answers {
@@ -52,9 +61,13 @@ export class DataThreads {
     { readonly answers: Answers; failure: string | undefined; transparent: boolean }
   >();
   readonly #stopping = new Map<string, Answers>();
+  readonly #listings = new Map<
+    number,
+    { readonly answers: Answers; readonly pods: Map<string, CollectedConnections> }
+  >();
   #draining: Answers | undefined;
   #cut = 0;
-  #nextReport = 0;
+  #nextId = 0;
 
   constructor(threads: readonly DataThread[], events: DataThreadEvents) {
     this.#threads = threads;
@@ -73,13 +86,27 @@ export class DataThreads {
 
   /** Has every thread report its counters. False if one did not within `limitMs`; its report counts when it comes. */
   async collect(limitMs: number): Promise<boolean> {
-    const id = this.#nextReport++;
+    const id = this.#nextId++;
     const answers = new Answers(this.#threads.length, limitMs);
     this.#reports.set(id, answers);
     this.broadcast({ type: 'report', id });
     const complete = await answers.done;
     this.#reports.delete(id);
     return complete;
+  }
+
+  /** The open connections of all pods, of the threads that answer within `limitMs`. */
+  async listConnections(limitMs: number): Promise<ConnectionsByPod> {
+    const id = this.#nextId++;
+    const listing = {
+      answers: new Answers(this.#threads.length, limitMs),
+      pods: new Map<string, CollectedConnections>(),
+    };
+    this.#listings.set(id, listing);
+    this.broadcast({ type: 'connections', id });
+    await listing.answers.done;
+    this.#listings.delete(id);
+    return listing.pods;
   }
 
   /**
@@ -140,6 +167,8 @@ export class DataThreads {
       case 'report':
         this.#events.report(thread, message);
         return this.#reports.get(message.id)?.answered(thread);
+      case 'connections':
+        return this.#takeConnections(thread, message);
       case 'component-drained':
         return this.#events.componentDrained(message);
       case 'certificate-wanted':
@@ -149,11 +178,23 @@ export class DataThreads {
     }
   }
 
+  #takeConnections(thread: number, { id, pods }: ConnectionsMessage): void {
+    const listing = this.#listings.get(id);
+    if (listing === undefined) return;
+    for (const [uid, { inbound, outbound }] of pods) {
+      const collected = listing.pods.get(uid) ?? { inbound: [], outbound: [] };
+      collected.inbound.push(...inbound);
+      collected.outbound.push(...outbound);
+      listing.pods.set(uid, collected);
+    }
+    listing.answers.answered(thread);
+  }
+
   #takeStart(thread: number, message: StartAnswer): void {
     const state = this.#starting.get(message.uid);
     if (state === undefined) return;
     if (message.type === 'pod-failed') state.failure ??= message.message;
-    else state.transparent &&= message.transparent ?? true;
+    else state.transparent &&= message.transparent;
     state.answers.answered(thread);
   }
 }

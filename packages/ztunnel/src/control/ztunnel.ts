@@ -23,6 +23,7 @@ import { type HttpListener, listenHttp } from './servers/http-listener.ts';
 import { metricsPages } from './servers/metrics-page.ts';
 import { Readiness } from './servers/readiness.ts';
 import { readinessPages } from './servers/readiness-page.ts';
+import { DnsMetrics } from './telemetry/dns-metrics.ts';
 import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
 import { TcpMetrics } from './telemetry/tcp-metrics.ts';
@@ -53,6 +54,7 @@ export class Ztunnel {
   readonly #options: ZtunnelOptions;
   readonly #readiness: Readiness;
   readonly #metrics = new TcpMetrics();
+  readonly #dnsMetrics = new DnsMetrics();
   readonly #certificates: CertificateManager;
   readonly #caSource: CaSource;
   readonly #pods: PodProxies;
@@ -123,7 +125,7 @@ export class Ztunnel {
         log,
         initialFilter: config.logFilter,
         quit: () => this.drain('quitquitquit'),
-        dump: () => Promise.resolve(this.#dump()),
+        dump: () => this.#dump(),
       }),
     });
     await this.#listen('stats', anyHosts(config), {
@@ -229,7 +231,10 @@ export class Ztunnel {
     this.#threads = new DataThreads(threads, {
       certificateWanted: (identity) => this.#certificates.want(identity),
       log: (text) => log.writeLines(text),
-      report: (thread, { counters, openSockets }) => this.#metrics.add(thread, counters, openSockets),
+      report: (thread, { counters, openSockets, dns }) => {
+        this.#metrics.add(thread, counters, openSockets);
+        this.#dnsMetrics.add(dns);
+      },
       componentDrained: (message) => this.#pods.componentDrained(message),
     });
     for (const service of local.services) this.#threads.broadcast({ type: 'service', service });
@@ -251,17 +256,20 @@ export class Ztunnel {
       ...(await processFamilies(this.#maxDescriptors)),
       buildFamily(this.#options.config.istioVersion),
       ...this.#metrics.families(),
+      ...this.#dnsMetrics.families(),
       ...workloadFamilies(this.#zds.counters),
     ]);
   }
 
-  #dump(): string {
+  async #dump(): Promise<string> {
     const { config, args } = this.#options;
+    const connections = (await this.#threads?.listConnections(reportLimitMs)) ?? new Map<string, never>();
     return renderConfigDump({
       config,
       args,
       certificates: this.#certificates.states(),
       workloads: this.#zds.workloads(),
+      connections,
     });
   }
 }

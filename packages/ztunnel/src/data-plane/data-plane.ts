@@ -77,12 +77,14 @@ export class DataPlane {
         return this.#drain(message.deadlineMs);
       case 'report':
         return this.#report(message.id);
+      case 'connections':
+        return this.#listConnections(message.id);
     }
   }
 
   /** Everything ends at once, as when the process does. */
   close(): void {
-    for (const uid of [...this.#pods.keys()]) this.#stop(uid);
+    for (const uid of this.#pods.keys()) this.#stop(uid);
     this.#context.log.flush();
   }
 
@@ -127,6 +129,11 @@ export class DataPlane {
         },
       });
     if (this.#pods.size === 0) done();
+  }
+
+  #listConnections(id: number): void {
+    const pods = new Map([...this.#pods].map(([uid, { proxy }]) => [uid, proxy.connections]));
+    this.#emit({ type: 'connections', id, pods });
   }
 
   #report(id: number): void {

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { Cancellable, ConnectHandler, ConnectionFailure, SocketAddress } from '@ambientmesh/hbone';
 import { NetnsError } from '@ambientmesh/netns';
-import type { PodProxy } from './pod-proxy.ts';
+import type { Pod } from './pod.ts';
 
 /** Limit for a TCP connection of ours to come about. */
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -13,7 +13,7 @@ export interface DialOptions {
 }
 
 /** Opens a TCP connection from inside the pod. A source of another family, or the target itself, is not spoofed. */
-export function dial(pod: PodProxy, { to, source }: DialOptions, handler: ConnectHandler): Cancellable {
+export function dial(pod: Pod, { to, source }: DialOptions, handler: ConnectHandler): Cancellable {
   const spoof = source !== undefined && source.ip !== to.ip && isIPv6(source.ip) === isIPv6(to.ip);
   const socket = { family: isIPv6(to.ip) ? 6 : 4, ...(spoof ? { source: source.ip } : {}) } as const;
   return withSocket(pod, socket, handler, (descriptor) =>
@@ -25,9 +25,8 @@ export function dial(pod: PodProxy, { to, source }: DialOptions, handler: Connec
  * Makes a socket in the pod and goes on with it. When it cannot be made (the namespace went away, descriptors ran out)
  * this connection fails and the others go on; the handler hears it later, as it would of a connect.
  */
-// oxlint-disable-next-line max-params -- a bracket around an action, not a bag of options
 export function withSocket(
-  pod: PodProxy,
+  pod: Pod,
   socket: { readonly family: 4 | 6; readonly source?: string },
   handler: { failed(failure: ConnectionFailure): void },
   use: (descriptor: number) => Cancellable,

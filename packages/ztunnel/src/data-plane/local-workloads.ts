@@ -48,7 +48,7 @@ export class LocalWorkloads {
 
   /** To be called after the state has grown. */
   changed(): void {
-    for (const waiting of [...this.#waiting]) {
+    for (const waiting of this.#waiting) {
       const workload = this.#state.workloadOfPod(waiting.pod);
       if (workload === undefined || !this.#waiting.delete(waiting)) continue;
       waiting.timer.cancel();

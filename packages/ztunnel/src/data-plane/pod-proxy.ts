@@ -5,24 +5,13 @@ import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
 import { bare, type LogSpan } from '../log/line.ts';
 import { OutboundConnection } from '../outbound/outbound-connection.ts';
-import type { ConnectionError } from '../telemetry/connection-record.ts';
+import { SocksConnection } from '../outbound/socks-connection.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
+import { DRAINED, type Pod, type PodConnection } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
-import type { PodInfo, ProxyComponent } from './protocol.ts';
+import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
 import { tunnelOptions } from './tunnel-options.ts';
-
-/** A connection being served for a pod, as its owner ends it. */
-export interface PodConnection {
-  readonly component: ProxyComponent;
-  /** Takes no more work, and ends when what runs has ended. */
-  drain(): void;
-  /** Ends now. */
-  cut(reason: ConnectionError): void;
-}
-
-/** Text and flag of connections that a shutdown or the pod's removal ended (spec ztunnel.md §11.1). */
-export const DRAINED: ConnectionError = { message: 'connection closed due to connection drain', flag: '-' };
 
 /** How a drain goes on. */
 export interface DrainObserver {
@@ -38,13 +27,15 @@ const COMPONENTS: readonly ProxyComponent[] = ['inbound passthrough', 'inbound',
  * The proxy of one pod on one data thread: its listeners in the pod's namespace, its tunnel pool and its running
  * connections. Made with all listeners bound, or not at all.
  */
-export class PodProxy {
+export class PodProxy implements Pod {
   readonly info: PodInfo;
   readonly namespace: Namespace;
   readonly context: DataPlaneContext;
   readonly pool: TunnelPool;
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
+  /** What the records of this pod's connections work with. */
+  readonly recordContext: RecordContext;
   readonly #listeners: Listening[] = [];
   readonly #connections = new Set<PodConnection>();
   readonly #dns: DnsProxy | undefined;
@@ -56,6 +47,8 @@ export class PodProxy {
     this.info = info;
     this.namespace = namespace;
     const { config, engine } = context;
+    const { counters, accessLog } = context;
+    this.recordContext = { counters, accessLog, now: () => engine.now(), open: new Set() };
     this.pool = new TunnelPool(engine, {
       maxStreamsPerConnection: config.poolMaxStreams,
       unusedReleaseMs: config.poolIdleMs,
@@ -78,6 +71,11 @@ export class PodProxy {
       });
       const outbound = this.#bind(ports.outbound);
       bound.push({ fd: outbound.fd, serve: (plain) => this.#serve(new OutboundConnection(this, this.#tuned(plain))) });
+      if (config.socks5Port !== undefined)
+        bound.push({
+          fd: this.#bind(config.socks5Port, '127.0.0.1').fd,
+          serve: (plain) => this.#serve(new SocksConnection(this, plain)),
+        });
       this.keepsSource = config.originalSource !== 'off' && hbone.transparent && plaintext.transparent;
     } catch (error) {
       dns?.close();
@@ -99,6 +97,14 @@ export class PodProxy {
     return this.#connections.size;
   }
 
+  /** The open connections, for the dump. */
+  get connections(): PodConnections {
+    const records = [...this.recordContext.open];
+    const of = (direction: 'inbound' | 'outbound') =>
+      records.filter((record) => record.direction === direction).map((record) => record.describe());
+    return { inbound: of('inbound'), outbound: of('outbound') };
+  }
+
   /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
   openSocket(family: 4 | 6, source?: string): number {
     const { config } = this.context;
@@ -114,8 +120,14 @@ export class PodProxy {
     return fd;
   }
 
-  warn(message: string): void {
-    this.context.log.line({ level: 'warn', scope: 'proxy', message, fields: [], spans: [this.span] });
+  /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
+  get lookup(): DnsProxy['lookup'] | undefined {
+    const dns = this.#dns;
+    return dns && ((name, family, done) => dns.lookup(name, family, done));
+  }
+
+  warn(message: string, scope = 'proxy'): void {
+    this.context.log.line({ level: 'warn', scope, message, fields: [], spans: [this.span] });
   }
 
   /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
@@ -148,7 +160,7 @@ export class PodProxy {
       this.#cutAll();
       drain.connectionEnded();
     });
-    for (const connection of [...this.#connections]) connection.drain();
+    for (const connection of this.#connections) connection.drain();
     drain.connectionEnded();
   }
 
@@ -189,7 +201,7 @@ export class PodProxy {
   }
 
   #cutAll(): void {
-    for (const connection of [...this.#connections]) connection.cut(DRAINED);
+    for (const connection of this.#connections) connection.cut(DRAINED);
   }
 }
 

@@ -89,7 +89,9 @@ export type ToDataThread =
   /** Listeners close; connections may go on for `deadlineMs`, then they are cut. Answered by `drained`. */
   | { readonly type: 'drain'; readonly deadlineMs: number }
   /** Answered by `report` with the same id: counters since the last one. */
-  | { readonly type: 'report'; readonly id: number };
+  | { readonly type: 'report'; readonly id: number }
+  /** Answered by `connections` with the same id. */
+  | { readonly type: 'connections'; readonly id: number };
 
 export type FromDataThread =
   /** `transparent`: the application sees its clients' own addresses. */
@@ -108,6 +110,7 @@ export type FromDataThread =
       readonly component: ProxyComponent;
       readonly forced: boolean;
     }
+  | { readonly type: 'connections'; readonly id: number; readonly pods: ReadonlyMap<string, PodConnections> }
   /** `cut`: connections that the deadline ended. */
   | { readonly type: 'drained'; readonly cut: number }
   | {
@@ -120,6 +123,20 @@ export type FromDataThread =
 
 /** The kinds of connections of a pod's proxy, as the log names them. */
 export type ProxyComponent = 'inbound' | 'inbound passthrough' | 'outbound';
+
+/** One open connection in the dump (spec ztunnel.md §13); addresses are `ip:port`. */
+export interface OpenConnection {
+  readonly src: string;
+  readonly originalDst: string | null;
+  readonly actualDst: string;
+  readonly protocol: 'HBONE' | 'TCP';
+}
+
+/** The open connections of a pod. */
+export interface PodConnections {
+  readonly inbound: readonly OpenConnection[];
+  readonly outbound: readonly OpenConnection[];
+}
 
 /** Accepted sockets being served, by reporter (gauge). */
 export interface OpenSockets {

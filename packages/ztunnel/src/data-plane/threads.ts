@@ -42,6 +42,7 @@ function inWorker(config: DataPlaneConfig, options: DataThreadsOptions): DataThr
   const worker = new Worker(options.program, { workerData: data, name: `data-${config.thread}` });
   let ending = false;
   const thread: DataThread = {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
     post: (message: ToDataThread) => worker.postMessage(message),
     onMessage: () => undefined,
     terminate: async () => {

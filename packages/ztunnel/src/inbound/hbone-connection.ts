@@ -10,7 +10,7 @@ import {
 import { peerIdentity, verifyClientPeer } from '@ambientmesh/spiffe';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import type { PodConnection, PodProxy } from '../data-plane/pod-proxy.ts';
+import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { tunnelOptions } from '../data-plane/tunnel-options.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -23,7 +23,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A tunnel that a peer opened to the pod (port 15008), with its streams (spec hbone.md §4). */
 export class HboneConnection implements PodConnection {
   readonly component = 'inbound';
-  readonly pod: PodProxy;
+  readonly pod: Pod;
   readonly #plain: Plain;
   readonly #streams = new Set<InboundStream>();
   #pending: Cancellable | undefined;
@@ -31,7 +31,7 @@ export class HboneConnection implements PodConnection {
   #draining = false;
   #over = false;
 
-  constructor(pod: PodProxy, plain: Plain) {
+  constructor(pod: Pod, plain: Plain) {
     this.pod = pod;
     this.#plain = plain;
     pod.context.sockets.destination++;
@@ -57,7 +57,7 @@ export class HboneConnection implements PodConnection {
   }
 
   cut(reason: ConnectionError): void {
-    for (const stream of [...this.#streams]) stream.cut(reason);
+    for (const stream of this.#streams) stream.cut(reason);
     if (this.#tunnel !== undefined) this.#tunnel.abort();
     else if (this.#pending === undefined) this.#plain.reset();
     this.#end();

@@ -18,6 +18,7 @@ import type { Service } from '../state/service.ts';
 import type { Workload } from '../state/workload.ts';
 import { parseBaggage, renderBaggage } from '../telemetry/baggage.ts';
 import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
+import { parseForwardedHost } from '../telemetry/forwarded.ts';
 import { type Peer, peerOf, principalOf } from '../telemetry/peer.ts';
 import { authorize } from './authorization.ts';
 import type { HboneConnection } from './hbone-connection.ts';
@@ -88,7 +89,6 @@ export class InboundStream {
 
   #open(service: Service | undefined): void {
     const { connection, request, workload, peer, local, remote } = this.#options;
-    const { context } = connection.pod;
     this.#record = new ConnectionRecord(
       {
         direction: 'inbound',
@@ -102,8 +102,9 @@ export class InboundStream {
         targetIdentity: identityText(workload),
         targetPrincipal: principalOf(workload),
         mutualTls: true,
+        originalDestination: parseForwardedHost(fieldOf(request, 'forwarded')[0] ?? ''),
       },
-      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+      connection.pod.recordContext,
     );
   }
 
@@ -122,10 +123,27 @@ export class InboundStream {
     this.#pending = undefined;
     const { connection, stream, workload } = this.#options;
     const { config } = connection.pod.context;
-    const baggage = config.responseBaggage ? ([['baggage', renderBaggage(workload)]] as const) : [];
-    stream.respond(200, baggage, { last: false });
+    stream.respond(200, config.responseBaggage ? [['baggage', renderBaggage(workload)]] : [], { last: false });
+    if (!proxyHeader) return this.#relayTo(application);
+    const header = this.#proxyHeader(service);
+    // The header is no byte of the client's: the relay, which grants the client credit, begins when it has left.
+    application.handler = {
+      readable: () => undefined,
+      written: () => {
+        if (application.queued === 0) this.#relayTo(application);
+      },
+      failed: (failure) => {
+        stream.cancel();
+        this.#finish({ message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' });
+      },
+    };
+    application.write(header, 0, header.length);
+  }
+
+  #relayTo(application: Plain): void {
+    if (this.#over) return application.close();
     this.#relay = new TunnelRelay({
-      stream,
+      stream: this.#options.stream,
       plain: application,
       first: 'stream',
       observer: {
@@ -133,7 +151,6 @@ export class InboundStream {
         fromSecond: (bytes) => this.#record?.fromServer(bytes),
         finished: (failure?: RelayFailure) => this.#finish(failure && { message: failure.text, flag: 'CONNECT' }),
       },
-      ...(proxyHeader ? { preamble: this.#proxyHeader(service) } : {}),
     });
   }
 

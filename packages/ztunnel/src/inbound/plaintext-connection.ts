@@ -2,7 +2,7 @@ import { type Cancellable, type Plain, PlainRelay, type RelayFailure, type Socke
 import { originalDestination } from '@ambientmesh/netns';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import type { PodConnection, PodProxy } from '../data-plane/pod-proxy.ts';
+import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
 import { renderIoError } from '../io-error.ts';
 import type { Workload } from '../state/workload.ts';
@@ -13,7 +13,7 @@ import { authorize } from './authorization.ts';
 /** A connection to the pod that came without a tunnel (port 15006; spec ztunnel.md §7.2). */
 export class PlaintextConnection implements PodConnection {
   readonly component = 'inbound passthrough';
-  readonly #pod: PodProxy;
+  readonly #pod: Pod;
   readonly #plain: Plain;
   readonly #destination: SocketAddress;
   #pending: Cancellable | undefined;
@@ -21,7 +21,7 @@ export class PlaintextConnection implements PodConnection {
   #relay: PlainRelay | undefined;
   #over = false;
 
-  constructor(pod: PodProxy, plain: Plain) {
+  constructor(pod: Pod, plain: Plain) {
     this.#pod = pod;
     this.#plain = plain;
     this.#destination = originalDestination(plain.descriptor, plain.local);
@@ -68,8 +68,9 @@ export class PlaintextConnection implements PodConnection {
         targetIdentity: '',
         targetPrincipal: principalOf(workload),
         mutualTls: false,
+        originalDestination: undefined,
       },
-      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+      this.#pod.recordContext,
     );
     const refusal = authorize(context, workload, {
       identity: undefined,

@@ -37,11 +37,14 @@ function portBytes(value: number): Buffer {
 function addressBytes(ip: string): Buffer {
   if (isIPv4(ip)) return Buffer.from(ip.split('.').map(Number));
   const [head = '', tail] = ip.split('::');
-  const words = (text: string): string[] => (text === '' ? [] : text.split(':'));
   const [before, after] = [words(head), words(tail ?? '')];
   const zeros = tail === undefined ? [] : Array<string>(8 - before.length - after.length).fill('0');
   const bytes = Buffer.alloc(16);
   for (const [index, word] of [...before, ...zeros, ...after].entries())
     bytes.writeUInt16BE(Number.parseInt(word, 16), index * 2);
   return bytes;
+}
+
+function words(text: string): string[] {
+  return text === '' ? [] : text.split(':');
 }

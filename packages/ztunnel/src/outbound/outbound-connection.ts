@@ -1,13 +1,13 @@
 import type { Plain, SocketAddress } from '@ambientmesh/hbone';
 import { originalDestination } from '@ambientmesh/netns';
-import type { PodProxy } from '../data-plane/pod-proxy.ts';
+import type { Pod } from '../data-plane/pod.ts';
 import { OutboundRoute } from './outbound-route.ts';
 
 /** A connection that the pod's application opened and the rules captured (port 15001; spec ztunnel.md §7.1). */
 export class OutboundConnection extends OutboundRoute {
   readonly #target: SocketAddress;
 
-  constructor(pod: PodProxy, plain: Plain) {
+  constructor(pod: Pod, plain: Plain) {
     super(pod, plain);
     this.#target = originalDestination(plain.descriptor, plain.local);
   }

@@ -11,10 +11,11 @@ import {
   streamFailureText,
   TunnelRelay,
 } from '@ambientmesh/hbone';
+import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import { DRAINED, type PodConnection, type PodProxy } from '../data-plane/pod-proxy.ts';
+import { DRAINED, type Pod, type PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
@@ -29,25 +30,33 @@ import { HBONE_PORT, type Upstream } from './upstream.ts';
 type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
 type TcpUpstream = Extract<Upstream, { kind: 'tcp' }>;
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 /**
  * Takes one application's connection to where it goes: chooses the upstream, dials it plainly or through a tunnel, relays
  * and accounts. Nothing is read from the application before the other side is there.
  */
 export class OutboundRoute implements PodConnection {
   readonly component = 'outbound';
-  protected readonly pod: PodProxy;
+  protected readonly pod: Pod;
   protected readonly plain: Plain;
   readonly #trace = newTraceContext();
+  #leading = NO_BYTES;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
   #relay: { abort(): void } | undefined;
   #over = false;
 
-  constructor(pod: PodProxy, plain: Plain) {
+  constructor(pod: Pod, plain: Plain) {
     this.pod = pod;
     this.plain = plain;
     pod.context.sockets.source++;
-    plain.handler = {
+    this.watch();
+  }
+
+  /** Hears that the application gave up, until a relay takes over. */
+  protected watch(): void {
+    this.plain.handler = {
       readable: () => undefined,
       written: () => undefined,
       failed: () => this.finish(undefined),
@@ -62,8 +71,9 @@ export class OutboundRoute implements PodConnection {
     this.finish(reason);
   }
 
-  /** Starts on the way to `target`. */
-  protected route(target: SocketAddress): void {
+  /** Starts on the way to `target`. `leading`: bytes for it that were read already. */
+  protected route(target: SocketAddress, leading: Uint8Array = NO_BYTES): void {
+    this.#leading = leading;
     const { context, info } = this.pod;
     if (isLoopback(target.ip) && isProxyPort(context.config, target.port)) return this.refuse(target, RECURSIVE_CALL);
     this.#pending = context.localWorkloads.resolve(info, (source) => {
@@ -94,13 +104,12 @@ export class OutboundRoute implements PodConnection {
   #choose(source: Workload, target: SocketAddress): void {
     const upstream = this.pod.context.selector.select({ source, clientIp: this.plain.remote.ip, target });
     if (upstream.kind === 'none') return this.refuse(target, upstream.message);
-    this.#open(source, upstream);
+    this.#open(source, upstream, target);
     if (upstream.kind === 'tcp') this.#dialPlain(upstream);
     else this.#openTunnel(source, upstream);
   }
 
-  #open(source: Workload, upstream: HboneUpstream | TcpUpstream): void {
-    const { context } = this.pod;
+  #open(source: Workload, upstream: HboneUpstream | TcpUpstream, target: SocketAddress): void {
     const tunnelled = upstream.kind === 'hbone';
     const { workload } = upstream;
     this.#record = new ConnectionRecord(
@@ -116,8 +125,9 @@ export class OutboundRoute implements PodConnection {
         targetIdentity: tunnelled ? identityText(upstream.workload) : '',
         targetPrincipal: principalOf(workload),
         mutualTls: tunnelled,
+        originalDestination: formatAddress(target),
       },
-      { counters: context.counters, accessLog: context.accessLog, now: () => context.engine.now() },
+      this.pod.recordContext,
     );
   }
 
@@ -171,6 +181,13 @@ export class OutboundRoute implements PodConnection {
 
   #join(stream: ClientStream): void {
     this.#pending = undefined;
+    const leading = this.#leading;
+    if (leading.length > stream.budget) {
+      stream.cancel();
+      return this.finish({ message: 'h2 failed: the peer has no window for the first bytes', flag: 'CONNECT' });
+    }
+    if (leading.length > 0) stream.send(leading, 0, leading.length);
+    this.#record?.fromClient(leading.length);
     this.#relay = new TunnelRelay({ stream, plain: this.plain, first: 'plain', observer: this.#observer() });
   }
 

@@ -4,7 +4,7 @@ import { renderSpiffeId, verifyServerPeer } from '@ambientmesh/spiffe';
 import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { CONNECT_TIMEOUT_MS, withSocket } from '../data-plane/dial.ts';
-import type { PodProxy } from '../data-plane/pod-proxy.ts';
+import type { Pod } from '../data-plane/pod.ts';
 import type { Upstream } from './upstream.ts';
 
 type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
@@ -14,11 +14,11 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Makes tunnels from one pod to one next hop, for the pool. */
 export class TunnelDialer {
-  readonly #pod: PodProxy;
+  readonly #pod: Pod;
   readonly #certificate: HeldCertificate;
   readonly #upstream: HboneUpstream;
 
-  constructor(pod: PodProxy, certificate: HeldCertificate, upstream: HboneUpstream) {
+  constructor(pod: Pod, certificate: HeldCertificate, upstream: HboneUpstream) {
     this.#pod = pod;
     this.#certificate = certificate;
     this.#upstream = upstream;

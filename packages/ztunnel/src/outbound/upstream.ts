@@ -65,12 +65,14 @@ export class UpstreamSelector {
     if (service?.waypoint !== undefined) return this.#throughWaypoint(service.waypoint, query, service);
 
     const destination = this.#state.findUpstream(source.network, target.ip, source.namespace);
-    if (destination === undefined) {
-      if (service !== undefined && service.loadBalancing?.mode !== 'Passthrough') return noHealthyUpstream(target);
+    if (destination === undefined && service !== undefined && !isPassthrough(service)) return noHealthyUpstream(target);
+    if (destination === undefined || (destination.kind === 'service' && isPassthrough(destination.service)))
       return { kind: 'tcp', to: target, workload: undefined, service: undefined };
-    }
-    if (destination.kind === 'service' && destination.service.loadBalancing?.mode === 'Passthrough')
-      return { kind: 'tcp', to: target, workload: undefined, service: undefined };
+    return this.#toDestination(destination, query);
+  }
+
+  #toDestination(destination: Destination, query: UpstreamQuery): Upstream {
+    const { source, target } = query;
     const resolved = this.#resolve(destination, target, source, false);
     if (resolved === undefined) return noHealthyUpstream(target);
     if (resolved === 'unroutable') return unroutable(destination);
@@ -217,6 +219,10 @@ function debugGateway({ destination, hbonePort }: GatewayAddress): string {
       ? `Address(NetworkAddress { network: "${destination.network}", address: ${destination.ip} })`
       : `Hostname(NamespacedHostname { namespace: "${destination.namespace}", hostname: "${destination.hostname}" })`;
   return `GatewayAddress { destination: ${inner}, hbone_mtls_port: ${hbonePort} }`;
+}
+
+function isPassthrough(service: Service): boolean {
+  return service.loadBalancing?.mode === 'Passthrough';
 }
 
 function noHealthyUpstream(target: SocketAddress): Upstream {

@@ -1,5 +1,6 @@
 import type { SocketAddress } from '@ambientmesh/hbone';
 import { formatAddress } from '../address.ts';
+import type { OpenConnection } from '../data-plane/protocol.ts';
 import { bare, type LogField } from '../log/line.ts';
 import type { Service } from '../state/service.ts';
 import type { AccessLog } from './access-log.ts';
@@ -39,6 +40,8 @@ export interface ConnectionFacts {
   /** Identity of the destination's workload for metrics, with or without TLS. */
   readonly targetPrincipal: string;
   readonly mutualTls: boolean;
+  /** Outbound: what the application asked for. Inbound: the service that the request was for, as the other proxy says. */
+  readonly originalDestination: string | undefined;
 }
 
 export interface RecordContext {
@@ -46,6 +49,8 @@ export interface RecordContext {
   readonly accessLog: AccessLog;
   /** Monotonic milliseconds. */
   now(): number;
+  /** The pod's open connections: each record is in it from its making to its end. */
+  readonly open: Set<ConnectionRecord>;
 }
 
 /** Accounts for one connection: counted while it runs, logged once when it ends. */
@@ -65,7 +70,24 @@ export class ConnectionRecord {
     this.#counters = context.counters.set(labelsOf(facts, '-'));
     this.#counters.holders++;
     this.#counters.opened++;
+    context.open.add(this);
     if (context.accessLog.debug) context.accessLog.write('debug', 'connection opened', this.#fields());
+  }
+
+  get direction(): 'inbound' | 'outbound' {
+    return this.#facts.direction;
+  }
+
+  /** The connection in the form of the dump. */
+  describe(): OpenConnection {
+    const { client, destination, direction, hboneAddress, mutualTls, originalDestination } = this.#facts;
+    const tunnelTarget = direction === 'inbound' ? hboneAddress : undefined;
+    return {
+      src: formatAddress(client),
+      originalDst: originalDestination ?? null,
+      actualDst: tunnelTarget ?? formatAddress(destination),
+      protocol: mutualTls ? 'HBONE' : 'TCP',
+    };
   }
 
   /** Bytes that came from the client. */
@@ -84,6 +106,7 @@ export class ConnectionRecord {
   finish(error?: ConnectionError): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#context.open.delete(this);
     this.#counters.holders--;
     const flag = error?.flag ?? '-';
     const final = flag === '-' ? this.#counters : this.#context.counters.set(labelsOf(this.#facts, flag));
@@ -141,35 +164,40 @@ function labelsOf(facts: ConnectionFacts, flag: ResponseFlag): [string, string][
   const { source, target, service } = facts;
   const labels: [string, string | undefined][] = [
     ['reporter', facts.direction === 'outbound' ? 'source' : 'destination'],
-    ['source_workload', source?.workload],
-    ['source_canonical_service', source?.canonicalService],
-    ['source_canonical_revision', source?.canonicalRevision],
-    ['source_workload_namespace', source?.namespace],
-    ['source_principal', facts.sourceIdentity],
-    ['source_app', source?.app],
-    ['source_version', source?.canonicalRevision],
-    ['source_cluster', source?.cluster],
+    ...peerLabels('source', source, facts.sourceIdentity),
     ['destination_service', service?.hostname],
     ['destination_service_namespace', service?.namespace],
     ['destination_service_name', service?.name],
-    ['destination_workload', target?.workload],
-    ['destination_canonical_service', target?.canonicalService],
-    ['destination_canonical_revision', target?.canonicalRevision],
-    ['destination_workload_namespace', target?.namespace],
-    ['destination_principal', facts.targetPrincipal],
-    ['destination_app', target?.app],
-    ['destination_version', target?.canonicalRevision],
-    ['destination_cluster', target?.cluster],
+    ...peerLabels('destination', target, facts.targetPrincipal),
     ['request_protocol', 'tcp'],
     ['response_flags', flag],
     ['connection_security_policy', facts.mutualTls ? 'mutual_tls' : 'unknown'],
   ];
   if (source !== undefined || target !== undefined)
-    labels.push(
-      ['source_region', source?.region],
-      ['source_zone', source?.zone],
-      ['destination_region', target?.region],
-      ['destination_zone', target?.zone],
-    );
+    labels.push(...localityLabels('source', source), ...localityLabels('destination', target));
   return labels.map(([name, value]) => [name, value === undefined || value === '' ? 'unknown' : value]);
+}
+
+function peerLabels(
+  side: 'source' | 'destination',
+  peer: Peer | undefined,
+  principal: string,
+): [string, string | undefined][] {
+  return [
+    [`${side}_workload`, peer?.workload],
+    [`${side}_canonical_service`, peer?.canonicalService],
+    [`${side}_canonical_revision`, peer?.canonicalRevision],
+    [`${side}_workload_namespace`, peer?.namespace],
+    [`${side}_principal`, principal],
+    [`${side}_app`, peer?.app],
+    [`${side}_version`, peer?.canonicalRevision],
+    [`${side}_cluster`, peer?.cluster],
+  ];
+}
+
+function localityLabels(side: 'source' | 'destination', peer: Peer | undefined): [string, string | undefined][] {
+  return [
+    [`${side}_region`, peer?.region],
+    [`${side}_zone`, peer?.zone],
+  ];
 }

@@ -1,4 +1,3 @@
-import { bare } from '../../log/line.ts';
 import type { Logger } from '../../log/logger.ts';
 
 /** What the process waits for before it is ready (spec ztunnel.md §14). */
@@ -35,7 +34,7 @@ export class Readiness {
   reopen(task: ReadinessTask): void {
     if (this.#pending.has(task)) return;
     this.#pending.add(task);
-    this.#logger.warn([['task', bare(JSON.stringify(task))]], 'not ready any more');
+    this.#logger.debug([['task', task]], 'not ready any more');
   }
 }
 

@@ -1,0 +1,38 @@
+import type { TunnelPool } from '@ambientmesh/hbone';
+import type { DnsProxy } from '../dns/dns-proxy.ts';
+import type { LogSpan } from '../log/line.ts';
+import type { ConnectionError, RecordContext } from '../telemetry/connection-record.ts';
+import type { DataPlaneContext } from './context.ts';
+import type { PodInfo, ProxyComponent } from './protocol.ts';
+
+/** A connection being served for a pod, as its owner ends it. */
+export interface PodConnection {
+  readonly component: ProxyComponent;
+  /** Takes no more work, and ends when what runs has ended. */
+  drain(): void;
+  /** Ends now. */
+  cut(reason: ConnectionError): void;
+}
+
+/** What a connection has of the pod it is served for. */
+export interface Pod {
+  readonly info: PodInfo;
+  readonly context: DataPlaneContext;
+  readonly recordContext: RecordContext;
+  readonly pool: TunnelPool;
+  /** Whether the application sees the client's own address. */
+  readonly keepsSource: boolean;
+  /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
+  readonly lookup: DnsProxy['lookup'] | undefined;
+  /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
+  openSocket(family: 4 | 6, source?: string): number;
+  /** A warning about this pod. */
+  warn(message: string, scope?: string): void;
+  /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
+  workloadMissing(spans: readonly LogSpan[]): void;
+  /** To be called by every connection when it has ended. */
+  ended(connection: PodConnection): void;
+}
+
+/** Text and flag of connections that a shutdown or the pod's removal ended (spec ztunnel.md §11.1). */
+export const DRAINED: ConnectionError = { message: 'connection closed due to connection drain', flag: '-' };
