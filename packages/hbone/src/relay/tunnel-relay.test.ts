@@ -1,121 +1,329 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { connect as connectHttp2, constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { createNodeEngine, ErrorCode, type RelayFailure, TunnelRelay } from '@ambientmesh/hbone';
+import { createNodeEngine, ErrorCode, PlainRelay } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
-import {
-  dialSocket,
-  dialTunnelClient,
-  fixture,
-  listenPlain,
-  listenSockets,
-  listenTunnelServer,
-} from '../testing/loopback.ts';
+import { dialSocket, fixture, listenPlain, listenSockets } from '../testing/loopback.ts';
+import { forwardTo, type Outcome, observe, serveTo } from '../testing/relayed.ts';
 
 const MEBIBYTE = 1_048_576;
 const engine = createNodeEngine();
 const undos: (() => void)[] = [];
-const cleanup = (undo: () => void): void => void undos.push(undo);
+const cleanup = (undo: () => void): void => {
+  undos.push(undo);
+};
 
 afterEach(() => {
-  for (const undo of undos.splice(0).reverse()) undo();
+  for (const undo of undos.splice(0).toReversed()) undo();
 });
 
-interface Outcome {
-  sent: number;
-  received: number;
-  ended: boolean;
-  failure?: RelayFailure;
+/** How the application's end came, as a client sees it. */
+interface Seen {
+  readonly text: string;
+  readonly end: 'fin' | 'rst';
 }
 
-function observe(): { outcome: Outcome; observer: ConstructorParameters<typeof TunnelRelay>[0]['observer'] } {
-  const outcome: Outcome = { sent: 0, received: 0, ended: false };
-  return {
-    outcome,
-    observer: {
-      fromFirst: (bytes) => {
-        outcome.sent += bytes;
-      },
-      fromSecond: (bytes) => {
-        outcome.received += bytes;
-      },
-      finished: (failure) => {
-        outcome.ended = true;
-        if (failure !== undefined) outcome.failure = failure;
-      },
-    },
-  };
-}
-
-/** Our server: every stream is connected to the application on `port`. */
-async function serveTo(port: number, outcomes: Outcome[] = []): Promise<number> {
-  return await listenTunnelServer(
-    engine,
-    {
-      request: (stream) => {
-        let early: (() => void) | undefined;
-        stream.handler = { data: () => {}, ended: () => {}, writable: () => {}, failed: () => early?.() };
-        void dialSocket(port, cleanup).then((socket) => {
-          const plain = engine.adopt(socket);
-          early = undefined;
-          stream.respond(200, [], { last: false });
-          const { outcome, observer } = observe();
-          outcomes.push(outcome);
-          new TunnelRelay({ stream, plain, first: 'stream', observer });
-        });
-      },
-      closed: () => {},
-    },
-    cleanup,
-  );
-}
-
-/** Our client: every connection to the answered port goes through one tunnel to `tunnelPort`. */
-async function forwardTo(tunnelPort: number, outcomes: Outcome[] = []): Promise<number> {
-  const connection = await dialTunnelClient(engine, tunnelPort, cleanup);
-  return await listenPlain(
-    engine,
-    (plain) => {
-      connection.open(
-        [
-          [':method', 'CONNECT'],
-          [':authority', '127.0.0.1:80'],
-        ],
-        {
-          response: (stream, status) => {
-            if (status !== 200) {
-              stream.cancel();
-              plain.close();
-              return;
-            }
-            const { outcome, observer } = observe();
-            outcomes.push(outcome);
-            new TunnelRelay({ stream, plain, first: 'plain', observer });
-          },
-          failed: () => plain.close(),
-        },
-      );
-    },
-    cleanup,
-  );
-}
-
-async function bodyOf(socket: Socket): Promise<Buffer> {
+async function watch(socket: Socket): Promise<Seen> {
   const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return await new Promise<Seen>((resolve) => {
+    const seen = (end: Seen['end']): void => resolve({ text: Buffer.concat(chunks).toString('latin1'), end });
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.once('end', () => seen('fin'));
+    socket.once('error', () => seen('rst'));
+    socket.resume();
+  });
 }
 
-test('echo through our client and our server', async () => {
-  const client: Outcome[] = [];
-  const server: Outcome[] = [];
-  const app = await listenSockets((socket) => socket.pipe(socket), cleanup);
-  const port = await forwardTo(await serveTo(app, server), client);
+/** The applications of the recorded scenarios (vectors/ztunnel/README.md), with what they saw. */
+const applications: Record<string, (socket: Socket) => void> = {
+  echo: (socket) => void socket.pipe(socket),
+  'partial, then RST': (socket) => {
+    socket.once('data', () => socket.write('partial', () => setTimeout(() => socket.resetAndDestroy(), 20)));
+  },
+  'RST at once': (socket) => void setTimeout(() => socket.resetAndDestroy(), 20),
+  'answers after the end': (socket) => {
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    socket.on('end', () => socket.end(`got ${bytes} bytes`));
+  },
+  'ends first': (socket) => {
+    socket.end('banner');
+    socket.resume();
+  },
+  silent: (socket) => {
+    socket.on('end', () => socket.end());
+    socket.resume();
+  },
+  'ticks until the end': (socket) => {
+    const timer = setInterval(() => socket.write('tick'), 5);
+    socket.on('end', () => {
+      clearInterval(timer);
+      socket.end();
+    });
+    socket.on('close', () => clearInterval(timer));
+    socket.write('tick');
+    socket.resume();
+  },
+  '8 MiB down': (socket) => {
+    socket.once('data', () => socket.end(Buffer.alloc(8 * MEBIBYTE)));
+    socket.resume();
+  },
+};
+
+function serve(application: string, socket: Socket): void {
+  applications[application]?.(socket);
+  socket.resume();
+}
+
+interface Row {
+  readonly application: string;
+  readonly client: (socket: Socket, seen: Promise<Seen>) => Promise<void>;
+  readonly seen?: Seen;
+  /** bytes_sent and bytes_recv of the outbound line; undefined: not fixed. */
+  readonly bytes?: [number, number];
+  readonly inboundError?: string;
+}
+
+const received = async (socket: Socket, text: string): Promise<void> => {
+  let all = '';
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk: Buffer) => {
+      all += chunk.toString('latin1');
+      if (all.length >= text.length) resolve();
+    });
+  });
+};
+
+const rows: Row[] = [
+  {
+    application: 'echo',
+    client: async (socket) => void socket.end('hello'),
+    seen: { text: 'hello', end: 'fin' },
+    bytes: [5, 5],
+  },
+  {
+    application: 'partial, then RST',
+    client: async (socket, seen) => {
+      socket.write('hello');
+      await seen;
+      socket.end();
+    },
+    seen: { text: 'partial', end: 'fin' },
+    bytes: [5, 7],
+  },
+  {
+    application: 'RST at once',
+    client: async (socket, seen) => {
+      await seen;
+      socket.end();
+    },
+    seen: { text: '', end: 'fin' },
+    bytes: [0, 0],
+  },
+  {
+    application: 'answers after the end',
+    client: async (socket) => void socket.end('some data'),
+    seen: { text: 'got 9 bytes', end: 'fin' },
+    bytes: [9, 11],
+  },
+  {
+    application: 'ends first',
+    client: async (socket, seen) => {
+      await seen;
+      socket.end('late');
+    },
+    seen: { text: 'banner', end: 'fin' },
+    bytes: [4, 6],
+  },
+  {
+    application: 'echo',
+    client: async (socket) => {
+      socket.write('abc');
+      await received(socket, 'abc');
+      socket.resetAndDestroy();
+    },
+    bytes: [3, 3],
+  },
+  {
+    application: 'silent',
+    client: async (socket) => {
+      await new Promise((resolve) => {
+        socket.write('abc', resolve);
+      });
+      socket.resetAndDestroy();
+    },
+  },
+  { application: 'silent', client: async (socket) => void socket.destroy(), bytes: [0, 0] },
+  {
+    application: 'ticks until the end',
+    client: async (socket) => {
+      await received(socket, 'tick');
+      socket.resetAndDestroy();
+    },
+  },
+  {
+    application: '8 MiB down',
+    client: async (socket) => void socket.write('go', () => socket.end()),
+    seen: { text: '\0'.repeat(8 * MEBIBYTE), end: 'fin' },
+    bytes: [2, 8 * MEBIBYTE],
+  },
+  {
+    application: '8 MiB down',
+    client: async (socket) => {
+      socket.write('go');
+      await received(socket, '0123456789');
+      socket.resetAndDestroy();
+    },
+    inboundError: 'while closing connection: receive: io error: broken pipe',
+  },
+];
+
+test.each(rows.map((row, index) => ({ ...row, index })))('stream-ends $index: $application', async (row) => {
+  const outbound: Outcome[] = [];
+  const inbound: Outcome[] = [];
+  const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
+  const port = await forwardTo(engine, await serveTo(engine, app, cleanup, inbound), cleanup, outbound);
   const socket = await dialSocket(port, cleanup);
-  socket.end('hello');
-  expect((await bodyOf(socket)).toString()).toBe('hello');
-  await vi.waitUntil(() => client[0]?.ended && server[0]?.ended);
-  expect(client).toEqual([{ sent: 5, received: 5, ended: true }]);
-  expect(server).toEqual([{ sent: 5, received: 5, ended: true }]);
+  const seen = watch(socket);
+  await row.client(socket, seen);
+  if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
+  await vi.waitUntil(() => outbound[0]?.ended && inbound[0]?.ended, { timeout: 3000 });
+  expect(outbound[0]?.failure).toBeUndefined();
+  expect(inbound[0]?.failure?.text).toBe(row.inboundError);
+  if (row.bytes !== undefined) expect([outbound[0]?.sent, outbound[0]?.received]).toEqual(row.bytes);
+});
+
+test.each(rows.map((row, index) => ({ ...row, index })))('plain relay, stream-ends $index: $application', async (row) => {
+  const outcomes: Outcome[] = [];
+  const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
+  const port = await listenPlain(
+    engine,
+    (first) => {
+      void dialSocket(app, cleanup).then((socket) => {
+        const { outcome, observer } = observe();
+        outcomes.push(outcome);
+        return new PlainRelay(first, engine.adopt(socket), observer);
+      });
+    },
+    cleanup,
+  );
+  const socket = await dialSocket(port, cleanup);
+  const seen = watch(socket);
+  await row.client(socket, seen);
+  if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
+  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+  expect(outcomes[0]?.failure).toBeUndefined();
+  if (row.bytes !== undefined) expect([outcomes[0]?.sent, outcomes[0]?.received]).toEqual(row.bytes);
+});
+
+async function http2Client(port: number): Promise<ClientHttp2Session> {
+  const session = connectHttp2('https://127.0.0.1', {
+    createConnection: () =>
+      connectTls({
+        port,
+        host: '127.0.0.1',
+        ALPNProtocols: ['h2'],
+        ca: fixture('root.pem'),
+        cert: fixture('client.pem'),
+        key: fixture('client.key.pem'),
+        checkServerIdentity: () => undefined,
+      }),
+  });
+  session.on('error', () => {});
+  cleanup(() => session.destroy());
+  await new Promise((resolve) => {
+    session.once('connect', resolve);
+  });
+  return session;
+}
+
+async function connectStream(session: ClientHttp2Session): Promise<ClientHttp2Stream> {
+  const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' });
+  stream.on('error', () => {});
+  await new Promise((resolve) => {
+    stream.once('response', resolve);
+  });
+  return stream;
+}
+
+test.each([
+  { code: ErrorCode.CANCEL, text: 'while closing connection: receive: io error: broken pipe' },
+  { code: ErrorCode.NO_ERROR, text: undefined },
+  { code: ErrorCode.STREAM_CLOSED, text: 'while closing connection: receive: io error: broken pipe' },
+  {
+    code: ErrorCode.INTERNAL_ERROR,
+    text: 'send: io error: stream error received: unexpected internal error encountered',
+  },
+])('wire-streams: RST_STREAM($code) is FIN for the application and logs $text', async ({ code, text }) => {
+  const outcomes: Outcome[] = [];
+  const ends: Promise<Seen>[] = [];
+  const app = await listenSockets((socket) => {
+    ends.push(watch(socket));
+    socket.pipe(socket);
+  }, cleanup);
+  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const stream = await connectStream(session);
+  stream.write('a');
+  await new Promise((resolve) => {
+    stream.once('data', resolve);
+  });
+  stream.close(code);
+  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+  expect(await ends[0]).toEqual({ text: 'a', end: 'fin' });
+  expect(outcomes[0]).toMatchObject({ sent: 1, received: 1 });
+  expect(outcomes[0]?.failure?.text).toBe(text);
+});
+
+test('wire-streams: END_STREAM on the HEADERS is the end of the application', async () => {
+  const outcomes: Outcome[] = [];
+  const app = await listenSockets((socket) => serve('answers after the end', socket), cleanup);
+  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' }, { endStream: true });
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString()).toBe('got 0 bytes');
+  await vi.waitUntil(() => outcomes[0]?.ended);
+  expect(outcomes[0]?.failure).toBeUndefined();
+});
+
+test('wire-streams: the connection closed under a stream is FIN for the application and no error', async () => {
+  const outcomes: Outcome[] = [];
+  const ends: Promise<Seen>[] = [];
+  const app = await listenSockets((socket) => {
+    ends.push(watch(socket));
+    socket.pipe(socket);
+  }, cleanup);
+  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const stream = await connectStream(session);
+  stream.write('one');
+  await new Promise((resolve) => {
+    stream.once('data', resolve);
+  });
+  session.socket.destroy();
+  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+  expect(await ends[0]).toEqual({ text: 'one', end: 'fin' });
+  expect(outcomes[0]?.failure).toBeUndefined();
+});
+
+test('a local abort resets the stream with CANCEL and closes the application', async () => {
+  const relays: { abort(): void }[] = [];
+  const ends: Promise<Seen>[] = [];
+  const app = await listenSockets((socket) => {
+    ends.push(watch(socket));
+    socket.pipe(socket);
+  }, cleanup);
+  const session = await http2Client(await serveTo(engine, app, cleanup, [], (relay) => relays.push(relay)));
+  const stream = await connectStream(session);
+  stream.write('one');
+  await new Promise((resolve) => {
+    stream.once('data', resolve);
+  });
+  relays[0]!.abort();
+  await new Promise((resolve) => {
+    stream.once('close', resolve);
+  });
+  expect(stream.rstCode).toBe(ErrorCode.CANCEL);
+  expect(await ends[0]).toEqual({ text: 'one', end: 'fin' });
 });
