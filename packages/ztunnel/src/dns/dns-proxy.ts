@@ -6,25 +6,22 @@ import { type DnsProtocol, DnsResolver, type DnsResolverOptions, emptyReply } fr
 import { DnsTcpSession } from './dns-tcp-session.ts';
 import { Forwarder } from './forwarder.ts';
 import {
-  buildQuestion,
-  decodeQuery,
-  encodeResponse,
   MAX_MESSAGE_BYTES,
   MIN_UDP_PAYLOAD,
   OPCODE_QUERY,
-  type Query,
-  type Question,
   RCODE_FORMAT_ERROR,
   RCODE_NO_ERROR,
   RCODE_NOT_IMPLEMENTED,
   RCODE_SERVER_FAILURE,
-  type Reply,
-  recordAddress,
-} from './message.ts';
+} from './message-format.ts';
 import type { NameServer } from './name-server-attempt.ts';
 import { type NameServerSockets, namespaceSockets } from './name-server-sockets.ts';
+import { decodeQuery, type Query } from './query.ts';
+import { buildQuestion, type Question } from './question.ts';
 import { TYPE_A, TYPE_AAAA } from './record-types.ts';
 import type { ResolvConf } from './resolv-conf.ts';
+import { encodeResponse, type Reply } from './response.ts';
+import { recordAddress } from './wire-record.ts';
 
 /** Queries of a pod that are in work at a time; more are answered with a server failure. */
 export const MAX_QUERIES_IN_FLIGHT = 1024;

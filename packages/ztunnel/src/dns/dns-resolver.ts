@@ -6,17 +6,16 @@ import type { ForwardOutcome } from './forward-outcome.ts';
 import type { Forwarder } from './forwarder.ts';
 import {
   CLASS_IN,
-  encodeRecord,
-  type Question,
   RCODE_FORMAT_ERROR,
   RCODE_NAME_ERROR,
   RCODE_NOT_IMPLEMENTED,
   RCODE_REFUSED,
   RCODE_SERVER_FAILURE,
-  type Reply,
-  type WireRecord,
-} from './message.ts';
+} from './message-format.ts';
+import { type Question } from './question.ts';
 import { recordTypeLabel, renderRecordType, TYPE_A, TYPE_AAAA } from './record-types.ts';
+import { type Reply } from './response.ts';
+import { encodeRecord, type WireRecord } from './wire-record.ts';
 
 /** Time to live of the mesh's own answers. */
 export const LOCAL_TTL_SECONDS = 30;
@@ -73,6 +72,8 @@ export class DnsResolver {
 
   #evaluate({ name, type, class: kind }: Question, client: Workload): LocalAnswer | undefined {
     if (kind !== CLASS_IN || (type !== TYPE_A && type !== TYPE_AAAA)) return undefined;
+    // No service is called by bytes that had to be escaped; a wildcard must not match them either.
+    if (name.includes('\\')) return undefined;
     return evaluateQuestion({ name, type, client }, this.#options.mesh, this.#options.rules);
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { MAX_QUERY_BYTES } from './message.ts';
+import { MAX_QUERY_BYTES } from './message-format.ts';
 
 /** A connection without a query in work ends after so long without traffic. */
 export const TCP_IDLE_MS = 5000;

@@ -1,4 +1,4 @@
-import type { WireRecord } from './message.ts';
+import { type WireRecord } from './wire-record.ts';
 
 /** How asking the name servers ended. */
 export interface ForwardOutcome {

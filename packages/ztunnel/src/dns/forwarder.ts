@@ -1,8 +1,8 @@
 import { AnswerCache } from './answer-cache.ts';
 import type { ForwardOutcome } from './forward-outcome.ts';
-import { type Question, questionKey } from './message.ts';
 import { failure, type NameServer, NameServerAttempt } from './name-server-attempt.ts';
 import type { NameServerSockets } from './name-server-sockets.ts';
+import { type Question, questionKey } from './question.ts';
 
 /** Different questions that name servers are being asked at a time, for one pod; each needs a socket or two. */
 export const MAX_QUESTIONS_IN_FLIGHT = 256;

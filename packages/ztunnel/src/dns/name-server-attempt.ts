@@ -2,17 +2,10 @@ import { randomInt } from 'node:crypto';
 import type { Socket as UdpSocket } from 'node:dgram';
 import { isIPv6, type Socket as TcpSocket } from 'node:net';
 import type { ForwardOutcome } from './forward-outcome.ts';
-import {
-  decodeUpstreamResponse,
-  encodeUpstreamQuery,
-  MAX_MESSAGE_BYTES,
-  type Question,
-  RCODE_NAME_ERROR,
-  RCODE_NO_ERROR,
-  RCODE_SERVER_FAILURE,
-  type UpstreamResponse,
-} from './message.ts';
+import { MAX_MESSAGE_BYTES, RCODE_NAME_ERROR, RCODE_NO_ERROR, RCODE_SERVER_FAILURE } from './message-format.ts';
+import { decodeUpstreamResponse, encodeUpstreamQuery, type UpstreamResponse } from './name-server-message.ts';
 import type { NameServerSockets } from './name-server-sockets.ts';
+import { type Question } from './question.ts';
 
 /** Datagrams sent in one try that stays without answer, at equal distances; each to the next server. */
 export const DATAGRAMS_PER_TRY = 3;

@@ -33,8 +33,10 @@ export function parseResolvConf(text: string): ResolvConf {
       .replace(/[#;].*$/, '')
       .trim()
       .split(/\s+/);
-    if (keyword === 'nameserver' && isIP(values[0] ?? '') !== 0 && nameServers.size < MAX_NAME_SERVERS)
-      nameServers.add(values[0] ?? '');
+    const [value = ''] = values;
+    // An interface (`fe80::1%eth0`) means nothing in the namespace of a pod.
+    const isServer = keyword === 'nameserver' && isIP(value) !== 0 && !value.includes('%');
+    if (isServer && nameServers.size < MAX_NAME_SERVERS) nameServers.add(value);
     // The last of several lines counts, and `domain` is a list of one.
     if (keyword === 'search' || keyword === 'domain') searchDomains = values.map(canonicalDomain);
     if (keyword !== 'options') continue;
