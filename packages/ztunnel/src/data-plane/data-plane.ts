@@ -1,6 +1,7 @@
 import type { Engine } from '@ambientmesh/hbone';
 import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
 import { PolicyIndex } from '@ambientmesh/policy';
+import { describeStartFailure } from '@ambientmesh/zds';
 import { DnsCounters } from '../dns/dns-counters.ts';
 import { readResolvConf } from '../dns/resolv-conf.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
@@ -146,5 +147,5 @@ export class DataPlane {
 
 /** In the form of spec zds.md §6.2, which operators and tests look for. */
 function describeFailure(error: NetnsError): string {
-  return error.address === undefined ? error.message : `Bind(${error.address}, ${error.message})`;
+  return describeStartFailure(error).debug;
 }

@@ -6,6 +6,7 @@ import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
 import { bare, type LogSpan } from '../log/line.ts';
 import { OutboundConnection } from '../outbound/outbound-connection.ts';
 import { SocksConnection } from '../outbound/socks-connection.ts';
+import type { RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
 import { DRAINED, type Pod, type PodConnection } from './pod.ts';

@@ -29,6 +29,7 @@ export class HboneConnection implements PodConnection {
   #pending: Cancellable | undefined;
   #tunnel: ServerConnection | undefined;
   #draining = false;
+  #reason: ConnectionError | undefined;
   #over = false;
 
   constructor(pod: Pod, plain: Plain) {
@@ -56,11 +57,17 @@ export class HboneConnection implements PodConnection {
     this.#tunnel?.drain();
   }
 
+  /** The tunnel's TCP connection closes without further frames; each stream logs the reason. */
   cut(reason: ConnectionError): void {
-    for (const stream of this.#streams) stream.cut(reason);
-    if (this.#tunnel !== undefined) this.#tunnel.abort();
+    this.#reason = reason;
+    if (this.#tunnel !== undefined) this.#tunnel.abort({ code: 'ABORTED', message: reason.message });
     else if (this.#pending === undefined) this.#plain.reset();
     this.#end();
+  }
+
+  /** Why the connection was cut, if it was. */
+  get cutFor(): ConnectionError | undefined {
+    return this.#reason;
   }
 
   /** To be called by every stream when it has ended. */

@@ -42,7 +42,6 @@ export class InboundStream {
   readonly #options: InboundStreamOptions;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
-  #relay: TunnelRelay | undefined;
   #over = false;
 
   constructor(options: InboundStreamOptions) {
@@ -79,12 +78,6 @@ export class InboundStream {
           this.#reject(503, { message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
       },
     );
-  }
-
-  cut(reason: ConnectionError): void {
-    if (this.#relay === undefined) this.#options.stream.cancel();
-    else this.#relay.abort();
-    this.#finish(reason);
   }
 
   #open(service: Service | undefined): void {
@@ -142,7 +135,8 @@ export class InboundStream {
 
   #relayTo(application: Plain): void {
     if (this.#over) return application.close();
-    this.#relay = new TunnelRelay({
+    // oxlint-disable-next-line no-new -- it lives on as the handler of both ends
+    new TunnelRelay({
       stream: this.#options.stream,
       plain: application,
       first: 'stream',
@@ -185,7 +179,7 @@ export class InboundStream {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    this.#record?.finish(error);
+    this.#record?.finish(this.#options.connection.cutFor ?? error);
     this.#options.connection.streamEnded(this);
   }
 }

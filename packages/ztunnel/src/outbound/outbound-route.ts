@@ -162,7 +162,7 @@ export class OutboundRoute implements PodConnection {
       trace: this.#trace,
     };
     this.#pending = this.pod.pool.open(
-      { key: dialer.key, dial: (handler) => dialer.dial(handler), fields: tunnelFields(request) },
+      { key: dialer.key(this.plain.remote.ip), dial: (handler) => dialer.dial(handler), fields: tunnelFields(request) },
       {
         opened: (stream) => {
           this.#pending = { cancel: () => stream.cancel() };

@@ -24,10 +24,11 @@ export class TunnelDialer {
     this.#upstream = upstream;
   }
 
-  /** What two connections must have in common to share a tunnel (spec hbone.md §6); the pod is the pool's own. */
-  get key(): string {
+  /** What connections from `clientIp` must have in common to share a tunnel (spec hbone.md §6). */
+  key(clientIp: string): string {
     const expected = this.#upstream.expected.map(renderSpiffeId).join(',');
-    return `${renderSpiffeId(this.#certificate.identity)}|${expected}|${formatAddress(this.#upstream.nextHop)}`;
+    const identity = renderSpiffeId(this.#certificate.identity);
+    return `${identity}|${expected}|${formatAddress(this.#upstream.nextHop)}|${clientIp}`;
   }
 
   /** Connects from the pod's own address and shakes hands. */

@@ -157,9 +157,11 @@ function podKey(pod: PodInfo): string {
 /** Several workloads on one key: a pod's record wins over others, then one that speaks HBONE. */
 function preferred(candidates: readonly Workload[] | undefined): Workload | undefined {
   if (candidates === undefined || candidates.length < 2) return candidates?.[0];
-  const rank = (workload: Workload): number =>
-    (POD_UID.test(workload.uid) ? 2 : 0) + (workload.protocol === 'HBONE' ? 1 : 0);
   return candidates.reduce((best, next) => (rank(next) > rank(best) ? next : best));
+}
+
+function rank(workload: Workload): number {
+  return (POD_UID.test(workload.uid) ? 2 : 0) + (workload.protocol === 'HBONE' ? 1 : 0);
 }
 
 function add<V>(index: Map<string, V[]>, key: string, value: V): void {
