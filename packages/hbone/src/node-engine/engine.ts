@@ -22,6 +22,8 @@ import { Turn } from './turn.ts';
 
 /** Node reads up to 64 KiB at once; with less buffered than that a paused socket stops after one chunk. */
 const READ_AHEAD_BYTES = 16_384;
+/** Node listens again on a descriptor it is given; the queue keeps the length that its maker chose (spec zds.md §9.3). */
+const LISTEN_BACKLOG = 128;
 
 /** An engine that also takes sockets which Node made. */
 export interface NodeEngine extends Engine {
@@ -55,7 +57,7 @@ class NodeEngineImplementation implements NodeEngine {
       if (plain.remote.ip === '') plain.reset();
       else acceptor.accepted(plain);
     });
-    server.listen({ fd: descriptor });
+    server.listen({ fd: descriptor, backlog: LISTEN_BACKLOG });
     return new NodeListening(server);
   }
 
