@@ -46,9 +46,14 @@ async function main(args: readonly string[]): Promise<number> {
     await runProxy(args);
     return 0;
   } catch (error) {
-    process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (!isLogged(error)) process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
+}
+
+/** Whether the log has told it already, as operators of the reference proxy know it. */
+function isLogged(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ZDS_PROTOCOL_FATAL';
 }
 
 if (isDataThread()) runDataThread();

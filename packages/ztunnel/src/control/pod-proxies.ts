@@ -40,7 +40,7 @@ export class PodProxies implements ProxyHandler {
         [
           ['address', bare(`${ipv6 ? '[::]' : '0.0.0.0'}:${port}`)],
           ['component', component],
-          ['transparent', bare(String(transparent))],
+          ['transparent', transparent],
         ],
         'listener established',
       );

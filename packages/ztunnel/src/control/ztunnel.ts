@@ -98,7 +98,11 @@ export class Ztunnel {
     this.#end.promise.catch(() => undefined);
   }
 
-  /** Resolves when the drain is over; rejects with what makes going on impossible. The caller ends the process. */
+  /**
+   * Resolves when the drain is over; rejects with what makes going on impossible: ZtunnelError (ZTUNNEL_DATA_THREAD_LOST),
+   * the reason of `abort`, or the fault of the node agent (ZDS_PROTOCOL_FATAL, which the log has told already). The caller
+   * ends the process.
+   */
   get ended(): Promise<void> {
     return this.#end.promise;
   }

@@ -8,8 +8,8 @@ export interface BareText {
   readonly bare: string;
 }
 
-/** A string is quoted in the plain form; a number is a number in both. */
-export type LogValue = string | number | BareText;
+/** A string is quoted in the plain form; a number is a number in both, a boolean a boolean. */
+export type LogValue = string | number | boolean | BareText;
 export type LogField = readonly [key: string, value: LogValue];
 
 /** What a line was logged inside of (`proxy{wl=default/pa}`). */
@@ -73,7 +73,7 @@ function renderFields(fields: readonly LogField[]): string {
 
 function renderValue(value: LogValue): string {
   if (typeof value === 'string') return quote(value);
-  if (typeof value === 'number') return String(value);
+  if (typeof value !== 'object') return String(value);
   return unsafeBare.test(value.bare) ? quote(value.bare) : value.bare;
 }
 
