@@ -57,7 +57,7 @@ class NodeEngineImplementation implements NodeEngine {
       if (plain.remote.ip === '') plain.reset();
       else acceptor.accepted(plain);
     });
-    server.listen({ fd: descriptor, backlog: LISTEN_BACKLOG });
+    server.listen({ fd: descriptor }, LISTEN_BACKLOG);
     return new NodeListening(server);
   }
 
