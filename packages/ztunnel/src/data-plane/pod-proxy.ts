@@ -9,7 +9,7 @@ import { SocksConnection } from '../outbound/socks-connection.ts';
 import type { RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
-import { DRAINED, type Pod, type PodConnection } from './pod.ts';
+import { DRAINED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
 import { tunnelOptions } from './tunnel-options.ts';
@@ -127,14 +127,13 @@ export class PodProxy implements Pod {
     return dns && ((name, family, done) => dns.lookup(name, family, done));
   }
 
-  warn(message: string, scope = 'proxy'): void {
-    this.context.log.line({ level: 'warn', scope, message, fields: [], spans: [this.span] });
+  warn(message: string, { scope = 'proxy', spans = [] }: WarningPlace = {}): void {
+    this.context.log.line({ level: 'warn', scope, message, fields: [], spans: [this.span, ...spans] });
   }
 
   /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
   workloadMissing(spans: readonly LogSpan[]): void {
-    const message = `timed out waiting for workload '${describePod(this.info)}' from xds`;
-    this.context.log.line({ level: 'warn', scope: 'state', message, fields: [], spans: [this.span, ...spans] });
+    this.warn(`timed out waiting for workload '${describePod(this.info)}' from xds`, { scope: 'state', spans });
   }
 
   /** What log lines about this pod are inside of. */

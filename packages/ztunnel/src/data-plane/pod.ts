@@ -14,6 +14,12 @@ export interface PodConnection {
   cut(reason: ConnectionError): void;
 }
 
+/** Module and spans of a log line, the pod's own span excepted. */
+export interface WarningPlace {
+  readonly scope?: string;
+  readonly spans?: readonly LogSpan[];
+}
+
 /** What a connection has of the pod it is served for. */
 export interface Pod {
   readonly info: PodInfo;
@@ -27,7 +33,7 @@ export interface Pod {
   /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
   openSocket(family: 4 | 6, source?: string): number;
   /** A warning about this pod. */
-  warn(message: string, scope?: string): void;
+  warn(message: string, place?: WarningPlace): void;
   /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
   workloadMissing(spans: readonly LogSpan[]): void;
   /** To be called by every connection when it has ended. */

@@ -40,7 +40,7 @@ export class OutboundRoute implements PodConnection {
   readonly component = 'outbound';
   protected readonly pod: Pod;
   protected readonly plain: Plain;
-  readonly #trace = newTraceContext();
+  protected readonly trace = newTraceContext();
   #leading = NO_BYTES;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
@@ -78,7 +78,7 @@ export class OutboundRoute implements PodConnection {
     if (isLoopback(target.ip) && isProxyPort(context.config, target.port)) return this.refuse(target, RECURSIVE_CALL);
     this.#pending = context.localWorkloads.resolve(info, (source) => {
       if (source !== undefined) return this.#choose(source, target);
-      this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.#trace.traceId }]] }]);
+      this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.trace.traceId }]] }]);
       this.refuse(target, `failed to fetch information about local workload: ${describePod(info)}`);
     });
   }
@@ -159,7 +159,7 @@ export class OutboundRoute implements PodConnection {
       client: this.plain.remote,
       source,
       service: upstream.service,
-      trace: this.#trace,
+      trace: this.trace,
     };
     this.#pending = this.pod.pool.open(
       { key: dialer.key(this.plain.remote.ip), dial: (handler) => dialer.dial(handler), fields: tunnelFields(request) },

@@ -1,4 +1,5 @@
 import type { Cancellable } from '@ambientmesh/hbone';
+import { bare } from '../log/line.ts';
 import { acceptSocks5 } from '../socks5/socks5.ts';
 import type { ConnectionError } from '../telemetry/connection-record.ts';
 import { OutboundRoute } from './outbound-route.ts';
@@ -17,7 +18,8 @@ export class SocksConnection extends OutboundRoute {
         this.route(target, leftover);
       },
       onFailure: (message) => {
-        pod.warn(`failed to negotiate socks connection: ${message}`, 'proxy::socks5');
+        const span = { name: 'socks5', fields: [['id', bare(this.trace.traceId)]] } as const;
+        pod.warn(`failed to negotiate socks connection: ${message}`, { scope: 'proxy::socks5', spans: [span] });
         this.finish(undefined);
       },
     });
