@@ -6,7 +6,7 @@ const root = import.meta.dirname;
 const conditions = ['@ambientmesh/source', 'node', 'import', 'default'];
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 /** One Vitest project per workspace folder, named by its path (`packages/iptables`); no config file per package. */
-const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
+const projects = globSync('{packages/*,apps/*,bench}/package.json', { cwd: root })
   .map((file) => dirname(file))
   .map((name) => ({
     extends: true as const,

@@ -1,0 +1,107 @@
+import { pid } from 'node:process';
+import { DIRECT, startBaselines } from './contestants/baselines.ts';
+import type { Contestant, ContestantGroup, Surroundings } from './contestants/contestant.ts';
+import { startMesh } from './contestants/mesh.ts';
+import { measureHeldMemory, measureMemory, runTrial } from './measure/run-trial.ts';
+import type { Sample } from './measure/sample.ts';
+import { TRIALS } from './measure/trials.ts';
+import { type BenchOptions, MEMORY_TRIAL, OURS } from './options.ts';
+
+/** Where and for whom to measure. */
+export interface BenchContext {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** Told what is being done, in a few words. */
+  readonly onStep: (step: string) => void;
+}
+
+/** Everything that was measured. */
+export interface BenchOutcome {
+  readonly contestants: readonly Pick<Contestant, 'name' | 'description'>[];
+  readonly samples: readonly Sample[];
+}
+
+/**
+ * Brings up all contestants, measures each in turn, round after round, and removes them. Throws what `startLab` throws
+ * if a contestant does not come up; what fails later is in the samples.
+ */
+export async function runBench(options: BenchOptions, context: BenchContext): Promise<BenchOutcome> {
+  const groups: ContestantGroup[] = [];
+  try {
+    for (const start of planGroups(options, context)) groups.push(await start());
+    const contestants = groups.flatMap((group) => group.contestants);
+    const samples = await measureAll(contestants, options, context);
+    return { contestants: contestants.map(({ name, description }) => ({ name, description })), samples };
+  } finally {
+    context.onStep('removing the labs');
+    await Promise.all(groups.map((group) => group.close()));
+  }
+}
+
+/** In the order of the report's columns. */
+function planGroups(options: BenchOptions, context: BenchContext): (() => Promise<ContestantGroup>)[] {
+  const { environment, signal, onStep } = context;
+  const surroundings: Surroundings = { labPrefix: `bench-${pid}`, environment, signal };
+  const plans: (() => Promise<ContestantGroup>)[] = [];
+  if (options.baselines.size > 0)
+    plans.push(() => {
+      onStep('starting direct TCP and node:http2');
+      return startBaselines(options.baselines, surroundings);
+    });
+  const meshes = [
+    ...(options.ours ? [{ name: OURS, description: 'the project’s own ztunnel' }] : []),
+    ...options.rivals.map(({ name, command }) => ({ name, command, description: command.join(' ') })),
+  ];
+  for (const mesh of meshes)
+    plans.push(() => {
+      onStep(`starting ${mesh.name}`);
+      return startMesh(mesh, surroundings);
+    });
+  return plans;
+}
+
+async function measureAll(
+  contestants: readonly Contestant[],
+  options: BenchOptions,
+  context: BenchContext,
+): Promise<Sample[]> {
+  const { signal, onStep } = context;
+  const { warmUpSeconds, seconds, rounds, heldConnections } = options;
+  const samples: Sample[] = [];
+  const withMemory = options.trials.has(MEMORY_TRIAL);
+  const proxied = contestants.filter(({ name }) => withMemory && name !== DIRECT);
+  for (const contestant of proxied) {
+    onStep(`memory of ${contestant.name}`);
+    const at = { contestant: contestant.name, round: 0 };
+    samples.push({ ...at, trial: 'memory-idle', ...(await measureMemory(contestant, signal)) });
+    samples.push({ ...at, trial: 'memory-held', ...(await measureHeldMemory(contestant, heldConnections, signal)) });
+  }
+  for (let round = 1; round <= rounds; round += 1)
+    for (const trial of TRIALS.filter(({ name }) => options.trials.has(name)))
+      for (const contestant of rotate(contestants, round)) {
+        onStep(`round ${round} of ${rounds}: ${trial.title}, ${contestant.name}`);
+        const outcome = await runTrial(contestant, trial, { warmUpSeconds, seconds, signal });
+        samples.push({ contestant: contestant.name, trial: trial.name, round, ...outcome });
+      }
+  for (const contestant of proxied) {
+    const outcome = await measureMemory(contestant, signal);
+    samples.push({ contestant: contestant.name, trial: 'memory-after', round: rounds, ...outcome });
+  }
+  for (const contestant of contestants) samples.push(...(await reportRestarts(contestant, rounds)));
+  return samples;
+}
+
+/** Nobody always comes first, or always after the same one. */
+function rotate(contestants: readonly Contestant[], round: number): Contestant[] {
+  const first = round % contestants.length;
+  return [...contestants.slice(first), ...contestants.slice(0, first)];
+}
+
+async function reportRestarts(contestant: Contestant, round: number): Promise<Sample[]> {
+  const restarts = await contestant.restarts();
+  if (restarts === 0) return [];
+  return [
+    { contestant: contestant.name, trial: 'restarts', round, metrics: {}, failures: { 'proxy ended': restarts } },
+  ];
+}
