@@ -30,7 +30,7 @@ export class PodProxies implements ProxyHandler {
     this.#options = options;
   }
 
-  async start(uid: string, info: PodInfo, netns: Namespace): Promise<void> {
+  async start(uid: string, info: PodInfo, netns: Pick<Namespace, 'fd'>): Promise<void> {
     const { threads, log, ipv6 } = this.#options;
     const { name, namespace, serviceAccount } = info;
     const { transparent } = await threads().startPod(uid, { name, namespace, serviceAccount }, netns.fd);

@@ -9,7 +9,7 @@ export interface BareText {
 }
 
 /** A string is quoted in the plain form; a number is a number in both, a boolean a boolean. */
-export type LogValue = string | number | boolean | BareText;
+type LogValue = string | number | boolean | BareText;
 export type LogField = readonly [key: string, value: LogValue];
 
 /** What a line was logged inside of (`proxy{wl=default/pa}`). */

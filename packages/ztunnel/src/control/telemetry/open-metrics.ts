@@ -1,4 +1,4 @@
-export type MetricKind = 'counter' | 'gauge' | 'histogram';
+type MetricKind = 'counter' | 'gauge' | 'histogram';
 export type Labels = readonly (readonly [name: string, value: string])[];
 
 export interface MetricSample {

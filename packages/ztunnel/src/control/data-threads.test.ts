@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
+import type { DataThread } from '../data-plane/thread.ts';
+import { defaultFilter, LogRoot } from '../log/logger.ts';
+import { parseCommandLine } from './command-line.ts';
+import { DataThreads } from './data-threads.ts';
+import { PodProxies } from './pod-proxies.ts';
+
+type Behaviour = (message: ToDataThread) => FromDataThread | undefined;
+
+class FakeThread implements DataThread {
+  readonly posted: ToDataThread[] = [];
+  onMessage: (message: FromDataThread) => void = () => undefined;
+  readonly #behaviour: Behaviour;
+
+  constructor(behaviour: Behaviour) {
+    this.#behaviour = behaviour;
+  }
+
+  post(message: ToDataThread): void {
+    this.posted.push(message);
+    const answer = this.#behaviour(message);
+    if (answer !== undefined) setImmediate(() => this.onMessage(answer));
+  }
+
+  terminate(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const open = { src: 's', originalDst: null, actualDst: 'd', protocol: 'TCP' } as const;
+
+const healthy: Behaviour = (message) => {
+  if (message.type === 'pod-start') return { type: 'pod-started', uid: message.uid, transparent: true };
+  if (message.type === 'pod-stop') return { type: 'pod-stopped', uid: message.uid };
+  if (message.type === 'drain') return { type: 'drained', cut: 1 };
+  if (message.type !== 'connections') return undefined;
+  return { type: 'connections', id: message.id, pods: new Map([['u', { inbound: [open], outbound: [] }]]) };
+};
+const failing: Behaviour = (message) =>
+  message.type === 'pod-start' ? { type: 'pod-failed', uid: message.uid, message: 'taken' } : healthy(message);
+
+function gather(...behaviours: Behaviour[]) {
+  const fakes = behaviours.map((behaviour) => new FakeThread(behaviour));
+  const lines: string[] = [];
+  const sink = {
+    write: (text: string) => lines.push(text.split('\t').slice(1).join('|')),
+    flush: () => Promise.resolve(),
+  };
+  const log = new LogRoot({ format: 'plain', filter: defaultFilter(), sink });
+  const pods: PodProxies = new PodProxies({ threads: () => threads, log, ipv6: true });
+  const threads: DataThreads = new DataThreads(fakes, {
+    certificateWanted: () => undefined,
+    log: () => undefined,
+    report: () => undefined,
+    componentDrained: (message) => pods.componentDrained(message),
+  });
+  return { fakes, threads, pods, lines };
+}
+
+const info = { name: 'a', namespace: 'n', serviceAccount: 's' };
+
+test('a pod that fails on one thread is undone on all', async () => {
+  const { fakes, threads } = gather(healthy, failing);
+  await expect(threads.startPod('u', info, 7)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
+  for (const fake of fakes) expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
+});
+
+test('a thread that does not report makes the collection incomplete, without end', async () => {
+  const { threads } = gather(healthy, () => undefined);
+  expect(await threads.collect(10)).toBe(false);
+});
+
+test('connections and cuts of all threads add up', async () => {
+  const { threads } = gather(healthy, healthy);
+  expect((await threads.listConnections(1000)).get('u')?.inbound).toHaveLength(2);
+  expect(await threads.drain(0)).toBe(2);
+});
+
+test('listeners and the end of each component are logged once, when all threads are there', async () => {
+  const { fakes, pods, lines } = gather(healthy, healthy);
+  await pods.start('u', info, { fd: 7 });
+  expect(lines).toEqual([
+    'info|proxy::inbound|listener established|address=[::]:15008 component="inbound" transparent=true\n',
+    'info|proxy::inbound_passthrough|listener established|address=[::]:15006 component="inbound plaintext" transparent=true\n',
+    'info|proxy::outbound|listener established|address=[::]:15001 component="outbound" transparent=true\n',
+  ]);
+  lines.length = 0;
+  fakes[0]?.onMessage({ type: 'component-drained', uid: 'u', component: 'outbound', forced: true });
+  expect(lines).toEqual([]);
+  fakes[1]?.onMessage({ type: 'component-drained', uid: 'u', component: 'outbound', forced: false });
+  pods.allDrained();
+  expect(lines).toEqual([
+    'warn|drain:proxy{wl=n/a}|drain duration expired with pending connections, forcefully shutting down|component="outbound"\n',
+    'info|drain:proxy{wl=n/a}|shutdown complete|component="outbound"\n',
+    'info|drain:proxy{wl=n/a}|shutdown complete|component="inbound passthrough"\n',
+    'info|drain:proxy{wl=n/a}|shutdown complete|component="inbound"\n',
+  ]);
+});
+
+test.each([
+  { args: [], expected: { kind: 'proxy' } },
+  { args: ['proxy', 'ztunnel'], expected: { kind: 'proxy' } },
+  { args: ['version', 'extra'], expected: { kind: 'print', error: '', exitCode: 0 } },
+  { args: ['help'], expected: { kind: 'print', error: '', exitCode: 0 } },
+  { args: ['--help'], expected: { kind: 'print', error: 'unknown command: --help\n', exitCode: 1 } },
+])('§1: command line $args', ({ args, expected }) => {
+  expect(parseCommandLine(args, 'unknown')).toMatchObject(expected);
+});
