@@ -39,7 +39,11 @@ try {
       if (example === undefined) throw new Error(`${folder}/README.md has no TypeScript example`);
       const file = join(consumer, `${basename(folder)}.ts`);
       writeFileSync(file, example);
-      const output = execFileSync(node, ['--disable-warning=ExperimentalWarning', file], { cwd: consumer, encoding: 'utf8', timeout: 30_000 });
+      const output = execFileSync(node, ['--disable-warning=ExperimentalWarning', file], {
+        cwd: consumer,
+        encoding: 'utf8',
+        timeout: 30_000,
+      });
       if (output.trim() === '') throw new Error(`the example of ${basename(folder)} prints nothing on Node ${version}`);
       runs++;
     }

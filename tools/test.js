@@ -55,10 +55,16 @@ async function test(suite) {
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  const failed = counts.numFailedTests + counts.testResults.filter((one) => one.status === 'failed' && one.assertionResults.length === 0).length;
+  const failed =
+    counts.numFailedTests +
+    counts.testResults.filter((one) => one.status === 'failed' && one.assertionResults.length === 0).length;
   // An unhandled error fails the run though every test passed.
   const unhandled = code !== 0 && failed === 0 ? 1 : 0;
-  return { passed: counts.numPassedTests, failed: failed + unhandled, skipped: counts.numPendingTests + counts.numTodoTests };
+  return {
+    passed: counts.numPassedTests,
+    failed: failed + unhandled,
+    skipped: counts.numPendingTests + counts.numTodoTests,
+  };
 }
 
 async function count(suite) {
