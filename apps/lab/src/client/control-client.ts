@@ -47,15 +47,22 @@ export class ControlClient {
         reject(this.#failure);
         return;
       }
-      // Both ends are of one program, so that there is a result is all there is to check.
-      const isResult = (result: unknown): result is ControlResults[O] => result !== undefined;
       const settle = (result: unknown): void => {
-        if (isResult(result)) resolve(result);
+        if (isResultOf(operation, result)) resolve(result);
         else reject(new LabError('LAB_COMMAND_FAILED', `${operation}: the lab answered nothing`));
       };
       this.#lastId += 1;
       this.#pending.set(this.#lastId, { resolve: settle, reject, onEvent });
       this.#socket.write(`${JSON.stringify({ id: this.#lastId, operation, arguments: given })}\n`);
+    });
+  }
+
+  /** Resolves when the connection has ended or `signal` aborts. */
+  untilClosed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted || this.#failure !== undefined) resolve();
+      this.#socket.once('close', () => resolve());
+      signal.addEventListener('abort', () => resolve(), { once: true });
     });
   }
 
@@ -86,4 +93,9 @@ export class ControlClient {
     for (const pending of this.#pending.values()) pending.reject(failure);
     this.#pending.clear();
   }
+}
+
+/** Both ends are of one program: what matters is that there is a result at all. */
+function isResultOf<O extends ControlOperation>(operation: O, result: unknown): result is ControlResults[O] {
+  return operation === 'metrics' ? typeof result === 'string' : result !== undefined;
 }

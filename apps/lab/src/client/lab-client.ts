@@ -1,4 +1,5 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CertificateStatus, LabStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
@@ -64,7 +65,7 @@ export class LabClient implements AsyncDisposable {
   }
 
   /** Runs a command in a pod (or node) to its end. Throws LAB_TIMEOUT, LAB_TOOL_MISSING. A bad exit code is a result. */
-  exec(place: string, argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  async exec(place: string, argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { input, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
     const child = this.spawnIn(place, argv, { stdio: ['pipe', 'pipe', 'pipe'], ...(signal ? { signal } : {}) });
     const { stdin, stdout, stderr } = child;
@@ -100,10 +101,12 @@ export class LabClient implements AsyncDisposable {
 
   /**
    * Starts a command in a pod (or node) and returns its process, as `node:child_process.spawn` does; killing it by any
-   * signal kills the command. It ends with the lab at the latest.
+   * signal kills the command. It ends with the lab at the latest. Throws LAB_NAME_UNKNOWN.
    */
   spawnIn(place: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const { entrance, path } = this.#connection;
+    if (!existsSync(`/proc/${entrance.initPid}/root/run/netns/${place}`))
+      throw new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (see \`lab status\`)`);
     return spawnInside(entrance, place, { argv, path, spawn: options });
   }
 
@@ -199,6 +202,11 @@ export class LabClient implements AsyncDisposable {
     await this.#connection.control.request('ztunnel-restart', { name: node });
   }
 
+  /** Resolves when the lab has ended or `signal` aborts. */
+  untilEnded(signal: AbortSignal): Promise<void> {
+    return this.#connection.control.untilClosed(signal);
+  }
+
   /** Asks the lab to end; it does so shortly after. `close` waits for that if this client has started it. */
   async down(): Promise<void> {
     await this.#connection.control.request('down');
@@ -217,6 +225,11 @@ export class LabClient implements AsyncDisposable {
       if (Date.now() > deadlineMs) throw new LabError('LAB_TIMEOUT', `${what}: not within ${timeoutMs} ms`);
       await sleep(POLL_MS);
     }
+  }
+
+  /** Ends the connection only, for a lab that is to live on. Idempotent. */
+  disconnect(): void {
+    this.#connection.control.close();
   }
 
   /** Ends the lab if this client started it (and it is not kept), otherwise only the connection. Idempotent. */

@@ -21,7 +21,7 @@ import {
   controlSocketPath,
   type LabBase,
   labDirectory,
-  openLabBase,
+  locateLabBase,
   pidNamespaceOf,
   readRecord,
   removeLab,
@@ -146,7 +146,8 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
     });
     const keep = async (): Promise<void> => {
       options.signal?.removeEventListener('abort', abandon);
-      await new Promise((resolve) => lifeline.end('keep\n', () => resolve(undefined)));
+      await new Promise<void>((resolve) => lifeline.end('keep\n', () => resolve()));
+      lifeline.destroy();
       bootstrap.unref();
       control.unref();
     };
@@ -198,7 +199,7 @@ export async function endLab(
 
 /** The folder of the caller's labs. Throws LAB_STATE_UNSAFE. */
 export function baseOf(environment: Readonly<Record<string, string | undefined>>): LabBase {
-  return openLabBase({
+  return locateLabBase({
     runtimeDirectory: environment['XDG_RUNTIME_DIR'],
     temporaryDirectory: environment['TMPDIR'] ?? tmpdir(),
     uid: userInfo().uid,
@@ -266,15 +267,12 @@ function spawnBootstrap(command: readonly string[], logPath: string, path: strin
   try {
     // A session of its own: Ctrl-C is the starter's, who then ends the lab in order.
     const child = spawn(program, args, {
-      stdio: ['pipe', log, log, 'pipe'],
+      stdio: ['pipe', 'pipe', log],
       detached: true,
       cwd: '/',
       env: { PATH: path },
     });
-    const lifeline = child.stdin;
-    const reports = child.stdio[3];
-    if (lifeline === null || reports === undefined || reports === null || !('read' in reports))
-      throw new LabError('LAB_START_FAILED', 'no pipes to the lab');
+    const { stdin: lifeline, stdout: reports } = child;
     lifeline.on('error', () => undefined);
     return { process: child, lifeline, reports };
   } finally {
@@ -291,11 +289,15 @@ async function followReports(
     readonly onStep: ((step: string) => void) | undefined;
   },
 ): Promise<void> {
-  for await (const line of createInterface({ input: reports })) {
-    const report: StartReport = JSON.parse(line);
-    if ('error' in report) throw new LabError(report.error.code, report.error.message);
-    if ('ready' in report) return;
-    context.onStep?.(report.step);
+  try {
+    for await (const line of createInterface({ input: reports })) {
+      const report: StartReport = JSON.parse(line);
+      if ('error' in report) throw new LabError(report.error.code, report.error.message);
+      if ('ready' in report) return;
+      context.onStep?.(report.step);
+    }
+  } finally {
+    reports.destroy();
   }
   await context.ended;
   const said = readFileSync(context.logPath, 'utf8').trim().split('\n').at(-1) ?? '';

@@ -12,24 +12,24 @@ export const LABS_INSIDE = '/run/labs';
 /**
  * Process 1 of the lab. Its end is the end of everything: the kernel kills what is left in the PID namespace and drops
  * the namespaces. It reaps orphans (Node would not), and ends the supervisor when the starter's pipe (stdin) closes
- * before the word `keep` came through it. Descriptor 3 is the supervisor's, to report to the starter.
+ * before the word `keep` came through it. Stdout is the supervisor's alone, to report to the starter.
  */
 export const BOOTSTRAP_SCRIPT = `
 set -eu
 base=$1 name=$2
 shift 2
-exec 4<&0 </dev/null
+exec 3<&0 </dev/null
 mkdir -p "$base/$name/run"
 mount -n -t tmpfs -o mode=0755 tmpfs "$base/$name/run"
 mkdir -p "$base/$name/run/netns" "$base/$name/run/lab" "$base/$name/run/labs"
 mount -n --bind "$base" "$base/$name/run/labs"
 mount -n --move "$base/$name/run" /run
 cd /
-"$@" 4<&- &
+"$@" 3<&- &
 supervisor=$!
-( if IFS= read -r word <&4 && [ "$word" = keep ]; then exit 0; fi
-  kill -TERM $supervisor; sleep 5; kill -KILL $supervisor ) 3>&- 2>/dev/null &
-exec 3>&- 4<&-
+( if IFS= read -r word <&3 && [ "$word" = keep ]; then exit 0; fi
+  kill -TERM $supervisor; sleep 5; kill -KILL $supervisor ) >/dev/null 2>&1 &
+exec 3<&- >&2
 code=0
 wait $supervisor || code=$?
 rm -rf "/run/labs/$name"

@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
@@ -36,19 +46,16 @@ export interface BaseOptions {
 }
 
 /**
- * Opens (and makes) the folder of labs. Throws LAB_STATE_UNSAFE if it belongs to somebody else or others may write to it:
- * in a shared temporary folder anybody could have made it first.
+ * Finds the folder of labs; it need not be there. Throws LAB_STATE_UNSAFE if it belongs to somebody else or others may
+ * write to it: in a shared temporary folder anybody could have made it first.
  */
-export function openLabBase(options: BaseOptions): LabBase {
+export function locateLabBase(options: BaseOptions): LabBase {
   const { runtimeDirectory, temporaryDirectory, uid } = options;
   const path =
     runtimeDirectory !== undefined && runtimeDirectory !== '' && isDirectoryOf(runtimeDirectory, uid)
       ? join(runtimeDirectory, 'ambientmesh-lab')
       : join(temporaryDirectory, `ambientmesh-lab-${uid}`);
-  mkdirSync(path, { recursive: true, mode: OWNER_ONLY });
-  const stat = lstatSync(path);
-  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & NOT_OWNERS) !== 0)
-    throw new LabError('LAB_STATE_UNSAFE', `${path}: want a folder of user ${uid} with mode 0700 (remove it)`);
+  checkOwned(path, uid);
   return { path };
 }
 
@@ -81,10 +88,13 @@ export async function claimLab(base: LabBase, name: string): Promise<string> {
   const directory = labDirectory(base, name);
   for (;;) {
     try {
+      mkdirSync(base.path, { recursive: true, mode: OWNER_ONLY });
       mkdirSync(directory, { mode: OWNER_ONLY });
       break;
     } catch (error) {
-      if (!isExists(error)) throw error;
+      // Somebody who ended the last lab has just removed the folder of labs.
+      if (codeOf(error) === 'ENOENT') continue;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     if (await isLabAlive(base, name))
       throw new LabError(
@@ -97,15 +107,21 @@ export async function claimLab(base: LabBase, name: string): Promise<string> {
   return directory;
 }
 
-/** Removes the folder of a lab that has ended. Idempotent. */
+/** Removes the folder of a lab that has ended, and the folder of labs with the last. Idempotent. */
 export function removeLab(base: LabBase, name: string): void {
   rmSync(labDirectory(base, name), { recursive: true, force: true });
+  try {
+    rmdirSync(base.path);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY'].includes(codeOf(error))) throw error;
+  }
 }
 
 /** Removes what dead labs left and names those that live. */
 export async function listLabs(base: LabBase): Promise<string[]> {
   const alive: string[] = [];
-  for (const name of readdirSync(base.path)) {
+  const names = existsSync(base.path) ? readdirSync(base.path) : [];
+  for (const name of names) {
     if (!LAB_NAME.test(name)) continue;
     if (await isLabAlive(base, name)) alive.push(name);
     else removeLab(base, name);
@@ -189,6 +205,13 @@ function isRecord(value: unknown): value is LabRecord {
   );
 }
 
-function isExists(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
+function checkOwned(path: string, uid: number): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & NOT_OWNERS) !== 0)
+    throw new LabError('LAB_STATE_UNSAFE', `${path}: want a folder of user ${uid} with mode 0700 (remove it)`);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -1,13 +1,13 @@
 /** The process inside the lab's namespaces: `node main.ts CONFIG_FILE`; started by `start-lab.ts` through `bootstrap.ts`. */
-import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import process, { argv, exit, stderr } from 'node:process';
 import type { StartReport } from '../control-protocol.ts';
 import { asLabError } from '../errors.ts';
 import { Lab } from './lab.ts';
 import type { SupervisorConfig } from './supervisor-config.ts';
 
-/** The starter reads it until `ready` or `error`. */
-const REPORT_FD = 3;
+/** Stdout: the starter reads it until `ready` or `error`. It is not for anything else, and no child gets it. */
+const REPORT_FD = 1;
 
 const config: SupervisorConfig = JSON.parse(readFileSync(argv[2] ?? '', 'utf8'));
 exit(await main());
@@ -28,8 +28,6 @@ async function main(): Promise<number> {
     const { code, message } = asLabError(error, 'LAB_START_FAILED');
     report({ error: { code, message } });
     return 1;
-  } finally {
-    closeSync(REPORT_FD);
   }
   await Promise.race([lab.ended, signalled]);
   await lab.close();

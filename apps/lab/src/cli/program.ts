@@ -1,0 +1,99 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_LAB_NAME } from '../client/start-lab.ts';
+import { messageOf } from '../errors.ts';
+import { runCapture } from './capture.ts';
+import type { CliContext } from './context.ts';
+import { runDemoCommand } from './demo.ts';
+import { runExec } from './exec.ts';
+import { runLogs } from './logs.ts';
+import { runEnrol, runZtunnel } from './mesh.ts';
+import { type StartFlags, splitCommand } from './start-flags.ts';
+import { runStatus } from './status.ts';
+import { runDown, runUp } from './up.ts';
+
+/** The command line as data; `finish` is told the exit code. Parse with `parseAsync`. */
+export function buildProgram(context: CliContext, finish: (exitCode: number) => void): Command {
+  const program = new Command('lab')
+    .description('A service mesh on one Linux machine: nodes and pods are network namespaces.')
+    .enablePositionalOptions()
+    .showHelpAfterError('(lab --help says more)');
+  addStart(program, context, finish);
+  named(program.command('exec'))
+    .description('run a command in a pod, as `lab exec sleep -- curl httpbin`')
+    .argument('<pod>', 'pod (or node)')
+    .argument('<command...>')
+    .passThroughOptions()
+    .action(async (pod: string, words: string[], flags: { name: string }) => {
+      const argv = words[0] === '--' ? words.slice(1) : words;
+      finish(await runExec(context, flags.name, { place: pod, argv }));
+    });
+  named(program.command('status'))
+    .description('nodes, pods and services')
+    .option('--json', 'for programs')
+    .action((flags: { name: string; json?: boolean }) => runStatus(context, flags));
+  named(program.command('logs'))
+    .description('output of ztunnels and pods: `ztunnel@node1`, `httpbin-1`; all ztunnels if none is named')
+    .argument('[sources...]')
+    .option('-f, --follow', 'go on until interrupted')
+    .action((sources: string[], flags: { name: string; follow?: boolean }) => runLogs(context, sources, flags));
+  for (const direction of ['enrol', 'unenrol'] as const)
+    named(program.command(direction))
+      .description(direction === 'enrol' ? 'take pods into the mesh' : 'give pods back')
+      .argument('<pods...>')
+      .action((pods: string[], flags: { name: string }) => runEnrol(context, flags.name, { direction, pods }));
+  named(program.command('ztunnel'))
+    .description('stop, kill (-9), start or restart the ztunnel of a node')
+    .argument('<what>', 'stop | kill | start | restart')
+    .argument('<node>')
+    .action((what: string, node: string, flags: { name: string }) => runZtunnel(context, flags.name, { what, node }));
+  named(program.command('capture'))
+    .description('frames between a node and the others (or of a pod), until Ctrl-C or for some seconds')
+    .argument('<place>')
+    .option('--seconds <n>', 'how long', parseSeconds)
+    .action((place: string, flags: { name: string; seconds?: number }) => runCapture(context, place, flags));
+  named(program.command('down'))
+    .description('end a lab that was left running')
+    .option('--all', 'all labs of this user')
+    .action((flags: { name: string; all?: boolean }) => runDown(context, flags));
+  return program;
+}
+
+function addStart(program: Command, context: CliContext, finish: (exitCode: number) => void): void {
+  const capture = new Option('--capture <mode>', 'how traffic is captured in a pod').choices(['tproxy']);
+  named(program.command('up'))
+    .description('start a lab and keep it until Ctrl-C (or, with --keep, until `lab down`)')
+    .option('--keep', 'leave it running')
+    .option('--ztunnel <command>', 'another ztunnel; `proxy ztunnel` is appended', parseCommand)
+    .option('--ztunnel-env <name=value...>', 'variables for the ztunnels')
+    .option('--topology <file>', 'nodes, pods and services as JSON')
+    .option('--no-enrol', 'leave the pods out of the mesh for now')
+    .option('--no-mesh', 'only network and pods')
+    .addOption(capture.default('tproxy'))
+    .action((flags: StartFlags) => runUp(context, flags));
+  named(program.command('demo'))
+    .description('show what the mesh does, step by step')
+    .option('--keep', 'leave the lab running')
+    .option('--ztunnel <command>', 'another ztunnel; `proxy ztunnel` is appended', parseCommand)
+    .option('--ztunnel-env <name=value...>', 'variables for the ztunnels')
+    .action(async (flags: Omit<StartFlags, 'enrol' | 'mesh'>) => {
+      finish(await runDemoCommand(context, { ...flags, enrol: false, mesh: true }));
+    });
+}
+
+function named(command: Command): Command {
+  return command.option('--name <name>', 'which lab', DEFAULT_LAB_NAME);
+}
+
+function parseCommand(text: string): readonly string[] {
+  try {
+    return splitCommand(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0)) throw new InvalidArgumentError('want a number of seconds');
+  return seconds;
+}

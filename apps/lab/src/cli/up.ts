@@ -1,0 +1,49 @@
+import { baseOf, endLab, launchLab } from '../client/start-lab.ts';
+import { listLabs } from '../state/state-directory.ts';
+import type { CliContext } from './context.ts';
+import { labOptionsOf, type StartFlags } from './start-flags.ts';
+import { printStatus } from './status-tables.ts';
+
+/** `lab up`: starts a lab; without `--keep` it lives until Ctrl-C. Throws what `launchLab` throws. */
+export async function runUp(context: CliContext, flags: StartFlags): Promise<void> {
+  const { out } = context;
+  const begunMs = performance.now();
+  const started = await launchLab({
+    ...labOptionsOf(context, flags),
+    onStep: (step) => out.line(out.paint('dim', `${seconds(begunMs)}  ${step}`)),
+  });
+  const { client } = started;
+  try {
+    out.line(out.paint('dim', `${seconds(begunMs)}  up`));
+    printStatus(out, await client.status());
+    out.line();
+    const name = flags.name === 'default' ? '' : ` --name ${flags.name}`;
+    out.line(`Try: lab exec${name} sleep -- curl httpbin`);
+    if (flags.keep === true) {
+      await started.keep();
+      client.disconnect();
+      out.line(`It runs until: lab down${name}`);
+      return;
+    }
+    out.line('It runs until Ctrl-C.');
+    await client.untilEnded(context.interrupted);
+  } finally {
+    if (flags.keep !== true) await client.close();
+  }
+}
+
+/** `lab down`: ends one lab, or all of the user's. Throws LAB_NOT_RUNNING. */
+export async function runDown(
+  context: CliContext,
+  flags: { readonly name: string; readonly all?: boolean },
+): Promise<void> {
+  const names = flags.all === true ? await listLabs(baseOf(context.environment)) : [flags.name];
+  for (const name of names) {
+    await endLab(name, context.environment);
+    context.out.line(`lab ${name} has ended; nothing is left of it`);
+  }
+}
+
+function seconds(sinceMs: number): string {
+  return `${((performance.now() - sinceMs) / 1_000).toFixed(1).padStart(5)} s`;
+}

@@ -1,0 +1,177 @@
+// `npm run demo`: installs the workspace if it has not been, then starts the lab's demo with the project's own Node.
+// Plain JavaScript without dependencies: it runs before anything is installed, on Node 18 and newer.
+import { spawn } from 'node:child_process';
+import { accessSync, existsSync, constants as fsConstants, statSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const SPINNER_MS = 100;
+/** A line now and then, so that a log shows that something goes on. */
+const PLAIN_PROGRESS_MS = 15_000;
+const MAX_ERROR_LINES = 20;
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+const NEEDED = [
+  { program: 'ip', debian: 'iproute2', fedora: 'iproute', arch: 'iproute2', alpine: 'iproute2' },
+  { program: 'iptables-restore', debian: 'iptables', fedora: 'iptables-nft', arch: 'iptables', alpine: 'iptables' },
+  { program: 'unshare', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'util-linux-misc' },
+  { program: 'nsenter', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'util-linux-misc' },
+  { program: 'setpriv', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'setpriv' },
+];
+
+/** What runs now; signals that only this process got are passed on to it. */
+let current;
+let interruptedBy;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    interruptedBy = signal;
+    // Ctrl-C reaches the whole foreground group: the child has it already.
+    if (signal !== 'SIGINT') current?.kill(signal);
+  });
+
+process.exitCode = await main();
+
+async function main() {
+  if (process.platform !== 'linux')
+    return fail('the demo needs Linux: it is made of network namespaces (use a Linux virtual machine)');
+  try {
+    await installWorkspace();
+    await installTools();
+  } catch (error) {
+    return interruptedBy === undefined ? fail(error.message) : exitCodeOf(null, interruptedBy);
+  }
+  if (interruptedBy !== undefined) return exitCodeOf(null, interruptedBy);
+  return runDemo(process.argv.slice(2));
+}
+
+/** The lock file of the tree that is installed is written last, so it tells whether the installation was finished. */
+async function installWorkspace() {
+  const installed = modifiedAtMs(join(root, 'node_modules/.package-lock.json'));
+  const wanted = modifiedAtMs(join(root, 'package-lock.json'));
+  if (installed >= wanted && existsSync(ownNode())) return;
+  const npm = process.env.npm_execpath;
+  const [command, ...args] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  await runQuietly('installing the workspace and its Node (npm install)', command, [
+    ...args,
+    'install',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
+  if (!existsSync(ownNode()))
+    throw new Error(`npm installed no Node for linux-${process.arch} (the registry lacks node-linux-${process.arch}?)`);
+}
+
+async function installTools() {
+  const missing = NEEDED.filter(({ program }) => !isInstalled(program));
+  if (missing.length === 0) return;
+  const packages = (system) => [...new Set(missing.map((tool) => tool[system]))].join(' ');
+  const programs = missing.map(({ program }) => program).join(', ');
+  if (process.getuid() !== 0 || !isInstalled('apt-get'))
+    throw new Error(
+      `${programs} missing: install with one of: apt-get install ${packages('debian')}; dnf install ${packages('fedora')}; ` +
+        `pacman -S ${packages('arch')}; apk add ${packages('alpine')}`,
+    );
+  const names = packages('debian').split(' ');
+  await runQuietly('reading the package lists (apt-get update)', 'apt-get', ['-qq', 'update']);
+  await runQuietly(`installing ${names.join(', ')} (apt-get install)`, 'apt-get', [
+    'install',
+    '-qq',
+    '-y',
+    '--no-install-recommends',
+    ...names,
+  ]);
+}
+
+/** Runs the demo in the foreground; a pipe that closes with this process tells it when to end. */
+function runDemo(args) {
+  const main = join(root, 'apps/lab/src/main.ts');
+  return new Promise((resolve) => {
+    current = spawn(ownNode(), ['--conditions=@ambientmesh/source', main, 'demo', ...args], {
+      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+      env: { ...process.env, LAB_LIFELINE_FD: '3' },
+    });
+    current.on('error', (error) => resolve(fail(`${ownNode()}: ${error.message}`)));
+    current.on('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
+  });
+}
+
+/** Runs a program with one line of progress on stderr. What it says is shown only if it fails. */
+async function runQuietly(what, command, args) {
+  const startedMs = Date.now();
+  const stop = showProgress(what, startedMs);
+  let said = '';
+  const failure = await new Promise((resolve) => {
+    current = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+    for (const stream of [current.stdout, current.stderr])
+      stream.on('data', (chunk) => {
+        said += chunk;
+      });
+    current.on('error', (error) => resolve(error.message));
+    current.on('close', (code, signal) => resolve(code === 0 ? undefined : (signal ?? `exit ${code}`)));
+  });
+  current = undefined;
+  stop(failure === undefined && interruptedBy === undefined);
+  if (interruptedBy !== undefined) throw new Error('interrupted');
+  if (failure === undefined) return;
+  process.stderr.write(`${said.trim().split('\n').slice(-MAX_ERROR_LINES).join('\n')}\n`);
+  throw new Error(`${command} ${args.join(' ')}: ${failure} (its last lines are above)`);
+}
+
+/** Shows that something goes on until the returned function is called. */
+function showProgress(what, startedMs) {
+  const { stderr } = process;
+  const seconds = () => `${Math.round((Date.now() - startedMs) / 1_000)} s`;
+  let frame = 0;
+  if (!stderr.isTTY) stderr.write(`${what} ...\n`);
+  const timer = setInterval(
+    () => {
+      if (!stderr.isTTY) {
+        stderr.write(`${what} ... ${seconds()}\n`);
+        return;
+      }
+      frame = (frame + 1) % SPINNER.length;
+      stderr.write(`\r\x1b[K${SPINNER[frame]} ${what} ${seconds()}`);
+    },
+    stderr.isTTY ? SPINNER_MS : PLAIN_PROGRESS_MS,
+  );
+  return (ok) => {
+    clearInterval(timer);
+    stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}${ok ? '✔' : '✘'} ${what} ${seconds()}\n`);
+  };
+}
+
+function ownNode() {
+  return join(root, 'node_modules/.bin/node');
+}
+
+function isInstalled(program) {
+  return [...(process.env.PATH ?? '').split(delimiter), ...SBIN].some((folder) => {
+    try {
+      accessSync(join(folder, program), fsConstants.X_OK);
+      return folder !== '';
+    } catch {
+      return false;
+    }
+  });
+}
+
+function modifiedAtMs(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function exitCodeOf(code, signal) {
+  return code ?? 128 + (osConstants.signals[signal] ?? 0);
+}
+
+function fail(message) {
+  process.stderr.write(`demo: ${message}\n`);
+  return 1;
+}
