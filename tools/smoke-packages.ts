@@ -10,6 +10,15 @@ import { basename, dirname, join } from 'node:path';
 const NODES = ['22.23.3', '24.21.0', '26.10.0'];
 const root = join(import.meta.dirname, '..');
 const packages = globSync('packages/*/package.json', { cwd: root }).map((file) => join(root, dirname(file)));
+const readme = (folder: string): string[] =>
+  [...readFileSync(join(folder, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
+/** Every example of the project's README, and the first of each library's. */
+const examples = new Map(readme(root).map((example, index) => [`readme-${index + 1}`, example]));
+for (const folder of packages) {
+  const [example] = readme(folder);
+  if (example === undefined) throw new Error(`${folder}/README.md has no TypeScript example`);
+  examples.set(basename(folder), example);
+}
 const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
 const npm = (cwd: string, ...args: string[]): string =>
   execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' });
@@ -34,17 +43,15 @@ try {
     const prefix = join(scratch, `node-${version}`);
     npm(scratch, 'install', '--ignore-scripts', '--prefix', prefix, `node-linux-${arch()}@${version}`);
     const node = join(prefix, 'node_modules', '.bin', 'node');
-    for (const folder of packages) {
-      const example = /```ts\n(.*?)```/s.exec(readFileSync(join(folder, 'README.md'), 'utf8'))?.[1];
-      if (example === undefined) throw new Error(`${folder}/README.md has no TypeScript example`);
-      const file = join(consumer, `${basename(folder)}.ts`);
+    for (const [name, example] of examples) {
+      const file = join(consumer, `${name}.ts`);
       writeFileSync(file, example);
       const output = execFileSync(node, ['--disable-warning=ExperimentalWarning', file], {
         cwd: consumer,
         encoding: 'utf8',
         timeout: 30_000,
       });
-      if (output.trim() === '') throw new Error(`the example of ${basename(folder)} prints nothing on Node ${version}`);
+      if (output.trim() === '') throw new Error(`the example ${name} prints nothing on Node ${version}`);
       runs++;
     }
   }
