@@ -88,9 +88,9 @@ async function installTools() {
 
 /** Runs the demo in the foreground; a pipe that closes with this process tells it when to end. */
 function runDemo(args) {
-  const main = join(root, 'apps/lab/src/main.ts');
+  const commandLine = join(root, 'apps/lab/src/main.ts');
   return new Promise((resolve) => {
-    current = spawn(ownNode(), ['--conditions=@ambientmesh/source', main, 'demo', ...args], {
+    current = spawn(ownNode(), ['--conditions=@ambientmesh/source', commandLine, 'demo', ...args], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
       env: { ...process.env, LAB_LIFELINE_FD: '3' },
     });

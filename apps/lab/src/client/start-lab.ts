@@ -273,6 +273,7 @@ function spawnBootstrap(command: readonly string[], logPath: string, path: strin
       env: { PATH: path },
     });
     const { stdin: lifeline, stdout: reports } = child;
+    if (lifeline === null || reports === null) throw new LabError('LAB_START_FAILED', 'no pipes to the lab');
     lifeline.on('error', () => undefined);
     return { process: child, lifeline, reports };
   } finally {

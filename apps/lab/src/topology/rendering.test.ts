@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { renderHosts } from './hosts-file.ts';
+import { renderMeshConfig, spiffeUriOf } from './mesh-config.ts';
+import { buildNetworkPlan } from './network-plan.ts';
+import { renderServiceRules } from './service-rules.ts';
+import { DEFAULT_TOPOLOGY, type Topology } from './topology.ts';
+
+describe('network plan', () => {
+  const plan = buildNetworkPlan(DEFAULT_TOPOLOGY, true);
+  const batchOf = (name: string): string[] =>
+    plan.namespaces.find(({ namespace }) => namespace === name)?.batch.split('\n') ?? [];
+
+  test('makes a namespace for every node and pod, before any cable', () => {
+    const lines = plan.create.split('\n');
+    for (const name of ['node1', 'node2', 'sleep', 'notsleep', 'httpbin-1', 'httpbin-2'])
+      expect(lines).toContain(`netns add ${name}`);
+    expect(lines.findLastIndex((line) => line.startsWith('netns'))).toBeLessThan(
+      lines.findIndex((line) => line.startsWith('link add')),
+    );
+  });
+
+  test('routes pods on their node, and other nodes by their pod range', () => {
+    expect(batchOf('node1')).toContain('route replace 10.244.1.10/32 dev pod1-end src 172.30.0.11');
+    expect(batchOf('node1')).toContain('route replace 10.244.2.0/24 via 172.30.0.12 dev eth0 onlink');
+    expect(batchOf('node1')).toContain('route replace fd00:10:244:2::/64 via fd00:172:30::12 dev eth0 onlink');
+    expect(batchOf('node1').join()).not.toContain('pod4-end');
+    expect(batchOf('sleep')).toContain('route replace default via 169.254.1.1 dev eth0 src 10.244.1.10');
+  });
+
+  test('without IPv6 there is nothing of it', () => {
+    const plain = buildNetworkPlan(DEFAULT_TOPOLOGY, false);
+    expect(plain.create + plain.namespaces.map(({ batch }) => batch).join('')).not.toMatch(/fd00|fe80|::/);
+  });
+});
+
+describe('service rules', () => {
+  test('spread connections over the endpoints in turn', () => {
+    const { v4, v6 } = renderServiceRules(DEFAULT_TOPOLOGY);
+    expect(v4.split('\n')).toEqual([
+      '*nat',
+      ':KUBE-SERVICES - [0:0]',
+      ':KUBE-SVC-0-80 - [0:0]',
+      '-A PREROUTING -j KUBE-SERVICES',
+      '-A OUTPUT -j KUBE-SERVICES',
+      '-A POSTROUTING -s 10.244.1.20 -d 10.244.1.20 -j MASQUERADE',
+      '-A POSTROUTING -s 10.244.2.20 -d 10.244.2.20 -j MASQUERADE',
+      '-A KUBE-SERVICES -d 10.96.0.10/32 -p tcp -m tcp --dport 80 -m comment --comment "default/httpbin" -j KUBE-SVC-0-80',
+      '-A KUBE-SVC-0-80 -p tcp -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 10.244.1.20:8080',
+      '-A KUBE-SVC-0-80 -p tcp -j DNAT --to-destination 10.244.2.20:8080',
+      'COMMIT',
+      '',
+    ]);
+    expect(v6).toContain('--to-destination [fd00:10:244:1::20]:8080');
+  });
+
+  test('are empty without services', () => {
+    expect(renderServiceRules({ ...DEFAULT_TOPOLOGY, services: [] })).toEqual({ v4: '', v6: '' });
+  });
+});
+
+describe('hosts', () => {
+  test('know a service by all its names and pods by theirs', () => {
+    const lines = renderHosts(DEFAULT_TOPOLOGY, true).split('\n');
+    expect(lines).toContain('10.96.0.10 httpbin httpbin.default httpbin.default.svc httpbin.default.svc.cluster.local');
+    expect(lines).toContain('10.244.1.10 sleep');
+  });
+
+  test('a service goes before a pod of its name', () => {
+    const topology: Topology = {
+      ...DEFAULT_TOPOLOGY,
+      services: [{ name: 'sleep', vip: '10.96.0.11', ports: { 80: 80 }, endpoints: [] }],
+    };
+    const named = renderHosts(topology, false)
+      .split('\n')
+      .filter((line) => / sleep( |$)/.test(line));
+    expect(named).toEqual(['10.96.0.11 sleep sleep.default sleep.default.svc sleep.default.svc.cluster.local']);
+  });
+});
+
+describe('mesh configuration', () => {
+  const lines = renderMeshConfig(DEFAULT_TOPOLOGY, new Set(['sleep', 'httpbin-1'])).split('\n');
+
+  test('calls enrolled pods HBONE and others TCP', () => {
+    expect(lines.find((line) => line.includes('"name":"sleep"'))).toContain('"protocol":"HBONE"');
+    expect(lines.find((line) => line.includes('"name":"httpbin-2"'))).toContain('"protocol":"TCP"');
+  });
+
+  test('has ports as YAML numbers, in keys too', () => {
+    expect(lines.find((line) => line.includes('"name":"httpbin-1"'))).toContain(
+      '"services":{"default/httpbin.default.svc.cluster.local":{80: 8080}}',
+    );
+    expect(lines).toContain(
+      '- {"name":"httpbin","namespace":"default","hostname":"httpbin.default.svc.cluster.local","vips":["/10.96.0.10","/fd00:10:96::10"],"ports":{80: 8080}}',
+    );
+  });
+
+  test('of nothing is a valid file', () => {
+    const empty = renderMeshConfig({ nodes: [], pods: [], services: [] }, new Set());
+    expect(empty).toBe('workloads: []\npolicies: []\nservices: []\n');
+  });
+
+  test('names identities as the mesh does', () => {
+    expect(spiffeUriOf({ name: 'p', node: 'n', serviceAccount: 'a', namespace: 'ns', address: '', run: 'idle' })).toBe(
+      'spiffe://cluster.local/ns/ns/sa/a',
+    );
+  });
+});
