@@ -1,7 +1,6 @@
 import type { Namespace } from '@ambientmesh/netns';
 import { type DnsProxy, openDnsProxy } from '../dns/dns-proxy.ts';
 import type { ResolvConf } from '../dns/resolv-conf.ts';
-import type { LogSpan } from '../log/line.ts';
 import type { Workload } from '../state/workload.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
@@ -13,7 +12,6 @@ export interface PodDnsOptions {
   readonly resolvConf: ResolvConf;
   readonly info: PodInfo;
   readonly namespace: Namespace;
-  readonly span: LogSpan;
 }
 
 /** Starts the DNS proxy of a pod. @throws {NetnsError} when a port is taken. */
@@ -40,8 +38,7 @@ export function openPodDns(options: PodDnsOptions): DnsProxy {
       ...(config.dnsLog
         ? { answered: (fields) => log.line({ level: 'debug', scope: 'dns', message: '', fields }) }
         : {}),
-      warned: (message) =>
-        log.line({ level: 'warn', scope: 'dns::handler', message, fields: [], spans: [options.span] }),
+      warned: (message) => log.line({ level: 'warn', scope: 'dns::handler', message, fields: [] }),
     },
     now: () => engine.now(),
   });

@@ -9,7 +9,7 @@ import { SocksConnection } from '../outbound/socks-connection.ts';
 import type { RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
-import { DRAINED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
+import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
 import { tunnelOptions } from './tunnel-options.ts';
@@ -61,7 +61,7 @@ export class PodProxy implements Pod {
     try {
       if (config.dns !== undefined) {
         const { resolvConf } = context;
-        dns = openPodDns({ context, dns: config.dns, resolvConf, info, namespace, span: this.span });
+        dns = openPodDns({ context, dns: config.dns, resolvConf, info, namespace });
       }
       const hbone = this.#bind(ports.inboundHbone);
       bound.push({ fd: hbone.fd, serve: (plain) => this.#serve(new HboneConnection(this, plain)) });
@@ -157,7 +157,7 @@ export class PodProxy implements Pod {
     this.#drain = drain;
     const deadline = this.context.engine.after(deadlineMs, () => {
       drain.force();
-      this.#cutAll();
+      for (const connection of this.#connections) connection.cut(DRAINED);
       drain.connectionEnded();
     });
     for (const connection of this.#connections) connection.drain();
@@ -167,7 +167,8 @@ export class PodProxy implements Pod {
   /** The pod is gone: everything ends now. */
   stop(): void {
     this.#stopListening();
-    this.#cutAll();
+    for (const connection of this.#connections)
+      connection.cut(connection.component === 'inbound' ? POD_REMOVED : DRAINED);
     this.pool.close();
   }
 
@@ -198,10 +199,6 @@ export class PodProxy implements Pod {
   #stopListening(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
     this.#dns?.close();
-  }
-
-  #cutAll(): void {
-    for (const connection of this.#connections) connection.cut(DRAINED);
   }
 }
 

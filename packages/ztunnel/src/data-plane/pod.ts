@@ -42,3 +42,9 @@ export interface Pod {
 
 /** Text and flag of connections that a shutdown or the pod's removal ended (spec ztunnel.md §11.1). */
 export const DRAINED: ConnectionError = { message: 'connection closed due to connection drain', flag: '-' };
+
+/** The same of tunnels that led to a removed pod: what the streams on them see (spec zds.md §11). */
+export const POD_REMOVED: ConnectionError = {
+  message: 'while closing connection: receive: io error: stream closed because of a broken pipe',
+  flag: 'CONNECT',
+};

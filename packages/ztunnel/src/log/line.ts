@@ -25,6 +25,7 @@ export interface LogLine {
   readonly level: LogLevel;
   /** `access`, `dns`, or the module (`inpod::statemanager`), without the `ztunnel::` that JSON puts in front. */
   readonly scope: string;
+  /** Empty for lines that are fields alone: then nothing stands in its place. */
   readonly message: string;
   readonly fields: readonly LogField[];
   readonly spans?: readonly LogSpan[];
@@ -59,7 +60,8 @@ function renderPlain(line: LogLine): string {
     scope += `:${span.name}`;
     if (span.fields.length > 0) scope += `{${renderFields(span.fields)}}`;
   }
-  return `${renderLogTime(line.time)}\t${line.level}\t${scope}\t${line.message}\t${renderFields(line.fields)}\n`;
+  const message = line.message === '' ? '' : `${line.message}\t`;
+  return `${renderLogTime(line.time)}\t${line.level}\t${scope}\t${message}${renderFields(line.fields)}\n`;
 }
 
 function renderFields(fields: readonly LogField[]): string {
@@ -104,7 +106,7 @@ function escapeCharacter(character: string): string {
 function renderJson(line: LogLine): string {
   const scope = ownTargets.has(line.scope) ? line.scope : `ztunnel::${line.scope}`;
   let text = `{"level":"${line.level}","time":"${renderLogTime(line.time)}","scope":${JSON.stringify(scope)}`;
-  text += `,"message":${JSON.stringify(line.message)}`;
+  if (line.message !== '') text += `,"message":${JSON.stringify(line.message)}`;
   text += renderJsonFields(line.fields, ',');
   for (const span of line.spans ?? []) {
     text += `,${JSON.stringify(span.name)}:{${renderJsonFields(span.fields, '')}}`;
