@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { Credentials, CredentialsSource, Engine } from '../engine.ts';
 import { HboneError } from '../errors.ts';
 
@@ -20,20 +20,34 @@ export class NodeCredentials implements Credentials {
     this.engine = engine;
     try {
       this.context = createSecureContext({
+        ...parameters(),
         cert: source.chainPem,
         key: source.privateKeyPem,
         ca: [...source.rootsPem],
-        minVersion: 'TLSv1.3',
-        maxVersion: 'TLSv1.3',
-        ciphers: CIPHER_SUITES,
-        ecdhCurve: (groups ??= supportedGroups()),
-        secureOptions: constants.SSL_OP_NO_TICKET,
       });
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
       throw new HboneError('HBONE_CREDENTIALS_INVALID', `certificate, key or roots not usable: ${text}`, { cause });
     }
   }
+}
+
+/** hbone.md §1.1 */
+function parameters(): SecureContextOptions {
+  return {
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ciphers: CIPHER_SUITES,
+    ecdhCurve: (groups ??= supportedGroups()),
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}
+
+let empty: SecureContext | undefined;
+
+/** A context of the same parameters that has neither certificate nor roots. */
+export function emptyContext(): SecureContext {
+  return (empty ??= createSecureContext({ ...parameters(), ca: [] }));
 }
 
 function supportedGroups(): string {

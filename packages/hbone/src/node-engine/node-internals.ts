@@ -1,12 +1,12 @@
 /**
- * The two things Node knows and has no public name for. Both have been there unchanged since long before Node 22; a
- * Node without them gives -1 and a refusal.
+ * What Node knows and has no public name for. All of it has been there unchanged since long before Node 22; each function
+ * says what a Node without it does.
  */
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Server, Socket } from 'node:net';
+import type { SecureContext, TLSSocket } from 'node:tls';
 
-/** The descriptor of a socket, or -1. */
-export function socketDescriptor(socket: Socket): number {
+/** The descriptor of a socket or a listener, or -1. */
+export function socketDescriptor(socket: Socket | Server): number {
   const descriptor = property(property(socket, '_handle'), 'fd');
   return typeof descriptor === 'number' ? descriptor : -1;
 }
@@ -23,6 +23,25 @@ export function clientChainError(socket: TLSSocket): string | undefined {
   if (error === null || error === undefined) return undefined;
   const code = property(error, 'code');
   return typeof code === 'string' ? code : 'UNVERIFIED';
+}
+
+/**
+ * Has a server socket made without certificates present those of `context` and verify by its roots. OpenSSL completes a
+ * chain from the roots of the context a connection was made with, and so would send the root along; now there are none.
+ * False, and nothing done, on a Node that cannot.
+ */
+export function presentWithoutRoot(socket: TLSSocket, context: SecureContext): boolean {
+  const handle = property(socket, '_handle');
+  const [enable, done] = [property(handle, 'enableCertCb'), property(handle, 'certCbDone')];
+  if (typeof handle !== 'object' || handle === null || typeof enable !== 'function' || typeof done !== 'function')
+    return false;
+  // Called once the ClientHello is there, before a certificate is chosen.
+  Reflect.set(handle, 'oncertcb', () => {
+    Reflect.set(handle, 'sni_context', context.context);
+    Reflect.apply(done, handle, []);
+  });
+  Reflect.apply(enable, handle, []);
+  return true;
 }
 
 function property(object: unknown, name: string): unknown {

@@ -23,6 +23,8 @@ export class NodePlain implements Plain, Flushable {
   #queued = 0;
   #dirty = false;
   #ending = false;
+  /** The end was handed to the socket. */
+  #shutDown = false;
   #closing = false;
   #gone = false;
 
@@ -86,7 +88,7 @@ export class NodePlain implements Plain, Flushable {
     this.#dirty = false;
     if (this.#gone) return;
     this.#socket.uncork();
-    if (this.#ending) this.#socket.end();
+    if (this.#ending && !this.#closing) this.#shutdown();
     if (this.#closing) this.#closeOnceSent();
   }
 
@@ -159,8 +161,14 @@ export class NodePlain implements Plain, Flushable {
     const unread = this.#waiting !== undefined || this.#socket.readableLength > 0;
     // Bytes that are still in the kernel make it send RST by itself; for those already here we do. No shutdown before:
     // a peer that saw FIN first takes the RST for a broken pipe.
-    if (unread) this.#socket.resetAndDestroy();
+    // libuv refuses a reset (EINVAL, and the handle stays open) while a shutdown is under way.
+    if (unread && !this.#shutDown) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
+  }
+
+  #shutdown(): void {
+    this.#shutDown = true;
+    this.#socket.end();
   }
 
   #fail(error: Error): void {

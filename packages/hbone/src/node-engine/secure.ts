@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
-import { NodeCredentials } from './credentials.ts';
-import { clientChainError } from './node-internals.ts';
+import { emptyContext, NodeCredentials } from './credentials.ts';
+import { clientChainError, presentWithoutRoot } from './node-internals.ts';
 import type { NodePlain } from './plain.ts';
 import {
   chainFailure,
@@ -71,7 +71,9 @@ export class NodeSecure implements Secure, Flushable {
     const shared = { secureContext: context, ALPNProtocols: ALPN, highWaterMark: QUEUE_LIMIT_BYTES };
     const raw = plain.release();
     if (role === 'server') {
-      this.#socket = new TLSSocket(raw, { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true });
+      const server = { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true };
+      this.#socket = new TLSSocket(raw, { ...server, secureContext: emptyContext() });
+      if (!presentWithoutRoot(this.#socket, context)) this.#socket = new TLSSocket(raw, server);
       this.#socket.on('secure', () => this.#handshakeDone(clientChainError(this.#socket)));
     } else {
       // No `host` or `servername`: no SNI. What is verified is decided below, with a text of our own.

@@ -1,9 +1,9 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { createNodeEngine, ErrorCode, PlainRelay } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
-import { dialSocket, fixture, listenPlain, listenSockets } from '../testing/loopback.ts';
+import { http2Client } from '../testing/http2-peer.ts';
+import { dialSocket, listenPlain, listenSockets } from '../testing/loopback.ts';
 import { forwardTo, type Outcome, observe, serveTo } from '../testing/relayed.ts';
 
 const MEBIBYTE = 1_048_576;
@@ -12,6 +12,8 @@ const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);
 };
+
+const scope = { engine, cleanup };
 
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
@@ -25,7 +27,7 @@ interface Seen {
 
 async function watch(socket: Socket): Promise<Seen> {
   const chunks: Buffer[] = [];
-  return await new Promise<Seen>((resolve) => {
+  return new Promise<Seen>((resolve) => {
     const seen = (end: Seen['end']): void => resolve({ text: Buffer.concat(chunks).toString('latin1'), end });
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.once('end', () => seen('fin'));
@@ -184,7 +186,7 @@ test.each(rows.map((row, index) => ({ ...row, index })))('stream-ends $index: $a
   const outbound: Outcome[] = [];
   const inbound: Outcome[] = [];
   const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
-  const port = await forwardTo(engine, await serveTo(engine, app, cleanup, inbound), cleanup, outbound);
+  const port = await forwardTo(scope, await serveTo(scope, app, { outcomes: inbound }), { outcomes: outbound });
   const socket = await dialSocket(port, cleanup);
   const seen = watch(socket);
   await row.client(socket, seen);
@@ -195,49 +197,32 @@ test.each(rows.map((row, index) => ({ ...row, index })))('stream-ends $index: $a
   if (row.bytes !== undefined) expect([outbound[0]?.sent, outbound[0]?.received]).toEqual(row.bytes);
 });
 
-test.each(rows.map((row, index) => ({ ...row, index })))('plain relay, stream-ends $index: $application', async (row) => {
-  const outcomes: Outcome[] = [];
-  const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
-  const port = await listenPlain(
-    engine,
-    (first) => {
-      void dialSocket(app, cleanup).then((socket) => {
-        const { outcome, observer } = observe();
-        outcomes.push(outcome);
-        return new PlainRelay(first, engine.adopt(socket), observer);
-      });
-    },
-    cleanup,
-  );
-  const socket = await dialSocket(port, cleanup);
-  const seen = watch(socket);
-  await row.client(socket, seen);
-  if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
-  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
-  expect(outcomes[0]?.failure).toBeUndefined();
-  if (row.bytes !== undefined) expect([outcomes[0]?.sent, outcomes[0]?.received]).toEqual(row.bytes);
-});
-
-async function http2Client(port: number): Promise<ClientHttp2Session> {
-  const session = connectHttp2('https://127.0.0.1', {
-    createConnection: () =>
-      connectTls({
-        port,
-        host: '127.0.0.1',
-        ALPNProtocols: ['h2'],
-        ca: fixture('root.pem'),
-        cert: fixture('client.pem'),
-        key: fixture('client.key.pem'),
-        checkServerIdentity: () => undefined,
-      }),
-  });
-  session.on('error', () => {});
-  cleanup(() => session.destroy());
-  await new Promise((resolve) => {
-    session.once('connect', resolve);
-  });
-  return session;
-}
+test.each(rows.map((row, index) => ({ ...row, index })))(
+  'plain relay, stream-ends $index: $application',
+  async (row) => {
+    const outcomes: Outcome[] = [];
+    const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
+    const port = await listenPlain(
+      engine,
+      (first) => {
+        const join = (socket: Socket): PlainRelay => {
+          const { outcome, observer } = observe();
+          outcomes.push(outcome);
+          return new PlainRelay(first, engine.adopt(socket), observer);
+        };
+        dialSocket(app, cleanup).then(join, () => first.reset());
+      },
+      cleanup,
+    );
+    const socket = await dialSocket(port, cleanup);
+    const seen = watch(socket);
+    await row.client(socket, seen);
+    if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
+    await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+    expect(outcomes[0]?.failure).toBeUndefined();
+    if (row.bytes !== undefined) expect([outcomes[0]?.sent, outcomes[0]?.received]).toEqual(row.bytes);
+  },
+);
 
 async function connectStream(session: ClientHttp2Session): Promise<ClientHttp2Stream> {
   const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' });
@@ -263,7 +248,7 @@ test.each([
     ends.push(watch(socket));
     socket.pipe(socket);
   }, cleanup);
-  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const session = await http2Client(await serveTo(scope, app, { outcomes }), cleanup);
   const stream = await connectStream(session);
   stream.write('a');
   await new Promise((resolve) => {
@@ -279,7 +264,7 @@ test.each([
 test('wire-streams: END_STREAM on the HEADERS is the end of the application', async () => {
   const outcomes: Outcome[] = [];
   const app = await listenSockets((socket) => serve('answers after the end', socket), cleanup);
-  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const session = await http2Client(await serveTo(scope, app, { outcomes }), cleanup);
   const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' }, { endStream: true });
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
@@ -295,7 +280,7 @@ test('wire-streams: the connection closed under a stream is FIN for the applicat
     ends.push(watch(socket));
     socket.pipe(socket);
   }, cleanup);
-  const session = await http2Client(await serveTo(engine, app, cleanup, outcomes));
+  const session = await http2Client(await serveTo(scope, app, { outcomes }), cleanup);
   const stream = await connectStream(session);
   stream.write('one');
   await new Promise((resolve) => {
@@ -314,7 +299,7 @@ test('a local abort resets the stream with CANCEL and closes the application', a
     ends.push(watch(socket));
     socket.pipe(socket);
   }, cleanup);
-  const session = await http2Client(await serveTo(engine, app, cleanup, [], (relay) => relays.push(relay)));
+  const session = await http2Client(await serveTo(scope, app, { started: (relay) => relays.push(relay) }), cleanup);
   const stream = await connectStream(session);
   stream.write('one');
   await new Promise((resolve) => {

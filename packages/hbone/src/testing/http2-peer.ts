@@ -7,7 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
-import { type Cleanup, fixture } from './loopback.ts';
+import { type Cleanup, fixture, portOf } from './loopback.ts';
 
 const PEER_WINDOW_BYTES = 1_048_576;
 
@@ -56,7 +56,5 @@ export async function http2Server(
     server.listen(0, '127.0.0.1', resolve);
   });
   cleanup(() => server.close());
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return { port: address.port, server };
+  return { port: portOf(server), server };
 }

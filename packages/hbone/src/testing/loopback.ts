@@ -1,6 +1,6 @@
 /** What the tests and benches of this package share: fixtures, listeners on loopback, sockets as descriptors' owners. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { type AddressInfo, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import type { CredentialsSource, Plain, Secure, TlsOptions } from '../engine.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
 import { acceptTunnel } from '../tunnel/accept-tunnel.ts';
@@ -44,7 +44,7 @@ export async function listenPlain(
   accepted: (plain: Plain) => void,
   cleanup: Cleanup,
 ): Promise<number> {
-  return await listenSockets((socket) => accepted(engine.adopt(socket)), cleanup);
+  return listenSockets((socket) => accepted(engine.adopt(socket)), cleanup);
 }
 
 /** The same with Node's own sockets. */
@@ -59,6 +59,11 @@ export async function listenSockets(accepted: (socket: Socket) => void, cleanup:
     server.listen(0, '127.0.0.1', resolve);
   });
   cleanup(() => server.close());
+  return portOf(server);
+}
+
+/** The port a server listens on. */
+export function portOf(server: { address(): AddressInfo | string | null }): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
@@ -92,7 +97,7 @@ export async function listenTunnelServer(
   options?: TunnelOptions & { readonly accepted?: (connection: ServerConnection) => void },
 ): Promise<number> {
   const tls = fixtureTls(engine, 'server');
-  return await listenPlain(
+  return listenPlain(
     engine,
     (plain) => {
       acceptTunnel(engine, plain, tls, {
@@ -111,7 +116,7 @@ export async function listenTunnelServer(
 /** An established client-side TLS connection. */
 export async function dialSecure(engine: NodeEngine, port: number, cleanup: Cleanup): Promise<Secure> {
   const plain = await dialPlain(engine, port, cleanup);
-  return await new Promise<Secure>((resolve, reject) => {
+  return new Promise<Secure>((resolve, reject) => {
     const secure: Secure = engine.secureClient(plain, fixtureTls(engine, 'client'), {
       established: () => resolve(secure),
       bytes: () => {},

@@ -1,8 +1,18 @@
+import type { Socket } from 'node:net';
+import type { Fields } from '../core/contract.ts';
+import type { Plain } from '../engine.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
 import type { RelayFailure, RelayObserver } from '../relay/relay-failure.ts';
-import { TunnelRelay } from '../relay/tunnel-relay.ts';
+import { TunnelRelay, type TunnelRelayOptions } from '../relay/tunnel-relay.ts';
 import type { TunnelOptions } from '../tunnel/link.ts';
+import type { ServerStream } from '../tunnel/tunnel-stream.ts';
 import { type Cleanup, dialSocket, dialTunnelClient, listenPlain, listenTunnelServer } from './loopback.ts';
+
+/** A request as the tests send it. */
+export const CONNECT_FIELDS: Fields = [
+  [':method', 'CONNECT'],
+  [':authority', '127.0.0.1:80'],
+];
 
 /** What an access-log line would say. */
 export interface Outcome {
@@ -31,27 +41,30 @@ export function observe(): { readonly outcome: Outcome; readonly observer: Relay
   };
 }
 
+/** Where a test's sockets are made, and undone. */
+export interface Scope {
+  readonly engine: NodeEngine;
+  readonly cleanup: Cleanup;
+}
+
+interface RelayedOptions extends TunnelOptions {
+  readonly outcomes?: Outcome[];
+  readonly started?: (relay: TunnelRelay) => void;
+}
+
 /** A tunnel server of ours whose streams all go to the application on `port`; answers its own port. */
-export async function serveTo(
-  engine: NodeEngine,
-  port: number,
-  cleanup: Cleanup,
-  outcomes: Outcome[] = [],
-  started?: (relay: TunnelRelay) => void,
-  options?: TunnelOptions,
-): Promise<number> {
-  return await listenTunnelServer(
+export async function serveTo(scope: Scope, port: number, options: RelayedOptions = {}): Promise<number> {
+  const { engine, cleanup } = scope;
+  const relay = (stream: ServerStream, socket: Socket): void => {
+    stream.respond(200, [], { last: false });
+    start({ stream, plain: engine.adopt(socket), first: 'stream' }, options);
+  };
+  return listenTunnelServer(
     engine,
     {
       request: (stream) => {
         dialSocket(port, cleanup).then(
-          (socket) => {
-            stream.respond(200, [], { last: false });
-            const { outcome, observer } = observe();
-            outcomes.push(outcome);
-            const relay = new TunnelRelay({ stream, plain: engine.adopt(socket), first: 'stream', observer });
-            started?.(relay);
-          },
+          (socket) => relay(stream, socket),
           () => stream.respond(503, [], { last: true }),
         );
       },
@@ -63,37 +76,27 @@ export async function serveTo(
 }
 
 /** A listener whose connections all go through one tunnel to `tunnelPort`; answers its own port. */
-export async function forwardTo(
-  engine: NodeEngine,
-  tunnelPort: number,
-  cleanup: Cleanup,
-  outcomes: Outcome[] = [],
-  options?: TunnelOptions,
-): Promise<number> {
+export async function forwardTo(scope: Scope, tunnelPort: number, options: RelayedOptions = {}): Promise<number> {
+  const { engine, cleanup } = scope;
   const connection = await dialTunnelClient(engine, tunnelPort, cleanup, options);
-  return await listenPlain(
-    engine,
-    (plain) => {
-      connection.open(
-        [
-          [':method', 'CONNECT'],
-          [':authority', '127.0.0.1:80'],
-        ],
-        {
-          response: (stream, status) => {
-            if (status !== 200) {
-              stream.cancel();
-              plain.close();
-              return;
-            }
-            const { outcome, observer } = observe();
-            outcomes.push(outcome);
-            new TunnelRelay({ stream, plain, first: 'plain', observer });
-          },
-          failed: () => plain.close(),
-        },
-      );
-    },
-    cleanup,
-  );
+  const forward = (plain: Plain): void => {
+    connection.open(CONNECT_FIELDS, {
+      response: (stream, status) => {
+        if (status === 200) start({ stream, plain, first: 'plain' }, options);
+        else {
+          stream.cancel();
+          plain.close();
+        }
+      },
+      failed: () => plain.close(),
+    });
+  };
+  return listenPlain(engine, forward, cleanup);
+}
+
+function start(ends: Omit<TunnelRelayOptions, 'observer'>, { outcomes, started }: RelayedOptions): void {
+  const { outcome, observer } = observe();
+  outcomes?.push(outcome);
+  const relay = new TunnelRelay({ ...ends, observer });
+  started?.(relay);
 }

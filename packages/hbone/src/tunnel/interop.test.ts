@@ -1,19 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Duplex } from 'node:stream';
-import { createNodeEngine, type TunnelStream } from '@ambientmesh/hbone';
+import { type Duplex, Readable } from 'node:stream';
+import { createNodeEngine } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { http2Client, http2Server } from '../testing/http2-peer.ts';
 import { dialSocket, listenSockets } from '../testing/loopback.ts';
-import { forwardTo, serveTo } from '../testing/relayed.ts';
+import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
 
 const MEBIBYTE = 1_048_576;
 const BODY_BYTES = 50 * MEBIBYTE;
+const PIECE_BYTES = 65_536;
 const STREAM_WINDOW_BYTES = 4 * MEBIBYTE;
 const engine = createNodeEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);
 };
+
+const scope = { engine, cleanup };
 
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
@@ -23,7 +26,7 @@ const CONNECT = { ':method': 'CONNECT', ':authority': '127.0.0.1:80' };
 
 async function digest(stream: Duplex): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of stream) hash.update(chunk as Buffer);
+  for await (const chunk of stream) hash.update(chunk);
   return hash.digest('hex');
 }
 
@@ -31,9 +34,13 @@ function sha256(body: Buffer): string {
   return createHash('sha256').update(body).digest('hex');
 }
 
+function* pieces(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
+}
+
 async function echoThroughUs(): Promise<number> {
   const app = await listenSockets((socket) => void socket.pipe(socket), cleanup);
-  return await serveTo(engine, app, cleanup);
+  return serveTo(scope, app);
 }
 
 test('node:http2 client, our server: 50 MiB each way, digests equal', async () => {
@@ -41,7 +48,8 @@ test('node:http2 client, our server: 50 MiB each way, digests equal', async () =
   const stream = session.request(CONNECT);
   const body = randomBytes(BODY_BYTES);
   const answer = digest(stream);
-  stream.end(body);
+  // In pieces: node:http2 fails by itself when one write is larger than its session's memory limit.
+  Readable.from(pieces(body)).pipe(stream);
   expect(await answer).toBe(sha256(body));
 }, 20_000);
 
@@ -50,7 +58,7 @@ test('our client, node:http2 server: 50 MiB each way, digests equal', async () =
     stream.respond({ ':status': 200 });
     stream.pipe(stream);
   }, cleanup);
-  const socket = await dialSocket(await forwardTo(engine, port, cleanup), cleanup);
+  const socket = await dialSocket(await forwardTo(scope, port), cleanup);
   const body = randomBytes(BODY_BYTES);
   const answer = digest(socket);
   socket.end(body);
@@ -58,7 +66,7 @@ test('our client, node:http2 server: 50 MiB each way, digests equal', async () =
 }, 20_000);
 
 test('both ends ours: 10 streams at once, random sizes', async () => {
-  const port = await forwardTo(engine, await echoThroughUs(), cleanup);
+  const port = await forwardTo(scope, await echoThroughUs());
   await Promise.all(
     Array.from({ length: 10 }, async (_, index) => {
       const socket = await dialSocket(port, cleanup);
@@ -79,7 +87,7 @@ test('half-close: node:http2 ends first, and answers after our end', async () =>
     });
     stream.on('end', () => stream.end(`got ${bytes}`));
   }, cleanup);
-  const socket = await dialSocket(await forwardTo(engine, port, cleanup), cleanup);
+  const socket = await dialSocket(await forwardTo(scope, port), cleanup);
   socket.end('hello');
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk);
@@ -92,7 +100,7 @@ test('a reset by the node:http2 server is the end for the application', async ()
     stream.write('x');
     stream.once('data', () => stream.close(8));
   }, cleanup);
-  const socket = await dialSocket(await forwardTo(engine, port, cleanup), cleanup);
+  const socket = await dialSocket(await forwardTo(scope, port), cleanup);
   socket.write('hello');
   expect(await digest(socket)).toBe(sha256(Buffer.from('x')));
 });
@@ -111,10 +119,9 @@ test('a reader that does not read holds one window, and its siblings go on', asy
     });
     socket.resume();
   }, cleanup);
-  const inbound: { received: number }[] = [];
-  const relays: unknown[] = [];
-  const tunnel = await serveTo(engine, app, cleanup, inbound as never, (relay) => relays.push(relay));
-  const port = await forwardTo(engine, tunnel, cleanup);
+  const inbound: Outcome[] = [];
+  const tunnel = await serveTo(scope, app, { outcomes: inbound });
+  const port = await forwardTo(scope, tunnel);
   const slow = await dialSocket(port, cleanup);
   slow.write('pour');
   // What the server read for it: the stream's window, and what fits into kernel buffers on the client's side.
@@ -138,10 +145,8 @@ test('a reader that does not read holds one window, and its siblings go on', asy
 }, 20_000);
 
 test('bytes sent before the answer are held for the application', async () => {
-  const streams: TunnelStream[] = [];
   const app = await listenSockets((socket) => void socket.pipe(socket), cleanup);
-  const tunnel = await serveTo(engine, app, cleanup, [], (relay) => streams.push(relay as never));
-  const session = await http2Client(tunnel, cleanup);
+  const session = await http2Client(await serveTo(scope, app), cleanup);
   const stream = session.request(CONNECT);
   stream.end('early');
   expect(await digest(stream)).toBe(sha256(Buffer.from('early')));

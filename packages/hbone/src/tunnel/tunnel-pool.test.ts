@@ -5,6 +5,8 @@ import {
   createNodeEngine,
   type Dial,
   type Engine,
+  type NodeEngine,
+  type Plain,
   type ServerConnection,
   TunnelPool,
   type TunnelPoolOptions,
@@ -12,7 +14,6 @@ import {
 import { afterEach, expect, test, vi } from 'vitest';
 import { createFakeClockEngine } from '../testing/fake-clock.ts';
 import { dialPlain, fixtureTls, listenTunnelServer } from '../testing/loopback.ts';
-import type { NodeEngine } from '../node-engine/engine.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -28,7 +29,7 @@ interface Rig {
   readonly pool: TunnelPool;
   readonly accepted: ServerConnection[];
   readonly dials: { count: number; fail: number };
-  open(key?: string): Promise<ClientStream>;
+  readonly open: (key?: string) => Promise<ClientStream>;
 }
 
 async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createNodeEngine()): Promise<Rig> {
@@ -61,7 +62,7 @@ async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createN
     accepted,
     dials,
     open: async (key = 'k') =>
-      await new Promise<ClientStream>((resolve, reject) => {
+      new Promise<ClientStream>((resolve, reject) => {
         pool.open(
           {
             key,
@@ -81,6 +82,20 @@ async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createN
   };
 }
 
+const unused = (): never => {
+  throw new Error('not used here');
+};
+const WITHOUT_ENGINE: Engine = {
+  listen: unused,
+  connect: unused,
+  credentials: unused,
+  secureServer: unused,
+  secureClient: unused,
+  after: unused,
+  atEndOfTurn: unused,
+  now: unused,
+};
+
 function dialTo(engine: NodeEngine, port: number, dials: Rig['dials']): Dial {
   const tls = fixtureTls(engine, 'client');
   return (handler) => {
@@ -92,11 +107,13 @@ function dialTo(engine: NodeEngine, port: number, dials: Rig['dials']): Dial {
       return { cancel: () => {} };
     }
     // Sockets are made by Node here; what connects a descriptor is tested with the engine.
-    const viaNode: Engine = Object.assign(Object.create(engine) as Engine, {
+    const viaNode: Engine = {
+      ...WITHOUT_ENGINE,
       connect: (_: unknown, connectHandler: Parameters<Engine['connect']>[1]) => {
-        void dialPlain(engine, port, cleanup).then((plain) => {
+        const connected = (plain: Plain): void => {
           if (!cancelled) connectHandler.connected(plain);
-        });
+        };
+        dialPlain(engine, port, cleanup).then(connected, () => {});
         return {
           cancel: () => {
             cancelled = true;
@@ -104,13 +121,8 @@ function dialTo(engine: NodeEngine, port: number, dials: Rig['dials']): Dial {
         };
       },
       secureClient: engine.secureClient.bind(engine),
-    });
-    return connectTunnel(
-      viaNode,
-      { descriptor: -1, to: { ip: '127.0.0.1', port }, timeoutMs: 1000 },
-      tls,
-      handler,
-    );
+    };
+    return connectTunnel(viaNode, { descriptor: -1, to: { ip: '127.0.0.1', port }, timeoutMs: 1000 }, tls, handler);
   };
 }
 
@@ -149,7 +161,7 @@ test('limit 1: a connection for each request', async () => {
 
 test('the limit of the peer caps ours once it is known', async () => {
   const { dials, open } = await rig({ maxStreamsPerConnection: 1000 });
-  const streams = await Promise.all(Array.from({ length: 100 }, async () => await open()));
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => open()));
   expect(dials.count).toBe(1);
   finish(streams);
 });
@@ -168,11 +180,11 @@ test('after a GOAWAY of the server the next request dials', async () => {
 
 test('100 keys: 100 connections; 300 requests of 3 keys: 3', async () => {
   const { dials, open } = await rig();
-  await Promise.all(Array.from({ length: 100 }, async (_, index) => await open(`a${index}`)));
+  await Promise.all(Array.from({ length: 100 }, async (_, index) => open(`a${index}`)));
   expect(dials.count).toBe(100);
   dials.count = 0;
   for (let round = 0; round < 10; round++) {
-    const streams = await Promise.all(Array.from({ length: 30 }, async (_, index) => await open(`b${index % 3}`)));
+    const streams = await Promise.all(Array.from({ length: 30 }, async (_, index) => open(`b${index % 3}`)));
     finish(streams);
     await vi.waitUntil(() => streams.every((stream) => stream.remoteEnded));
   }

@@ -1,0 +1,491 @@
+import { spawn } from 'node:child_process';
+import { createServer, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import {
+  type ConnectionFailure,
+  createNodeEngine,
+  END,
+  HboneError,
+  type Plain,
+  type PlainHandler,
+  type Secure,
+  type TlsOptions,
+} from '@ambientmesh/hbone';
+import { afterEach, expect, test, vi } from 'vitest';
+import {
+  dialPlain,
+  dialSocket,
+  fixture,
+  fixtureCredentials,
+  fixtureTls,
+  listenPlain,
+  listenSockets,
+  portOf,
+} from '../testing/loopback.ts';
+import { socketDescriptor } from './node-internals.ts';
+
+const engine = createNodeEngine();
+const undos: (() => void)[] = [];
+const cleanup = (undo: () => void): void => {
+  undos.push(undo);
+};
+
+afterEach(() => {
+  for (const undo of undos.splice(0).toReversed()) undo();
+});
+
+const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
+
+/** Both ends of a connection on loopback: ours, and Node's. */
+async function pair(): Promise<{ plain: Plain; socket: Socket }> {
+  const accepted: Plain[] = [];
+  const port = await listenPlain(engine, (plain) => accepted.push(plain), cleanup);
+  const socket = await dialSocket(port, cleanup);
+  await vi.waitUntil(() => accepted.length === 1);
+  const plain = accepted[0]!;
+  plain.handler = NOBODY;
+  return { plain, socket };
+}
+
+/** Reads all that waits, in reads of at most `max`. */
+function drain(plain: Plain, into: Buffer[], max = 65_536): number {
+  for (;;) {
+    const bytes = plain.read(max, {
+      bytes: (memory, start, end) => void into.push(Buffer.from(memory.subarray(start, end))),
+    });
+    if (bytes <= 0) return bytes;
+  }
+}
+
+async function ending(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.once('end', () => resolve('fin'));
+    socket.once('error', (error) => resolve('code' in error ? String(error.code) : 'error'));
+    socket.resume();
+  });
+}
+
+test('read: nothing before it was asked for, at most `max`, then END', async () => {
+  const { plain, socket } = await pair();
+  const got: Buffer[] = [];
+  let readable = 0;
+  let answer = 0;
+  plain.handler = {
+    ...NOBODY,
+    readable: () => {
+      readable += 1;
+      answer = drain(plain, got, 3);
+    },
+  };
+  socket.end('hello world');
+  expect(drain(plain, got)).toBe(0);
+  await vi.waitUntil(() => answer === END);
+  expect(Buffer.concat(got).toString()).toBe('hello world');
+  expect(got.every((chunk) => chunk.length <= 3)).toBe(true);
+  expect(readable).toBeGreaterThan(0);
+});
+
+test('what is not read is left to the kernel: the writer stops', async () => {
+  const { plain, socket } = await pair();
+  plain.handler = { ...NOBODY, readable: () => void plain.read(1, { bytes: () => {} }) };
+  plain.read(1, { bytes: () => {} });
+  let sent = 0;
+  const chunk = Buffer.alloc(65_536);
+  const pour = (): void => {
+    do sent += chunk.length;
+    while (socket.write(chunk));
+  };
+  socket.on('drain', pour);
+  pour();
+  let before = -1;
+  await vi.waitUntil(
+    () => {
+      const still = sent === before;
+      before = sent;
+      return still;
+    },
+    { interval: 100 },
+  );
+  expect(sent).toBeLessThan(16 * 1_048_576);
+});
+
+test('write: one `written` for a turn, `queued` falls by it, END after what was queued', async () => {
+  const { plain, socket } = await pair();
+  const written: number[] = [];
+  plain.handler = { ...NOBODY, written: (bytes) => void written.push(bytes) };
+  const bytes = Buffer.from('abc');
+  for (let index = 0; index < 10; index++) plain.write(bytes, 0, 3);
+  plain.end();
+  expect(plain.queued).toBe(30);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString()).toBe('abc'.repeat(10));
+  expect([written, plain.queued]).toEqual([[30], 0]);
+});
+
+test('written memory may be used again at once', async () => {
+  const { plain, socket } = await pair();
+  const scratch = Buffer.alloc(10_000, 'a');
+  plain.write(scratch, 0, scratch.length);
+  scratch.fill('b');
+  plain.end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString()).toBe('a'.repeat(10_000));
+});
+
+test.each([
+  { name: 'nothing came', sent: '', read: 0, end: 'fin' },
+  { name: 'bytes came that nobody read', sent: 'hello', read: 0, end: 'ECONNRESET' },
+  { name: 'bytes were read in part', sent: 'hello', read: 2, end: 'ECONNRESET' },
+  { name: 'all bytes were read', sent: 'hello', read: 5, end: 'fin' },
+])('close after $name: $end', async ({ sent, read, end }) => {
+  const { plain, socket } = await pair();
+  if (sent !== '')
+    await new Promise((resolve) => {
+      socket.write(sent, resolve);
+    });
+  if (read > 0) {
+    await new Promise<void>((resolve) => {
+      let left = read;
+      const take = (): void => {
+        while (left > 0) {
+          const bytes = plain.read(left, { bytes: () => {} });
+          if (bytes <= 0) return;
+          left -= bytes;
+        }
+        resolve();
+      };
+      plain.handler = { ...NOBODY, readable: take };
+      take();
+    });
+  }
+  plain.close();
+  expect(await ending(socket)).toBe(end);
+});
+
+test('reset is RST; the peer`s RST is `failed`', async () => {
+  const first = await pair();
+  first.plain.reset();
+  expect(await ending(first.socket)).toBe('ECONNRESET');
+  const second = await pair();
+  const failures: ConnectionFailure[] = [];
+  second.plain.handler = { ...NOBODY, failed: (failure) => void failures.push(failure) };
+  second.plain.read(1, { bytes: () => {} });
+  second.socket.resetAndDestroy();
+  await vi.waitUntil(() => failures.length === 1);
+  expect(failures).toEqual([{ code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' }]);
+});
+
+test('addresses are canonical', async () => {
+  const accepted: Plain[] = [];
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    accepted.push(engine.adopt(socket));
+    cleanup(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '::', resolve);
+  });
+  cleanup(() => server.close());
+  const port = portOf(server);
+  const plain = await dialPlain(engine, port, cleanup);
+  await vi.waitUntil(() => accepted.length === 1);
+  expect(accepted[0]!.local).toEqual({ ip: '127.0.0.1', port });
+  expect(accepted[0]!.remote).toEqual(plain.local);
+  expect(plain.descriptor).toBeGreaterThan(2);
+});
+
+/** Runs in a process of its own, whose descriptor 3 is a listening socket. */
+const LISTENER = `
+import { readdirSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { createNodeEngine } from '@ambientmesh/hbone';
+// The descriptor readdir itself used is gone again.
+const link = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
+const links = () => readdirSync('/proc/self/fd').map(link);
+const [, port] = process.argv;
+const listener = readlinkSync('/proc/self/fd/3');
+const engine = createNodeEngine();
+const listening = engine.listen(3, {
+  accepted: (plain) => {
+    plain.handler = { readable: () => {}, written: () => {}, failed: () => {} };
+    plain.write(Buffer.from('hello'), 0, 5);
+    plain.close();
+    listening.close();
+  },
+  failed: () => {},
+});
+let text = '';
+const socket = connect(Number(port), '127.0.0.1');
+socket.on('data', (chunk) => (text += chunk));
+socket.on('close', () => setImmediate(() => console.log(text, links().includes(listener))));
+`;
+
+test('listen takes over a descriptor, and closes it', async () => {
+  const donor = createServer();
+  await new Promise<void>((resolve) => {
+    donor.listen(0, '127.0.0.1', resolve);
+  });
+  const port = portOf(donor);
+  const child = spawn(
+    process.execPath,
+    ['--conditions=@ambientmesh/source', '--input-type=module', '-e', LISTENER, String(port)],
+    { stdio: ['ignore', 'pipe', 'ignore', socketDescriptor(donor)], cwd: import.meta.dirname },
+  );
+  // The child has a copy; two that accept from one socket would take turns.
+  donor.close();
+  cleanup(() => child.kill());
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout!) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString().trim()).toBe('hello false');
+});
+
+interface Handshake {
+  readonly failure: ConnectionFailure | undefined;
+  readonly client: string;
+}
+
+async function shake(verify: TlsOptions['verify'], dial: (port: number) => Promise<string>): Promise<Handshake> {
+  const done: (ConnectionFailure | undefined)[] = [];
+  const tls = fixtureTls(engine, 'server', verify);
+  const port = await listenPlain(
+    engine,
+    (plain) => {
+      const secure: Secure = engine.secureServer(plain, tls, {
+        established: () => {
+          done.push(undefined);
+          secure.close();
+        },
+        bytes: () => {},
+        delivered: () => {},
+        writable: () => {},
+        ended: () => {},
+        failed: (failure) => void done.push(failure),
+      });
+    },
+    cleanup,
+  );
+  const client = await dial(port);
+  await vi.waitUntil(() => done.length > 0);
+  return { failure: done[0], client };
+}
+
+function nodeClient(options: ConnectionOptions): (port: number) => Promise<string> {
+  return async (port) =>
+    new Promise((resolve) => {
+      const socket = connectTls({ port, host: '127.0.0.1', checkServerIdentity: () => undefined, ...options });
+      cleanup(() => socket.destroy());
+      socket.on('error', (error) => resolve('code' in error ? String(error.code) : 'error'));
+      socket.on('end', () => resolve('end'));
+      socket.resume();
+    });
+}
+
+const serverIdentity = (leaf: string) => ({
+  cert: fixture(`${leaf}.pem`),
+  key: fixture(`${leaf}.key.pem`),
+  ca: fixture('root.pem'),
+  ALPNProtocols: ['h2'],
+});
+const identity = (leaf: string): ConnectionOptions => serverIdentity(leaf);
+const invalidData = (text: string): string => `Custom { kind: InvalidData, error: ${text} }`;
+
+test.each([
+  { name: 'good', options: identity('client'), text: undefined },
+  { name: 'good, through an intermediate', options: identity('chained'), text: undefined },
+  { name: 'good, no ALPN', options: { ...identity('client'), ALPNProtocols: [] }, text: undefined },
+  {
+    name: 'no certificate',
+    options: { ca: fixture('root.pem'), ALPNProtocols: ['h2'] },
+    text: invalidData('NoCertificatesPresented'),
+    client: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+  },
+  { name: 'other CA', options: identity('stranger'), text: invalidData('InvalidCertificate(UnknownIssuer)') },
+  {
+    name: 'expired',
+    options: identity('expired'),
+    text: /^Custom \{ kind: InvalidData, error: InvalidCertificate\(ExpiredContext \{ time: UnixTime\(\d{10}\), not_after: UnixTime\(1577923200\) \}\) \}$/,
+  },
+  {
+    name: 'EKU without clientAuth',
+    options: identity('server-only'),
+    text: invalidData('InvalidCertificate(InvalidPurposeContext { required: ClientAuth, presented: [ServerAuth] })'),
+  },
+  {
+    name: 'TLS 1.2',
+    options: { ...identity('client'), maxVersion: 'TLSv1.2' as const },
+    text: invalidData('PeerIncompatible(SupportedVersionsExtensionRequired)'),
+    client: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  },
+  {
+    name: 'ChaCha20 only',
+    options: { ...identity('client'), ciphers: 'TLS_CHACHA20_POLY1305_SHA256' },
+    text: invalidData('PeerIncompatible(NoCipherSuitesInCommon)'),
+  },
+  {
+    name: 'ALPN without h2',
+    options: { ...identity('client'), ALPNProtocols: ['http/1.1'] },
+    text: invalidData('NoApplicationProtocol'),
+    client: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+  },
+])('TLS server: $name', async ({ options, text, client }) => {
+  const seen = await shake(() => undefined, nodeClient(options));
+  if (text === undefined) expect(seen.failure).toBeUndefined();
+  else expect(seen.failure?.message).toMatch(text);
+  if (client !== undefined) expect(seen.client).toBe(client);
+});
+
+test('TLS server: no TLS at all', async () => {
+  const seen = await shake(
+    () => undefined,
+    async (port) => {
+      const socket = await dialSocket(port, cleanup);
+      socket.end('GET / HTTP/1.1\r\n\r\n');
+      return ending(socket);
+    },
+  );
+  expect(seen.failure).toEqual({ code: 'TLS', message: invalidData('InvalidMessage(InvalidContentType)') });
+});
+
+test.each([
+  {
+    name: 'FIN',
+    leave: (socket: Socket) => void socket.end(),
+    message: 'Custom { kind: UnexpectedEof, error: "tls handshake eof" }',
+  },
+  {
+    name: 'RST',
+    leave: (socket: Socket) => void socket.resetAndDestroy(),
+    message: 'Os { code: 104, kind: ConnectionReset, message: "Connection reset by peer" }',
+  },
+])('TLS server: $name in the handshake', async ({ leave, message }) => {
+  const seen = await shake(
+    () => undefined,
+    async (port) => {
+      const socket = await dialSocket(port, cleanup);
+      socket.resume();
+      leave(socket);
+      return '';
+    },
+  );
+  expect(seen.failure).toEqual({ code: 'ECONNRESET', message });
+});
+
+test('TLS server: `verify` refuses with its reason, with the chain as DER', async () => {
+  let lengths: number[] = [];
+  const seen = await shake(
+    (chain) => {
+      lengths = chain.map((der) => der.length);
+      return 'SanTrustDomainError("cluster.local", [])';
+    },
+    nodeClient(identity('chained')),
+  );
+  expect(seen.failure?.message).toBe(
+    invalidData('InvalidCertificate(Other(OtherError(SanTrustDomainError("cluster.local", []))))'),
+  );
+  expect(lengths).toHaveLength(2);
+});
+
+test('TLS server: a handshake that is not finished in time', async () => {
+  const failures: ConnectionFailure[] = [];
+  const tls = { ...fixtureTls(engine, 'server'), handshakeTimeoutMs: 20 };
+  const port = await listenPlain(
+    engine,
+    (plain) => {
+      engine.secureServer(plain, tls, {
+        established: () => {},
+        bytes: () => {},
+        delivered: () => {},
+        writable: () => {},
+        ended: () => {},
+        failed: (failure) => void failures.push(failure),
+      });
+    },
+    cleanup,
+  );
+  const socket = await dialSocket(port, cleanup);
+  expect(await ending(socket)).toBe('fin');
+  expect(failures).toEqual([{ code: 'TLS', message: 'handshake not finished within 20 ms' }]);
+});
+
+test.each([
+  { name: 'other CA', server: 'stranger', verify: undefined, text: 'invalid peer certificate: UnknownIssuer' },
+  {
+    name: 'verify refuses',
+    server: 'server',
+    verify: 'identity verification error: x',
+    text: 'invalid peer certificate: Other(OtherError(identity verification error: x))',
+  },
+])('TLS client: $name', async ({ server, verify, text }) => {
+  let servername: string | false | null | undefined = 'unset';
+  const tlsServer = createTlsServer(
+    { ...serverIdentity(server), requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      servername = socket.servername;
+      socket.on('error', () => {});
+    },
+  );
+  tlsServer.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => {
+    tlsServer.listen(0, '127.0.0.1', resolve);
+  });
+  cleanup(() => tlsServer.close());
+  const plain = await dialPlain(engine, portOf(tlsServer), cleanup);
+  const failure = await new Promise<ConnectionFailure | undefined>((resolve) => {
+    engine.secureClient(
+      plain,
+      fixtureTls(engine, 'client', () => verify),
+      {
+        established: () => resolve(undefined),
+        bytes: () => {},
+        delivered: () => {},
+        writable: () => {},
+        ended: () => {},
+        failed: resolve,
+      },
+    );
+  });
+  expect(failure).toEqual({ code: 'TLS', message: text });
+  expect(['unset', false, null]).toContain(servername);
+});
+
+test('TLS client: the server`s alert after the handshake has a name', async () => {
+  const port = await listenSockets((socket) => {
+    socket.on('error', () => {});
+    engine.secureServer(engine.adopt(socket), fixtureTls(engine, 'server'), {
+      established: () => {},
+      bytes: () => {},
+      delivered: () => {},
+      writable: () => {},
+      ended: () => {},
+      failed: () => {},
+    });
+  }, cleanup);
+  const plain = await dialPlain(engine, port, cleanup);
+  const failure = await new Promise<ConnectionFailure>((resolve) => {
+    engine.secureClient(
+      plain,
+      {
+        ...fixtureTls(engine, 'client'),
+        credentials: engine.credentials({ chainPem: '', privateKeyPem: '', rootsPem: [fixture('root.pem')] }),
+      },
+      {
+        established: () => {},
+        bytes: () => {},
+        delivered: () => {},
+        writable: () => {},
+        ended: () => {},
+        failed: resolve,
+      },
+    );
+  });
+  expect(failure).toEqual({ code: 'TLS', message: 'received fatal alert: CertificateRequired' });
+});
+
+test('credentials that do not fit throw HBONE_CREDENTIALS_INVALID', () => {
+  const source = { ...fixtureCredentials('client'), privateKeyPem: fixture('server.key.pem') };
+  expect(() => engine.credentials(source)).toThrow(HboneError);
+  expect(() => engine.credentials({ ...source, privateKeyPem: 'x' })).toThrow(
+    expect.objectContaining({ code: 'HBONE_CREDENTIALS_INVALID' }),
+  );
+});

@@ -1,0 +1,285 @@
+import {
+  type ClientConnection,
+  type ClientStream,
+  createNodeEngine,
+  type NodeEngine,
+  type ServerConnection,
+  type ServerStream,
+  type StreamFailure,
+  type TunnelRequest,
+} from '@ambientmesh/hbone';
+import { afterEach, expect, test, vi } from 'vitest';
+import { createFakeClockEngine } from '../testing/fake-clock.ts';
+import { http2Client, http2Server } from '../testing/http2-peer.ts';
+import { dialSecure, dialTunnelClient, fixtureTls, listenPlain, listenTunnelServer } from '../testing/loopback.ts';
+
+const undos: (() => void)[] = [];
+const cleanup = (undo: () => void): void => {
+  undos.push(undo);
+};
+
+afterEach(() => {
+  for (const undo of undos.splice(0).toReversed()) undo();
+});
+
+const FIELDS = [
+  [':method', 'CONNECT'],
+  [':authority', '127.0.0.1:80'],
+] as const;
+/** hbone.md §2 */
+const PING_AFTER_MS = 10_000;
+const PONG_WITHIN_MS = 20_000;
+
+interface Server {
+  readonly port: number;
+  readonly connections: ServerConnection[];
+  readonly streams: ServerStream[];
+  readonly requests: TunnelRequest[];
+  readonly closed: (string | undefined)[];
+}
+
+/** Our server; answers 200 and ends its side when the peer does. */
+async function ourServer(engine: NodeEngine, status = 200): Promise<Server> {
+  const server: Omit<Server, 'port'> = { connections: [], streams: [], requests: [], closed: [] };
+  const port = await listenTunnelServer(
+    engine,
+    {
+      request: (stream, request) => {
+        server.requests.push(request);
+        server.streams.push(stream);
+        stream.handler = { data: () => {}, ended: () => stream.end(), writable: () => {}, failed: () => {} };
+        stream.respond(status, [['baggage', 'k=v']], { last: status !== 200 });
+        stream.start();
+      },
+      closed: (failure) => void server.closed.push(failure?.code),
+    },
+    cleanup,
+    { accepted: (connection) => server.connections.push(connection) },
+  );
+  return { port, ...server };
+}
+
+type Answer = { readonly status: number; readonly stream: ClientStream } | { readonly failure: StreamFailure };
+
+async function openStream(connection: ClientConnection): Promise<Answer> {
+  return new Promise<Answer>((resolve, reject) => {
+    const stream = connection.open(FIELDS, {
+      response: (answered, status) => resolve({ status, stream: answered }),
+      failed: (failure) => resolve({ failure }),
+    });
+    if (stream === undefined) reject(new Error('no stream'));
+  });
+}
+
+async function established(connection: ClientConnection): Promise<ClientStream> {
+  const answer = await openStream(connection);
+  if ('failure' in answer) throw new Error(answer.failure.kind);
+  return answer.stream;
+}
+
+async function observeEnd(stream: ClientStream): Promise<string> {
+  return new Promise((resolve) => {
+    stream.handler = {
+      data: () => {},
+      ended: () => resolve('end'),
+      writable: () => {},
+      failed: (failure) => resolve(failure.kind === 'reset' ? `reset ${failure.code}` : failure.failure.code),
+    };
+    stream.start();
+  });
+}
+
+test('a request arrives with method, authority and fields; the answer with its fields', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine);
+  const connection = await dialTunnelClient(engine, server.port, cleanup);
+  expect(await openStream(connection)).toMatchObject({ status: 200 });
+  expect(server.requests).toEqual([{ method: 'CONNECT', authority: '127.0.0.1:80', fields: FIELDS }]);
+  expect([connection.streamCount, connection.peerMaxStreams]).toEqual([1, 200]);
+});
+
+test('an error answer ends the stream with END_STREAM on HEADERS and RST_STREAM(NO_ERROR)', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine, 503);
+  const session = await http2Client(server.port, cleanup);
+  const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' });
+  stream.on('error', () => {});
+  const status = await new Promise((resolve) => {
+    stream.once('response', (headers) => resolve(headers[':status']));
+  });
+  stream.resume();
+  await new Promise((resolve) => {
+    stream.once('close', resolve);
+  });
+  expect([status, stream.rstCode, server.connections[0]!.streamCount]).toEqual([503, 0, 0]);
+  const connection = await dialTunnelClient(engine, server.port, cleanup);
+  expect(await openStream(connection)).toMatchObject({ status: 503 });
+});
+
+test('other methods reach the handler, which answers 400', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine, 400);
+  const session = await http2Client(server.port, cleanup);
+  const stream = session.request({ ':method': 'GET', ':path': '/', ':authority': '127.0.0.1:80' });
+  stream.on('error', () => {});
+  await new Promise((resolve) => {
+    stream.once('response', resolve);
+  });
+  expect(server.requests[0]).toMatchObject({ method: 'GET', authority: '127.0.0.1:80' });
+});
+
+test('drain with streams: no new one, running ones go on, then the connection closes on both sides', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine);
+  let closed = false;
+  const connection = await dialTunnelClient(engine, server.port, cleanup, {
+    closed: () => {
+      closed = true;
+    },
+  });
+  const stream = await established(connection);
+  server.connections[0]!.drain();
+  await vi.waitUntil(() => !connection.usable);
+  expect(connection.open(FIELDS, { response: () => {}, failed: () => {} })).toBeUndefined();
+  expect(closed).toBe(false);
+  const end = observeEnd(stream);
+  stream.end();
+  expect(await end).toBe('end');
+  await vi.waitUntil(() => closed && server.closed.length === 1);
+  expect(server.closed).toEqual([undefined]);
+});
+
+test('drain of an idle connection closes it', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine);
+  const session = await http2Client(server.port, cleanup);
+  const lastIds: number[] = [];
+  session.on('goaway', (_code, lastId) => lastIds.push(lastId));
+  await vi.waitUntil(() => server.connections.length === 1);
+  server.connections[0]!.drain();
+  await new Promise((resolve) => {
+    session.once('close', resolve);
+  });
+  expect(lastIds[0]).toBe(2 ** 31 - 1);
+  await vi.waitUntil(() => server.closed.length === 1);
+});
+
+test('a GOAWAY of node:http2 in use: running streams go on, new ones are refused', async () => {
+  const engine = createNodeEngine();
+  const { port } = await http2Server((stream) => {
+    stream.respond({ ':status': 200 });
+    stream.session?.close();
+    stream.pipe(stream);
+  }, cleanup);
+  let closed = false;
+  const connection = await dialTunnelClient(engine, port, cleanup, {
+    closed: () => {
+      closed = true;
+    },
+  });
+  const stream = await established(connection);
+  await vi.waitUntil(() => !connection.usable);
+  const end = observeEnd(stream);
+  stream.end();
+  expect(await end).toBe('end');
+  await vi.waitUntil(() => closed);
+});
+
+test('a client that closes says GOAWAY once its last stream has ended', async () => {
+  const engine = createNodeEngine();
+  const goaways: number[] = [];
+  const { port, server } = await http2Server((stream) => {
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  }, cleanup);
+  server.on('session', (session) => session.on('goaway', (code) => goaways.push(code)));
+  const connection = await dialTunnelClient(engine, port, cleanup);
+  const stream = await established(connection);
+  connection.close();
+  const end = observeEnd(stream);
+  stream.end();
+  expect(await end).toBe('end');
+  await vi.waitUntil(() => goaways.length === 1);
+  expect(goaways).toEqual([0]);
+});
+
+test('a server that cuts the connection: streams fail and the owner is told', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine);
+  const connection = await dialTunnelClient(engine, server.port, cleanup);
+  const end = observeEnd(await established(connection));
+  server.connections[0]!.abort();
+  expect(['EOF', 'ECONNRESET']).toContain(await end);
+  expect(server.closed).toEqual(['ABORTED']);
+});
+
+test('client: no answer to a PING for 20 s drops the connection; answers keep it', async () => {
+  const engine = createFakeClockEngine();
+  const peers: { pause(): void }[] = [];
+  const tls = fixtureTls(engine, 'server');
+  // A TLS server that completes the handshake and says nothing.
+  const port = await listenPlain(
+    engine,
+    (plain) => {
+      const secure = engine.secureServer(plain, tls, {
+        established: () => peers.push(secure),
+        bytes: () => {},
+        delivered: () => {},
+        writable: () => {},
+        ended: () => {},
+        failed: () => {},
+      });
+    },
+    cleanup,
+  );
+  const events: string[] = [];
+  const connection = await dialTunnelClient(engine, port, cleanup, {
+    silent: () => events.push('silent'),
+    closed: (failure) => void events.push(failure?.code ?? 'closed'),
+  });
+  connection.open(FIELDS, { response: () => {}, failed: (failure) => void events.push(failure.kind) });
+  engine.advance(PING_AFTER_MS + PONG_WITHIN_MS - 1);
+  expect(events).toEqual([]);
+  engine.advance(1);
+  expect(events).toEqual(['silent', 'connection', 'EPIPE']);
+});
+
+test('both ends alive: PINGs are answered and nothing ends', async () => {
+  const engine = createFakeClockEngine();
+  const server = await ourServer(engine);
+  const connection = await dialTunnelClient(engine, server.port, cleanup);
+  await established(connection);
+  for (let round = 0; round < 5; round++) {
+    engine.advance(PING_AFTER_MS);
+    // A round trip of the streams' own: the PINGs before it were answered.
+    await established(connection);
+    await established(connection);
+  }
+  engine.advance(PING_AFTER_MS - 1);
+  expect(connection.usable).toBe(true);
+});
+
+test('server: no answer to a PING for 20 s is GOAWAY(NO_ERROR) and a close in an orderly way', async () => {
+  const engine = createFakeClockEngine();
+  const server = await ourServer(engine);
+  const secure = await dialSecure(engine, server.port, cleanup);
+  const received: Buffer[] = [];
+  let ended = false;
+  secure.handler = {
+    established: () => {},
+    bytes: (memory, start, end) => void received.push(Buffer.from(memory.subarray(start, end))),
+    delivered: () => {},
+    writable: () => {},
+    ended: () => {
+      ended = true;
+      secure.close();
+    },
+    failed: () => {},
+  };
+  await vi.waitUntil(() => received.length > 0);
+  engine.advance(PING_AFTER_MS + PONG_WITHIN_MS);
+  await vi.waitUntil(() => ended);
+  expect(server.closed).toEqual([undefined]);
+  // GOAWAY, last id 0, NO_ERROR.
+  expect(Buffer.concat(received).subarray(-17).toString('hex')).toBe('0000080700000000000000000000000000');
+});
