@@ -81,7 +81,7 @@ export class NodePlain implements Plain, Flushable {
   reset(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#socket.resetAndDestroy();
+    this.#cut();
   }
 
   flush(): void {
@@ -161,9 +161,14 @@ export class NodePlain implements Plain, Flushable {
     const unread = this.#waiting !== undefined || this.#socket.readableLength > 0;
     // Bytes that are still in the kernel make it send RST by itself; for those already here we do. No shutdown before:
     // a peer that saw FIN first takes the RST for a broken pipe.
-    // libuv refuses a reset (EINVAL, and the handle stays open) while a shutdown is under way.
-    if (unread && !this.#shutDown) this.#socket.resetAndDestroy();
+    if (unread) this.#cut();
     else this.#socket.destroy();
+  }
+
+  /** Ends the socket by RST, or just so while a shutdown is under way: libuv then refuses (EINVAL) and leaves it open. */
+  #cut(): void {
+    if (this.#shutDown) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #shutdown(): void {
