@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { attachLab, endLab, type LabClient, startLab } from '@ambientmesh/lab';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestLab, uniqueLabName } from './lab/start-test-lab.ts';
+import type { StarterReport } from './lab/starter.ts';
+import { ADDRESS, PORT } from './lab/test-topology.ts';
+import { hasStateDirectory, type MachineState, machineState, pidNamespaceOf, processesIn } from './lab/traces.ts';
+
+const STARTER = fileURLToPath(new URL('lab/starter.ts', import.meta.url));
+const SOURCE_CONDITION = '--conditions=@ambientmesh/source';
+const NOBODY = 65_534;
+
+let before: MachineState;
+beforeAll(() => {
+  before = machineState();
+});
+
+test('a lab that runs changes nothing of the machine, and is gone without a trace when it is closed', async () => {
+  const lab = await startTestLab();
+  const pidNamespace = namespaceOf(lab);
+  expect(machineState()).toEqual(before);
+  await lab.close();
+  await expectNoTrace(lab.name, pidNamespace);
+});
+
+test('a lab ended from another client is gone without a trace', async () => {
+  const lab = await startTestLab();
+  const pidNamespace = namespaceOf(lab);
+  await endLab(lab.name, process.env);
+  await lab.close();
+  await expectNoTrace(lab.name, pidNamespace);
+  await expect(attachLab(lab.name, process.env)).rejects.toMatchObject({ code: 'LAB_NOT_RUNNING' });
+});
+
+test('kill -9 of the supervisor takes everything with it', async () => {
+  const lab = await startTestLab();
+  const pidNamespace = namespaceOf(lab);
+  const supervisor = processesIn(pidNamespace).find((pid) => commandOf(pid).includes('supervisor/main.ts'));
+  process.kill(supervisor ?? 0, 'SIGKILL');
+  await expect(lab.exec('sleep', ['sleep', '60']).then(({ code }) => code)).resolves.not.toBe(0);
+  await lab.close();
+  await expectNoTrace(lab.name, pidNamespace);
+});
+
+test('kill -9 of the first process takes everything with it', async () => {
+  const lab = await startTestLab();
+  const pidNamespace = namespaceOf(lab);
+  process.kill(lab.initPid, 'SIGKILL');
+  await lab.close();
+  await expectNoTrace(lab.name, pidNamespace);
+});
+
+test('kill -9 of the program that started the lab takes everything with it', async () => {
+  const name = uniqueLabName();
+  const starter = spawn(process.execPath, [SOURCE_CONDITION, STARTER, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const { initPid } = await reportOf(starter);
+  const pidNamespace = pidNamespaceOf(initPid) ?? '';
+  expect(processesIn(pidNamespace).length).toBeGreaterThan(5);
+  starter.kill('SIGKILL');
+  await expectNoTrace(name, pidNamespace);
+});
+
+test('an ordinary user has a lab where the kernel lets him', async ({ skip }) => {
+  const asNobody = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--'];
+  const allowed =
+    spawnSync('setpriv', [...asNobody, 'unshare', '--user', '--map-root-user', '--net', 'true']).status === 0;
+  if (!allowed) skip('this kernel lets ordinary users make no user namespaces');
+  const directory = mkdtempSync(join(tmpdir(), 'ambientmesh-e2e-'));
+  try {
+    chownSync(directory, NOBODY, NOBODY);
+    chmodSync(directory, 0o700);
+    const url = `http://${ADDRESS['httpbin-2']}:${PORT.http}/ip`;
+    const starter = spawn(
+      'setpriv',
+      [...asNobody, process.execPath, SOURCE_CONDITION, STARTER, 'ordinary', 'curl', '-sS', url],
+      { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], TMPDIR: directory, HOME: directory } },
+    );
+    const ended = new Promise((resolve) => starter.once('exit', resolve));
+    const { initPid, output } = await reportOf(starter);
+    const pidNamespace = pidNamespaceOf(initPid) ?? '';
+    expect(JSON.parse(output)).toMatchObject({ pod: 'httpbin-2' });
+    expect(JSON.parse(output).origin).toMatch(`${ADDRESS.sleep}:`);
+    starter.stdin?.end();
+    expect(await ended).toBe(0);
+    await expect.poll(() => processesIn(pidNamespace)).toEqual([]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('two labs of different names run side by side, and the name of one that runs is taken', async () => {
+  await using one = await startTestLab();
+  await using other = await startTestLab();
+  const url = `http://${ADDRESS['httpbin-2']}:${PORT.http}/hostname`;
+  const answers = await Promise.all([one, other].map((lab) => lab.exec('sleep', ['curl', '-sS', url])));
+  expect(answers.map(({ stdout }) => stdout)).toEqual(['httpbin-2\n', 'httpbin-2\n']);
+  await expect(startLab({ name: one.name, mesh: false, environment: process.env })).rejects.toMatchObject({
+    code: 'LAB_ALREADY_RUNNING',
+  });
+  await one.close();
+  expect((await other.exec('sleep', ['curl', '-sS', url])).stdout).toBe('httpbin-2\n');
+});
+
+test('what a command in a pod does with its exit code, input and output is what the caller gets', async () => {
+  await using lab = await startTestLab({ mesh: false });
+  const script = 'cat; echo told >&2; exit 42';
+  expect(await lab.exec('sleep', ['sh', '-c', script], { input: 'given' })).toMatchObject({
+    code: 42,
+    stdout: 'given',
+    stderr: 'told\n',
+  });
+  expect(await lab.exec('sleep', ['true'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  expect(await lab.exec('sleep', ['sh', '-c', 'kill -9 $$'])).toMatchObject({ code: 137 });
+  expect(await lab.exec('sleep', ['no-such-command'])).toMatchObject({ code: 127 });
+  expect(await lab.exec('sleep', ['/etc/hosts'])).toMatchObject({ code: 126 });
+  expect(await lab.exec('no-such-pod', ['true'])).toMatchObject({ code: 1 });
+  await expect(lab.exec('sleep', ['sleep', '60'], { timeoutMs: 100 })).rejects.toMatchObject({ code: 'LAB_TIMEOUT' });
+});
+
+afterAll(() => {
+  expect(machineState()).toEqual(before);
+});
+
+async function expectNoTrace(name: string, pidNamespace: string): Promise<void> {
+  await expect.poll(() => processesIn(pidNamespace), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => hasStateDirectory(name), { timeout: 10_000 }).toBe(false);
+  expect(machineState()).toEqual(before);
+}
+
+function namespaceOf(lab: LabClient): string {
+  const pidNamespace = pidNamespaceOf(lab.initPid) ?? '';
+  expect(processesIn(pidNamespace).length).toBeGreaterThan(5);
+  return pidNamespace;
+}
+
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+}
+
+async function reportOf(starter: ChildProcess): Promise<StarterReport> {
+  if (starter.stdout === null) throw new Error('no pipe from the starter');
+  for await (const line of createInterface({ input: starter.stdout })) {
+    const report: StarterReport = JSON.parse(line);
+    return report;
+  }
+  throw new Error('the starter said nothing');
+}
