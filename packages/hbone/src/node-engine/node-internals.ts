@@ -25,23 +25,30 @@ export function clientChainError(socket: TLSSocket): string | undefined {
   return typeof code === 'string' ? code : 'UNVERIFIED';
 }
 
+/** Whether `presentWithoutRoot` works on this Node: seen on a socket of its own, of which nothing becomes. */
+export function canPresentWithoutRoot(socket: TLSSocket): boolean {
+  const handle = property(socket, '_handle');
+  return ['enableCertCb', 'certCbDone'].every((name) => typeof property(handle, name) === 'function');
+}
+
 /**
  * Has a server socket made without certificates present those of `context` and verify by its roots. OpenSSL completes a
  * chain from the roots of the context a connection was made with, and so would send the root along; now there are none.
- * False, and nothing done, on a Node that cannot.
+ * Where `canPresentWithoutRoot` says no, the handshake fails for want of a certificate.
  */
-export function presentWithoutRoot(socket: TLSSocket, context: SecureContext): boolean {
+export function presentWithoutRoot(socket: TLSSocket, context: SecureContext): void {
   const handle = property(socket, '_handle');
-  const [enable, done] = [property(handle, 'enableCertCb'), property(handle, 'certCbDone')];
-  if (typeof handle !== 'object' || handle === null || typeof enable !== 'function' || typeof done !== 'function')
-    return false;
+  if (typeof handle !== 'object' || handle === null) return;
+  const call = (name: string): void => {
+    const method = property(handle, name);
+    if (typeof method === 'function') Reflect.apply(method, handle, []);
+  };
   // Called once the ClientHello is there, before a certificate is chosen.
   Reflect.set(handle, 'oncertcb', () => {
     Reflect.set(handle, 'sni_context', context.context);
-    Reflect.apply(done, handle, []);
+    call('certCbDone');
   });
-  Reflect.apply(enable, handle, []);
-  return true;
+  call('enableCertCb');
 }
 
 function property(object: unknown, name: string): unknown {

@@ -1,13 +1,15 @@
 import type { X509Certificate } from 'node:crypto';
+import { Socket } from 'node:net';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
 import { emptyContext, NodeCredentials } from './credentials.ts';
-import { clientChainError, presentWithoutRoot } from './node-internals.ts';
+import { canPresentWithoutRoot, clientChainError, presentWithoutRoot } from './node-internals.ts';
 import type { NodePlain } from './plain.ts';
 import {
   chainFailure,
   handshakeEnd,
   handshakeTimeout,
+  isPlainHttp,
   type TlsRole,
   tlsFailure,
   verificationFailure,
@@ -27,6 +29,8 @@ const ALPN = ['h2'];
 const ANY_NAME = (): undefined => undefined;
 /** Payloads up to this size are copied behind their frame header: a chunk more would cost more. */
 const JOIN_BYTES = 2048;
+/** RFC 8446 6: a fatal decode_error alert. */
+const DECODE_ERROR_ALERT = Uint8Array.of(21, 3, 3, 0, 2, 2, 50);
 /** The socket went without an error of its own. */
 const CLOSED: ConnectionFailure = { code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' };
 
@@ -71,16 +75,20 @@ export class NodeSecure implements Secure, Flushable {
     const shared = { secureContext: context, ALPNProtocols: ALPN, highWaterMark: QUEUE_LIMIT_BYTES };
     const raw = plain.release();
     if (role === 'server') {
+      const secureContext = presentsWithoutRoot() ? emptyContext() : context;
       const server = { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true };
-      this.#socket = new TLSSocket(raw, { ...server, secureContext: emptyContext() });
-      if (!presentWithoutRoot(this.#socket, context)) this.#socket = new TLSSocket(raw, server);
+      this.#socket = new TLSSocket(raw, { ...server, secureContext });
+      if (secureContext !== context) presentWithoutRoot(this.#socket, context);
       this.#socket.on('secure', () => this.#handshakeDone(clientChainError(this.#socket)));
     } else {
       // No `host` or `servername`: no SNI. What is verified is decided below, with a text of our own.
       this.#socket = connect({ ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME });
       this.#socket.on('secureConnect', () => this.#handshakeDone(this.#authorizationCode()));
     }
-    this.#socket.on('error', (error) => this.#fail(tlsFailure(role, error)));
+    this.#socket.on('error', (error) => {
+      if (isPlainHttp(error)) raw.write(DECODE_ERROR_ALERT);
+      this.#fail(tlsFailure(role, error));
+    });
     this.#socket.on('end', () => this.#peerEnded());
     this.#socket.on('close', () => this.#fail(this.#established ? CLOSED : handshakeEnd(role)));
     this.#timer = setTimeout(
@@ -249,6 +257,18 @@ export class NodeSecure implements Secure, Flushable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+let withoutRoot: boolean | undefined;
+
+/** Asked once, of a socket that is never connected. */
+function presentsWithoutRoot(): boolean {
+  if (withoutRoot === undefined) {
+    const probe = new TLSSocket(new Socket(), { isServer: true, secureContext: emptyContext() });
+    withoutRoot = canPresentWithoutRoot(probe);
+    probe.destroy();
+  }
+  return withoutRoot;
 }
 
 function derChain(leaf: X509Certificate): readonly Uint8Array[] {

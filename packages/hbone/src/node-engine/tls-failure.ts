@@ -80,6 +80,11 @@ export function tlsFailure(role: TlsRole, error: Error): ConnectionFailure {
   return refused(role, LOCAL_REASONS[reason] ?? `General("${reason.toLowerCase().replaceAll('_', ' ')}")`);
 }
 
+/** Whether the peer spoke HTTP where TLS was due: OpenSSL recognises it, and then sends no alert of its own. */
+export function isPlainHttp(error: Error): boolean {
+  return ['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'].includes(errorCode(error));
+}
+
 /** The peer's chain did not verify; `code` is OpenSSL's name of the result. */
 export function chainFailure(role: TlsRole, code: string, leaf: X509Certificate | undefined): ConnectionFailure {
   return invalidCertificate(role, chainText(role, code, leaf));
