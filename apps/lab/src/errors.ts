@@ -10,6 +10,7 @@ export type LabErrorCode =
   | 'LAB_ALREADY_RUNNING'
   | 'LAB_NOT_RUNNING'
   | 'LAB_START_FAILED'
+  | 'LAB_DIED'
   | 'LAB_COMMAND_FAILED'
   | 'LAB_PORT_TAKEN'
   | 'LAB_ZTUNNEL_NOT_READY'

@@ -1,4 +1,5 @@
-import { attachLab, baseOf } from '../client/start-lab.ts';
+import { attachLab } from '../client/start-lab.ts';
+import { baseOf } from '../client/surroundings.ts';
 import { LabError } from '../errors.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';

@@ -17,6 +17,7 @@ export function printStatus(out: Terminal, status: LabStatus): void {
       String(ztunnel.restarts),
     ]),
   );
+  if (status.nodes.length > 0) out.line();
   printTable(
     out,
     ['POD', 'NODE', 'ADDRESS', 'PID', 'ACCOUNT', 'MESH'],
@@ -29,6 +30,7 @@ export function printStatus(out: Terminal, status: LabStatus): void {
       enrolled ? yes('enrolled') : out.paint('dim', 'no'),
     ]),
   );
+  if (status.services.length > 0) out.line();
   printTable(
     out,
     ['SERVICE', 'ADDRESS', 'PORTS', 'PODS'],

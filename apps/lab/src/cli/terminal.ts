@@ -35,10 +35,16 @@ export class Terminal {
     this.#options.write(`${text}\n`);
   }
 
-  /** Prints plain text in as many lines as it needs, `indent` spaces before each and more before those that go on. */
-  wrapped(text: string, options: { readonly indent?: number; readonly emphasis?: Emphasis } = {}): void {
-    const { indent = 2, emphasis } = options;
-    for (const line of wrapWords(text, this.columns - indent, 4))
+  /**
+   * Prints plain text in as many lines as it needs, `indent` spaces before each and `hang` more
+   * before those that go on.
+   */
+  wrapped(
+    text: string,
+    options: { readonly indent?: number; readonly hang?: number; readonly emphasis?: Emphasis } = {},
+  ): void {
+    const { indent = 2, hang = 4, emphasis } = options;
+    for (const line of wrapWords(text, this.columns - indent, hang))
       this.line(`${' '.repeat(indent)}${emphasis === undefined ? line : this.paint(emphasis, line)}`);
   }
 

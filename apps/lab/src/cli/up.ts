@@ -1,4 +1,5 @@
-import { baseOf, endLab, launchLab } from '../client/start-lab.ts';
+import { endLab, launchLab } from '../client/start-lab.ts';
+import { baseOf } from '../client/surroundings.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';
 import { labOptionsOf, type StartFlags } from './start-flags.ts';
@@ -27,6 +28,7 @@ export async function runUp(context: CliContext, flags: StartFlags): Promise<voi
     }
     out.line('It runs until Ctrl-C.');
     await client.untilEnded(context.interrupted);
+    if (!context.interrupted.aborted) await started.ended;
   } finally {
     if (flags.keep !== true) await client.close();
   }

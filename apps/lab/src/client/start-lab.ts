@@ -1,12 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { platform } from 'node:process';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { StartReport } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 import {
   BOOTSTRAP_FILE,
@@ -21,8 +15,7 @@ import {
   controlSocketPath,
   type LabBase,
   labDirectory,
-  locateLabBase,
-  pidNamespaceOf,
+  mountNamespaceOf,
   readRecord,
   removeLab,
   startTimeOf,
@@ -30,26 +23,17 @@ import {
 } from '../state/state-directory.ts';
 import { PASSED_VARIABLES, type SupervisorConfig } from '../supervisor/supervisor-config.ts';
 import { DEFAULT_TOPOLOGY, type Topology } from '../topology/topology.ts';
+import { findInit, followReports, spawnBootstrap } from './bootstrap-process.ts';
 import { ControlClient } from './control-client.ts';
-import { findInPath } from './enter.ts';
 import { LabClient } from './lab-client.ts';
+import { checkNamespaces, checkPlatform } from './preconditions.ts';
+import { baseOf, type Environment, pathOf } from './surroundings.ts';
 
 /** What the lab is called when nothing is said. */
 export const DEFAULT_LAB_NAME = 'default';
 const SUPERVISOR = fileURLToPath(new URL('../supervisor/main.ts', import.meta.url));
 const OWN_ZTUNNEL = fileURLToPath(new URL('../../../ztunnel/src/main.ts', import.meta.url));
 const SOURCE_CONDITION = '--conditions=@ambientmesh/source';
-const FALLBACK_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Programs a lab runs, with the package of Debian that has them. */
-const TOOLS: Readonly<Record<string, string>> = {
-  unshare: 'util-linux',
-  nsenter: 'util-linux',
-  setpriv: 'util-linux',
-  mount: 'mount',
-  ip: 'iproute2',
-  'iptables-restore': 'iptables',
-  sh: 'dash',
-};
 
 /** What lab to start. */
 export interface LabOptions {
@@ -70,7 +54,7 @@ export interface LabOptions {
   /** Lifetime of workload certificates in seconds; what ztunnel asks for (a day) if absent. */
   readonly certificateSeconds?: number;
   /** The caller's variables: PATH, HOME, LANG, XDG_RUNTIME_DIR, TMPDIR are used. A default PATH and `os.tmpdir()` if absent. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Environment;
   /** Told what is being done. */
   readonly onStep?: (step: string) => void;
   /** Aborts the start, or ends the lab. */
@@ -80,6 +64,8 @@ export interface LabOptions {
 /** A lab that this process has started. */
 export interface StartedLab {
   readonly client: LabClient;
+  /** Resolves when nothing of the lab runs any more; rejects with LAB_DIED if it did not end in order. */
+  readonly ended: Promise<void>;
   /** Lets the lab live on when this process ends. */
   keep(): Promise<void>;
 }
@@ -113,9 +99,9 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
     command: [process.execPath, SOURCE_CONDITION, SUPERVISOR, `${LABS_INSIDE}/${name}/${CONFIG_FILE}`],
   });
   const { process: bootstrap, lifeline, reports } = spawnBootstrap(command, join(directory, 'supervisor.log'), path);
-  const ended = new Promise<void>((resolve) => {
-    bootstrap.once('exit', () => resolve());
-    bootstrap.once('error', () => resolve());
+  const exit = new Promise<string>((resolve) => {
+    bootstrap.once('exit', (code, signal) => resolve(signal ?? `exit ${code}`));
+    bootstrap.once('error', (error) => resolve(error.message));
   });
   const abandon = (): void => {
     lifeline.destroy();
@@ -124,11 +110,11 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
   const end = async (): Promise<void> => {
     options.signal?.removeEventListener('abort', abandon);
     lifeline.destroy();
-    await ended;
+    await exit;
     removeLab(base, name);
   };
   try {
-    await followReports(reports, { ended, logPath: join(directory, 'supervisor.log'), onStep: options.onStep });
+    await followReports(reports, { exit, logPath: join(directory, 'supervisor.log'), onStep: options.onStep });
     options.signal?.throwIfAborted();
     const initPid = findInit(bootstrap.pid ?? 0);
     recordInit(base, name, initPid);
@@ -151,7 +137,10 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
       bootstrap.unref();
       control.unref();
     };
-    return { client, keep };
+    const ended = inOrder(name, exit);
+    // Not everybody asks.
+    ended.catch(() => undefined);
+    return { client, ended, keep };
   } catch (error) {
     await end();
     options.signal?.throwIfAborted();
@@ -160,14 +149,11 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
 }
 
 /** Connects to a lab that was started by somebody else (`lab up --keep`). Closing ends only the connection. Throws LAB_NOT_RUNNING. */
-export async function attachLab(
-  name: string = DEFAULT_LAB_NAME,
-  environment: Readonly<Record<string, string | undefined>> = {},
-): Promise<LabClient> {
+export async function attachLab(name: string = DEFAULT_LAB_NAME, environment: Environment = {}): Promise<LabClient> {
   const base = baseOf(environment);
   const record = readRecord(base, name);
   const initPid = record?.initPid;
-  if (initPid === undefined || pidNamespaceOf(initPid) !== record?.pidNamespace) {
+  if (initPid === undefined || mountNamespaceOf(initPid) !== record?.mountNamespace) {
     // What a dead lab left; one that is being started has no process 1 yet but its starter lives.
     if (record === undefined || startTimeOf(record.starterPid) !== record.starterStart) removeLab(base, name);
     throw new LabError('LAB_NOT_RUNNING', `lab ${name}: is not running (start it with \`lab up --keep\`)`);
@@ -183,33 +169,15 @@ export async function attachLab(
 }
 
 /** Ends a lab and waits until nothing is left of it. Throws LAB_NOT_RUNNING. */
-export async function endLab(
-  name: string = DEFAULT_LAB_NAME,
-  environment: Readonly<Record<string, string | undefined>> = {},
-): Promise<void> {
+export async function endLab(name: string = DEFAULT_LAB_NAME, environment: Environment = {}): Promise<void> {
   const base = baseOf(environment);
   const client = await attachLab(name, environment);
   const { initPid } = client;
-  const pidNamespace = pidNamespaceOf(initPid);
+  const mountNamespace = mountNamespaceOf(initPid);
   await client.down();
-  await client.waitFor(async () => pidNamespaceOf(initPid) !== pidNamespace, { what: `end of lab ${name}` });
+  await client.waitFor(async () => mountNamespaceOf(initPid) !== mountNamespace, { what: `end of lab ${name}` });
   await client.close();
   removeLab(base, name);
-}
-
-/** The folder of the caller's labs. Throws LAB_STATE_UNSAFE. */
-export function baseOf(environment: Readonly<Record<string, string | undefined>>): LabBase {
-  return locateLabBase({
-    runtimeDirectory: environment['XDG_RUNTIME_DIR'],
-    temporaryDirectory: environment['TMPDIR'] ?? tmpdir(),
-    uid: userInfo().uid,
-  });
-}
-
-function pathOf(environment: Readonly<Record<string, string | undefined>>): string {
-  const own = environment['PATH'];
-  // An ordinary user's PATH often lacks the sbin folders, where ip and iptables are.
-  return own === undefined ? FALLBACK_PATH : `${own}:${FALLBACK_PATH}`;
 }
 
 function configOf(options: LabOptions, name: string): SupervisorConfig {
@@ -232,93 +200,18 @@ function configOf(options: LabOptions, name: string): SupervisorConfig {
   };
 }
 
-function checkPlatform(path: string): void {
-  if (platform !== 'linux')
-    throw new LabError('LAB_PLATFORM_UNSUPPORTED', `${platform}: the lab is made of Linux namespaces (use a Linux VM)`);
-  const missing = Object.keys(TOOLS).filter((tool) => findInPath(tool, path) === undefined);
-  const packages = [...new Set(missing.map((tool) => TOOLS[tool]))].join(' ');
-  if (missing.length > 0)
-    throw new LabError('LAB_TOOL_MISSING', `${missing.join(', ')}: not found (install ${packages})`);
-}
-
-function checkNamespaces(privileged: boolean): void {
-  const args = privileged ? ['--net', 'true'] : ['--user', '--map-root-user', '--net', '--mount', 'true'];
-  const { status, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
-  if (status === 0) return;
-  const restricted = existsSync('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')
-    ? 'sysctl kernel.apparmor_restrict_unprivileged_userns=0'
-    : 'sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1';
-  throw new LabError(
-    'LAB_NAMESPACES_FORBIDDEN',
-    `this kernel or container does not let uid ${userInfo().uid} make namespaces: ${stderr.trim()} (run as root, or \`${restricted}\`)`,
-  );
-}
-
-interface Bootstrap {
-  readonly process: ReturnType<typeof spawn>;
-  /** As long as it is open the lab lives. */
-  readonly lifeline: Writable;
-  readonly reports: Readable;
-}
-
-function spawnBootstrap(command: readonly string[], logPath: string, path: string): Bootstrap {
-  const [program = '', ...args] = command;
-  const log = openSync(logPath, 'a', 0o600);
-  try {
-    // A session of its own: Ctrl-C is the starter's, who then ends the lab in order.
-    const child = spawn(program, args, {
-      stdio: ['pipe', 'pipe', log],
-      detached: true,
-      cwd: '/',
-      env: { PATH: path },
-    });
-    const { stdin: lifeline, stdout: reports } = child;
-    if (lifeline === null || reports === null) throw new LabError('LAB_START_FAILED', 'no pipes to the lab');
-    lifeline.on('error', () => undefined);
-    return { process: child, lifeline, reports };
-  } finally {
-    closeSync(log);
-  }
-}
-
-/** Resolves at `ready`. Throws what the supervisor reports, or LAB_START_FAILED with the last line of its log. */
-async function followReports(
-  reports: Readable,
-  context: {
-    readonly ended: Promise<void>;
-    readonly logPath: string;
-    readonly onStep: ((step: string) => void) | undefined;
-  },
-): Promise<void> {
-  try {
-    for await (const line of createInterface({ input: reports })) {
-      const report: StartReport = JSON.parse(line);
-      if ('error' in report) throw new LabError(report.error.code, report.error.message);
-      if ('ready' in report) return;
-      context.onStep?.(report.step);
-    }
-  } finally {
-    reports.destroy();
-  }
-  await context.ended;
-  const said = readFileSync(context.logPath, 'utf8').trim().split('\n').at(-1) ?? '';
-  throw new LabError('LAB_START_FAILED', `the lab ended before it was up: ${said === '' ? 'no message' : said}`);
-}
-
-/** Process 1 of the lab: the only child of `unshare`. */
-function findInit(unsharePid: number): number {
-  const children = readFileSync(`/proc/${unsharePid}/task/${unsharePid}/children`, 'utf8').trim();
-  const pid = Number(children.split(' ')[0]);
-  if (!Number.isInteger(pid) || pid <= 0) throw new LabError('LAB_START_FAILED', 'process 1 of the lab has ended');
-  return pid;
+/** Throws LAB_DIED unless the lab ends as it should. */
+async function inOrder(name: string, exit: Promise<string>): Promise<void> {
+  const how = await exit;
+  if (how !== 'exit 0') throw new LabError('LAB_DIED', `lab ${name}: ended by itself: ${how}`);
 }
 
 function recordInit(base: LabBase, name: string, initPid: number): void {
   const record = readRecord(base, name);
   if (record === undefined) throw new LabError('LAB_START_FAILED', `${labDirectory(base, name)}: its record is gone`);
-  const pidNamespace = pidNamespaceOf(initPid);
-  if (pidNamespace === undefined) throw new LabError('LAB_START_FAILED', 'process 1 of the lab has ended');
-  writeRecord(base, { ...record, initPid, pidNamespace });
+  const mountNamespace = mountNamespaceOf(initPid);
+  if (mountNamespace === undefined) throw new LabError('LAB_START_FAILED', 'process 1 of the lab has ended');
+  writeRecord(base, { ...record, initPid, mountNamespace });
 }
 
 function hasOwnUserNamespace(pid: number): boolean {

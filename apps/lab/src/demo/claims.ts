@@ -37,6 +37,6 @@ export class Claims {
   #print({ text, holds, why }: Claim): void {
     const mark = holds ? this.#out.paint('green', '✔') : this.#out.paint('red', '✘');
     this.#out.line(`  ${mark} ${text}`);
-    if (why !== '') this.#out.wrapped(why, { indent: 6, emphasis: 'yellow' });
+    if (why !== '') this.#out.wrapped(why, { indent: 4, hang: 0, emphasis: 'yellow' });
   }
 }

@@ -37,7 +37,7 @@ test('a claim that does not hold says why, and is counted', () => {
   expect(claims.allHold).toBe(true);
   claims.check('two', false, () => 'because');
   expect(claims.allHold).toBe(false);
-  expect(text).toBe('  ✔ one\n  ✘ two\n      because\n');
+  expect(text).toBe('  ✔ one\n  ✘ two\n    because\n');
 });
 
 test('what a lab would leave on the machine is seen', () => {

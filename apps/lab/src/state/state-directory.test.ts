@@ -13,7 +13,7 @@ import {
   labDirectory,
   listLabs,
   locateLabBase,
-  pidNamespaceOf,
+  mountNamespaceOf,
   readRecord,
   removeLab,
   startTimeOf,
@@ -108,10 +108,10 @@ describe('claiming a name', () => {
 
   test('is refused while its process 1 lives, though it does not answer', async () => {
     await claimLab(base, 'mute');
-    const pidNamespace = pidNamespaceOf(process.pid) ?? '';
-    writeRecord(base, { name: 'mute', ...(await deadProcess()), initPid: process.pid, pidNamespace });
+    const mountNamespace = mountNamespaceOf(process.pid) ?? '';
+    writeRecord(base, { name: 'mute', ...(await deadProcess()), initPid: process.pid, mountNamespace });
     expect(await isLabAlive(base, 'mute')).toBe(true);
-    writeRecord(base, { name: 'mute', ...(await deadProcess()), initPid: process.pid, pidNamespace: 'pid:[1]' });
+    writeRecord(base, { name: 'mute', ...(await deadProcess()), initPid: process.pid, mountNamespace: 'mnt:[1]' });
     expect(await isLabAlive(base, 'mute')).toBe(false);
   });
 

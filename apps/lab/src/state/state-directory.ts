@@ -33,8 +33,8 @@ export interface LabRecord {
   readonly starterStart: string;
   /** Process 1 of the lab, as the machine numbers it; absent until the lab has begun. */
   readonly initPid?: number;
-  /** `readlink /proc/PID/ns/pid` of it. */
-  readonly pidNamespace?: string;
+  /** `readlink /proc/PID/ns/mnt` of it. */
+  readonly mountNamespace?: string;
 }
 
 /** Where the folder of labs is, by what the environment says. */
@@ -134,7 +134,7 @@ export async function isLabAlive(base: LabBase, name: string): Promise<boolean> 
   if (await answers(controlSocketPath(base, name))) return true;
   const record = readRecord(base, name);
   if (record === undefined) return false;
-  if (record.initPid !== undefined) return pidNamespaceOf(record.initPid) === record.pidNamespace;
+  if (record.initPid !== undefined) return mountNamespaceOf(record.initPid) === record.mountNamespace;
   return startTimeOf(record.starterPid) === record.starterStart;
 }
 
@@ -153,21 +153,25 @@ export function readRecord(base: LabBase, name: string): LabRecord | undefined {
   }
 }
 
-/** The PID namespace of a process as `/proc` names it; undefined if it has ended or may not be looked at. */
-export function pidNamespaceOf(pid: number): string | undefined {
+/**
+ * The mount namespace of a process as `/proc` names it; undefined if it has ended (also if nobody has waited for it
+ * yet: a zombie still has a PID namespace, but no mount namespace) or may not be looked at.
+ */
+export function mountNamespaceOf(pid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
   } catch {
     return undefined;
   }
 }
 
-/** Start of process `pid` in clock ticks since boot (proc(5), field 22); undefined if there is none. */
+/** Start of process `pid` in clock ticks since boot (proc(5), field 22); undefined if it has ended. */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name (field 2) may hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : fields[18];
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import {
   type Tools,
   verifyRules,
 } from '@ambientmesh/iptables';
-import { asLabError, LabError, messageOf } from '../errors.ts';
+import { LabError, messageOf } from '../errors.ts';
 import type { NodeAgent } from './node-agent.ts';
 import type { Pod } from './pods.ts';
 
@@ -48,24 +48,24 @@ export class Enrolment {
 
   /**
    * Takes over all of `pods` that are not yet. All listen before the first is redirected: they may talk to one another.
-   * Throws LAB_ENROL_FAILED; pods that failed are as before.
+   * Throws LAB_ENROL_FAILED that names the pods that failed; they are as before, the others are enrolled.
    */
   async enrol(pods: readonly Pod[]): Promise<void> {
     const fresh = pods.filter((pod) => !this.#enrolled.has(pod.spec.name));
-    await settleAll(fresh, (pod) => this.#agentOf(pod).add(pod));
-    await settleAll(fresh, (pod) => this.#redirect(pod));
+    const deaf = await settleAll(fresh, (pod) => this.#agentOf(pod).add(pod));
+    const listening = fresh.filter((pod) => !deaf.some((failure) => failure.pod === pod));
+    throwIfAny([...deaf, ...(await settleAll(listening, (pod) => this.#redirect(pod)))]);
   }
 
   /** Gives pods back: their traffic goes its own way again, then ztunnel leaves. Throws LAB_ENROL_FAILED. */
   async unenrol(pods: readonly Pod[]): Promise<void> {
-    await settleAll(
-      pods.filter((pod) => this.#enrolled.has(pod.spec.name)),
-      async (pod) => {
-        await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
-        this.#enrolled.delete(pod.spec.name);
-        await this.#agentOf(pod).remove(pod);
-      },
-    );
+    const enrolled = pods.filter((pod) => this.#enrolled.has(pod.spec.name));
+    const failures = await settleAll(enrolled, async (pod) => {
+      await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
+      this.#enrolled.delete(pod.spec.name);
+      await this.#agentOf(pod).remove(pod);
+    });
+    throwIfAny(failures);
   }
 
   async #redirect(pod: Pod): Promise<void> {
@@ -89,18 +89,23 @@ export class Enrolment {
   }
 }
 
-/** Does all, then throws one error that names every pod that failed. */
-async function settleAll(pods: readonly Pod[], work: (pod: Pod) => Promise<void>): Promise<void> {
-  const failures: { readonly name: string; readonly error: unknown }[] = [];
-  await Promise.all(
-    pods.map((pod) => work(pod).catch((error: unknown) => failures.push({ name: pod.spec.name, error }))),
-  );
+interface Failure {
+  readonly pod: Pod;
+  readonly error: unknown;
+}
+
+/** Does the work for all, whatever happens to one, and returns what failed. */
+async function settleAll(pods: readonly Pod[], work: (pod: Pod) => Promise<void>): Promise<Failure[]> {
+  const results = await Promise.allSettled(pods.map(work));
+  return pods.flatMap((pod, index) => {
+    const result = results[index];
+    return result?.status === 'rejected' ? [{ pod, error: result.reason }] : [];
+  });
+}
+
+function throwIfAny(failures: readonly Failure[]): void {
   const [first] = failures;
   if (first === undefined) return;
-  if (failures.length === 1 && first.error instanceof LabError) throw asLabError(first.error, 'LAB_ENROL_FAILED');
-  throw new LabError(
-    'LAB_ENROL_FAILED',
-    failures.map(({ name, error }) => `pod ${name}: ${messageOf(error)}`).join('; '),
-    { cause: first.error },
-  );
+  const said = failures.map(({ pod, error }) => `pod ${pod.spec.name}: ${messageOf(error)}`);
+  throw new LabError('LAB_ENROL_FAILED', said.join('; '), { cause: first.error });
 }

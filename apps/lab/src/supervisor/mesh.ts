@@ -92,16 +92,22 @@ export class Mesh {
   /** Takes pods over. Throws LAB_ENROL_FAILED. */
   enrol(pods: readonly Pod[]): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#enrolment.enrol(pods);
-      await this.#publish();
+      try {
+        await this.#enrolment.enrol(pods);
+      } finally {
+        await this.#publish();
+      }
     });
   }
 
   /** Gives pods back. Throws LAB_ENROL_FAILED. */
   unenrol(pods: readonly Pod[]): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#enrolment.unenrol(pods);
-      await this.#publish();
+      try {
+        await this.#enrolment.unenrol(pods);
+      } finally {
+        await this.#publish();
+      }
     });
   }
 

@@ -110,7 +110,7 @@ export async function untilZtunnelReady(node: NodeSpec, ztunnel: SupervisedProce
     if (hopeless || Date.now() > deadlineMs)
       throw new LabError(
         'LAB_ZTUNNEL_NOT_READY',
-        `ztunnel@${node.name}: ${hopeless ? `ended (${lastExit})` : 'is not ready'}; last line of its log: ${await lastLine(node.name)}`,
+        `ztunnel@${node.name}: ${hopeless ? `ended (${lastExit})` : 'is not ready'}; its log says: ${await tellingLine(node.name)}`,
       );
     await sleep(POLL_MS);
   }
@@ -123,7 +123,9 @@ async function ask(node: NodeSpec, port: number, path: string): Promise<Response
   });
 }
 
-async function lastLine(node: string): Promise<string> {
+/** The line of a log that says most about an end: the last that speaks of an error, or simply the last. */
+async function tellingLine(node: string): Promise<string> {
   const text = await readFile(ztunnelLogPath(node), 'utf8').catch(() => '');
-  return text.trim().split('\n').at(-1) ?? '';
+  const lines = text.trim().split('\n');
+  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? '').trim();
 }
