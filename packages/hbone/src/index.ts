@@ -23,6 +23,10 @@ export type {
 export { END } from './engine.ts';
 export type { HboneErrorCode } from './errors.ts';
 export { HboneError } from './errors.ts';
+export type { DialTunnelOptions } from './node/dial-tunnel.ts';
+export { dialTunnel } from './node/dial-tunnel.ts';
+export type { ListenTunnelsOptions, Route, TunnelListener } from './node/listen-tunnels.ts';
+export { listenTunnels } from './node/listen-tunnels.ts';
 export type { NodeEngine } from './node-engine/engine.ts';
 export { createNodeEngine } from './node-engine/engine.ts';
 export { PlainRelay } from './relay/plain-relay.ts';

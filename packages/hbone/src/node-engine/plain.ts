@@ -4,6 +4,15 @@ import { socketDescriptor } from './node-internals.ts';
 import { socketFailure } from './system-failure.ts';
 import type { Flushable, Turn } from './turn.ts';
 
+/**
+ * Until a socket has delivered this much it is read once a turn: libuv would else read 32 times in a row, 2 MiB, before
+ * anybody else had a turn and before the other end's word on the first bytes (a reset, say) could be heard.
+ */
+const SLOW_START_BYTES = 1_048_576;
+
+/** libuv reads into buffers of this size. */
+const READ_BYTES = 65_536;
+
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
 
 /** `Plain` on a `net.Socket` made with `allowHalfOpen` that nothing has read from. */
@@ -17,6 +26,9 @@ export class NodePlain implements Plain, Flushable {
   #at = 0;
   #reading = false;
   #paused = false;
+  /** Paused until the end of the turn, whatever the owner asks. */
+  #resting = false;
+  #delivered = 0;
   /** `read` answered 0: the owner waits for `readable`. */
   #awaited = false;
   #ended = false;
@@ -53,7 +65,7 @@ export class NodePlain implements Plain, Flushable {
     if (!this.#reading) this.#startReading();
     else if (this.#paused) {
       this.#paused = false;
-      this.#socket.resume();
+      if (!this.#resting) this.#socket.resume();
     }
     return 0;
   }
@@ -132,11 +144,26 @@ export class NodePlain implements Plain, Flushable {
   #arrived(chunk: Uint8Array): void {
     if (this.#gone) return;
     this.#waiting = chunk;
+    if (this.#delivered < SLOW_START_BYTES) this.#rest(chunk.length);
     this.#announce();
     if (this.#waiting === undefined || this.#paused || this.#gone) return;
     this.#paused = true;
     this.#socket.pause();
   }
+
+  #rest(bytes: number): void {
+    this.#delivered += bytes;
+    // A chunk that does not fill libuv's buffer is the last of its turn anyway.
+    if (bytes < READ_BYTES || this.#resting) return;
+    this.#resting = true;
+    this.#socket.pause();
+    this.#turn.atEnd(this.#rested);
+  }
+
+  readonly #rested = (): void => {
+    this.#resting = false;
+    if (!this.#paused && !this.#gone) this.#socket.resume();
+  };
 
   #announce(): void {
     if (!this.#awaited || this.#gone || this.#closing) return;
