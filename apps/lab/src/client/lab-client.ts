@@ -42,8 +42,8 @@ export interface LabConnection {
   readonly name: string;
   readonly control: ControlClient;
   readonly entrance: Entrance;
-  /** For finding `curl`. */
-  readonly path: string;
+  /** What commands in pods get unless the caller says otherwise; PATH also tells where `curl` is. */
+  readonly environment: Readonly<Record<string, string | undefined>> & { readonly PATH: string };
   /** Ends the lab, or only the connection to it. */
   readonly end: () => Promise<void>;
 }
@@ -104,10 +104,10 @@ export class LabClient implements AsyncDisposable {
    * signal kills the command. It ends with the lab at the latest. Throws LAB_NAME_UNKNOWN.
    */
   spawnIn(place: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const { entrance, path } = this.#connection;
+    const { entrance, environment } = this.#connection;
     if (!existsSync(`/proc/${entrance.initPid}/root/run/netns/${place}`))
       throw new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (see \`lab status\`)`);
-    return spawnInside(entrance, place, { argv, path, spawn: options });
+    return spawnInside(entrance, place, { argv, path: environment.PATH, spawn: { env: environment, ...options } });
   }
 
   /** Throws LAB_CLOSED, as everything below. */

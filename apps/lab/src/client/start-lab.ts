@@ -124,7 +124,7 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
       name,
       control,
       entrance,
-      path,
+      environment: { ...environment, PATH: path },
       end: async () => {
         control.close();
         await end();
@@ -163,7 +163,7 @@ export async function attachLab(name: string = DEFAULT_LAB_NAME, environment: En
     name,
     control,
     entrance: { initPid, userNamespace: hasOwnUserNamespace(initPid) },
-    path: pathOf(environment),
+    environment: { ...environment, PATH: pathOf(environment) },
     end: async () => control.close(),
   });
 }
