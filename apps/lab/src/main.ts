@@ -28,8 +28,10 @@ const program = buildProgram({ environment: env, out, write, interrupted: interr
 try {
   await program.parseAsync();
 } catch (error) {
-  if (interruption.signal.aborted) process.exitCode = 130;
-  else {
+  if (interruption.signal.aborted) {
+    process.exitCode = 130;
+    stderr.write('lab: interrupted\n');
+  } else {
     process.exitCode = 1;
     const said = error instanceof LabError ? `${error.code}: ${error.message}` : String(error);
     stderr.write(`lab: ${said}\n`);

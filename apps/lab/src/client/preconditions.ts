@@ -27,9 +27,9 @@ export function checkPlatform(path: string): void {
 }
 
 /** Throws LAB_NAMESPACES_FORBIDDEN, with what to change. */
-export function checkNamespaces(privileged: boolean): void {
+export function checkNamespaces(privileged: boolean, path: string): void {
   const args = privileged ? ['--net', 'true'] : ['--user', '--map-root-user', '--net', '--mount', 'true'];
-  const { status, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+  const { status, stderr } = spawnSync('unshare', args, { encoding: 'utf8', env: { PATH: path } });
   if (status === 0) return;
   const restricted = existsSync('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')
     ? 'sysctl kernel.apparmor_restrict_unprivileged_userns=0'

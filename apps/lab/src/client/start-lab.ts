@@ -53,7 +53,7 @@ export interface LabOptions {
   readonly restartZtunnel?: boolean;
   /** Lifetime of workload certificates in seconds; what ztunnel asks for (a day) if absent. */
   readonly certificateSeconds?: number;
-  /** The caller's variables: PATH, HOME, LANG, XDG_RUNTIME_DIR, TMPDIR are used. A default PATH and `os.tmpdir()` if absent. */
+  /** The caller's variables, for finding programs and folders, and for commands in pods. A default PATH and `os.tmpdir()` if absent. */
   readonly environment?: Environment;
   /** Told what is being done. */
   readonly onStep?: (step: string) => void;
@@ -87,7 +87,7 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
   const path = pathOf(environment);
   checkPlatform(path);
   const privileged = isPrivileged();
-  checkNamespaces(privileged);
+  checkNamespaces(privileged, path);
   const base = baseOf(environment);
   const directory = await claimLab(base, name);
   writeFileSync(join(directory, BOOTSTRAP_FILE), BOOTSTRAP_SCRIPT);

@@ -2,9 +2,10 @@ import { printStatus } from '../cli/status-tables.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import { type LabOptions, launchLab, type StartedLab } from '../client/start-lab.ts';
 import type { LabStatus } from '../control-protocol.ts';
+import { messageOf } from '../errors.ts';
 import { Claims } from './claims.ts';
 import { compareHostState, type HostState, readHostState } from './host-state.ts';
-import { showAccessLogs, showCertificates, showRules, showSockets } from './inside-steps.ts';
+import { type InsideStep, showAccessLogs, showCertificates, showRules, showSockets } from './inside-steps.ts';
 import { showPlainWire, showTunnelledWire } from './wire-steps.ts';
 
 const PLAIN_REQUESTS = 2;
@@ -59,12 +60,30 @@ async function launch({ lab, out }: DemoOptions): Promise<StartedLab> {
 
 async function showEverything(options: DemoOptions, { client }: StartedLab, claims: Claims): Promise<void> {
   const { out, lab } = options;
-  const evenly = lab.ztunnel === undefined;
   const inside = { client, out, claims };
-  out.heading('2  Before: plain text');
-  await showPlainWire({ ...inside, requests: PLAIN_REQUESTS, evenly: true });
+  const wire = { ...inside, requests: TUNNELLED_REQUESTS, evenly: lab.ztunnel === undefined };
+  const steps: readonly (readonly [title: string, show: () => Promise<void>])[] = [
+    ['Before: plain text', () => showPlainWire({ ...inside, requests: PLAIN_REQUESTS, evenly: true })],
+    ['Enrolment: no restart', () => showEnrolment(inside)],
+    ['After: mutual TLS', () => showTunnelledWire(wire)],
+    ['What the ztunnels say', () => showAccessLogs(inside)],
+    ['Sockets in the pod sleep', () => showSockets(inside)],
+    ['Firewall of the pod sleep: iptables-save', () => showRules(inside)],
+    ['Certificates', () => showCertificates(inside)],
+  ];
+  for (const [index, [title, show]] of steps.entries()) {
+    lab.signal?.throwIfAborted();
+    out.heading(`${index + 2}  ${title}`);
+    try {
+      await show();
+    } catch (error) {
+      lab.signal?.throwIfAborted();
+      claims.check(`${title}: could not be shown`, false, () => messageOf(error));
+    }
+  }
+}
 
-  out.heading('3  Enrolment: no restart');
+async function showEnrolment({ client, out, claims }: InsideStep): Promise<void> {
   const before = await client.status();
   const begunMs = performance.now();
   await client.enrol(...before.pods.map((pod) => pod.name));
@@ -76,17 +95,6 @@ async function showEverything(options: DemoOptions, { client }: StartedLab, clai
   claims.check('enrolled without a restart: the same processes', samePids(before, after), () =>
     after.pods.map(({ name, process }) => `${name} ${pidIn(before, name)} -> ${process.pid}`).join(', '),
   );
-
-  out.heading('4  After: mutual TLS');
-  await showTunnelledWire({ ...inside, requests: TUNNELLED_REQUESTS, evenly });
-  out.heading('5  What the ztunnels say');
-  await showAccessLogs(inside);
-  out.heading('6  Sockets in the pod sleep');
-  await showSockets(inside);
-  out.heading('7  Firewall of the pod sleep: iptables-save');
-  await showRules(inside);
-  out.heading('8  Certificates');
-  await showCertificates(inside);
 }
 
 function checkHost(claims: Claims, before: HostState, when: string): void {

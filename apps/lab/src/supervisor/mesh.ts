@@ -21,8 +21,8 @@ import {
 
 const ROOT_CERTIFICATE_PATH = `${LAB_RUN}/root-cert.pem`;
 const MESH_CONFIG_PATH = `${LAB_RUN}/mesh.yaml`;
-/** ztunnel drains for five seconds by default and then needs a moment. */
-const DRAIN_GRACE_MS = 8_000;
+/** As Kubernetes' default grace period, and a moment: a drain may be configured to take that long. */
+const DRAIN_GRACE_MS = 31_000;
 
 interface MeshNode {
   readonly spec: NodeSpec;
