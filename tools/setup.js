@@ -44,7 +44,7 @@ function run(command, args) {
 
 /** One line that counts the seconds on a terminal; one line in all elsewhere. */
 function showProgress(text) {
-  const terminal = Boolean(process.stderr.isTTY);
+  const terminal = process.stderr.isTTY;
   const began = Date.now();
   const draw = () => process.stderr.write(`\r${text} … ${Math.round((Date.now() - began) / 1000)} s`);
   process.stderr.write(terminal ? text : `${text}\n`);
