@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Before each measurement, under load, in seconds. */
   readonly warmUpSeconds: number;
+  /** Rest before memory is read, in seconds: accounts are closed, garbage is collected. */
+  readonly settleSeconds: number;
   readonly heldConnections: number;
   /** Names of trials. */
   readonly trials: ReadonlySet<string>;
@@ -47,9 +49,11 @@ export const MEMORY_TRIAL = 'memory';
 const DEFAULT_ROUNDS = 3;
 const DEFAULT_SECONDS = 2;
 const DEFAULT_WARM_UP_SECONDS = 0.5;
+const DEFAULT_SETTLE_SECONDS = 1;
 const DEFAULT_HELD = 1_000;
 const QUICK_SECONDS = 0.5;
 const QUICK_WARM_UP_SECONDS = 0.2;
+const QUICK_SETTLE_SECONDS = 0.2;
 const QUICK_HELD = 100;
 const MAX_ROUNDS = 100;
 const MAX_SECONDS = 60;
@@ -79,6 +83,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
       most: MAX_SECONDS,
     }),
     warmUpSeconds: quick ? QUICK_WARM_UP_SECONDS : DEFAULT_WARM_UP_SECONDS,
+    settleSeconds: quick ? QUICK_SETTLE_SECONDS : DEFAULT_SETTLE_SECONDS,
     heldConnections: quick ? QUICK_HELD : DEFAULT_HELD,
     trials,
     baselines: new Set(BASELINE_NAMES.filter((name) => !skipped.has(name))),

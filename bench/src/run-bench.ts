@@ -67,15 +67,16 @@ async function measureAll(
   context: BenchContext,
 ): Promise<Sample[]> {
   const { signal, onStep } = context;
-  const { warmUpSeconds, seconds, rounds, heldConnections } = options;
+  const { warmUpSeconds, seconds, rounds, heldConnections, settleSeconds } = options;
+  const rest = { settleSeconds, signal };
   const samples: Sample[] = [];
   const withMemory = options.trials.has(MEMORY_TRIAL);
   const proxied = contestants.filter(({ name }) => withMemory && name !== DIRECT);
   for (const contestant of proxied) {
     onStep(`memory of ${contestant.name}`);
     const at = { contestant: contestant.name, round: 0 };
-    samples.push({ ...at, trial: 'memory-idle', ...(await measureMemory(contestant, signal)) });
-    samples.push({ ...at, trial: 'memory-held', ...(await measureHeldMemory(contestant, heldConnections, signal)) });
+    samples.push({ ...at, trial: 'memory-idle', ...(await measureMemory(contestant, rest)) });
+    samples.push({ ...at, trial: 'memory-held', ...(await measureHeldMemory(contestant, heldConnections, rest)) });
   }
   for (let round = 1; round <= rounds; round += 1)
     for (const trial of TRIALS.filter(({ name }) => options.trials.has(name)))
@@ -85,7 +86,7 @@ async function measureAll(
         samples.push({ contestant: contestant.name, trial: trial.name, round, ...outcome });
       }
   for (const contestant of proxied) {
-    const outcome = await measureMemory(contestant, signal);
+    const outcome = await measureMemory(contestant, rest);
     samples.push({ contestant: contestant.name, trial: 'memory-after', round: rounds, ...outcome });
   }
   for (const contestant of contestants) samples.push(...(await reportRestarts(contestant, rounds)));

@@ -14,14 +14,18 @@ export interface Timing {
   readonly signal: AbortSignal;
 }
 
+/** How long to rest before memory is read. */
+export interface MemoryTiming {
+  readonly settleSeconds: number;
+  /** Ends it at once. */
+  readonly signal: AbortSignal;
+}
+
 type Outcome = Pick<Sample, 'metrics' | 'failures'>;
 
 /** What a connection leaves in buffers has arrived long before. */
 const DRAIN_DEADLINE_MS = 3_000;
 const POLL_MS = 10;
-/** For accounts to be closed and garbage to be collected before memory is read. */
-const SETTLE_MS = 1_000;
-
 /** Measures one trial; whatever goes wrong is a failure in the outcome, except that `signal` has been given. */
 export async function runTrial(contestant: Contestant, trial: Trial, timing: Timing): Promise<Outcome> {
   return guarded(contestant, timing.signal, async () => {
@@ -51,10 +55,11 @@ export async function runTrial(contestant: Contestant, trial: Trial, timing: Tim
   });
 }
 
-/** Reads the memory of the proxies after a moment of rest. */
-export async function measureMemory(contestant: Contestant, signal: AbortSignal): Promise<Outcome> {
+/** Reads the memory of the proxies after a rest. */
+export async function measureMemory(contestant: Contestant, timing: MemoryTiming): Promise<Outcome> {
+  const { settleSeconds, signal } = timing;
   return guarded(contestant, signal, async () => {
-    await sleep(SETTLE_MS, undefined, { signal });
+    await sleep(settleSeconds * 1_000, undefined, { signal });
     return { metrics: memoryMetrics(await contestant.proxyPids()), failures: {} };
   });
 }
@@ -63,11 +68,12 @@ export async function measureMemory(contestant: Contestant, signal: AbortSignal)
 export async function measureHeldMemory(
   contestant: Contestant,
   connections: number,
-  signal: AbortSignal,
+  timing: MemoryTiming,
 ): Promise<Outcome> {
+  const { settleSeconds, signal } = timing;
   return guarded(contestant, signal, async () => {
     await contestant.client.request('start', { kind: 'held', host: contestant.host, connections });
-    await sleep(SETTLE_MS, undefined, { signal });
+    await sleep(settleSeconds * 1_000, undefined, { signal });
     const metrics = memoryMetrics(await contestant.proxyPids());
     const { completed, failures } = await contestant.client.request('measure');
     return { metrics: { ...metrics, open: completed }, failures };

@@ -13,6 +13,7 @@ const BITS_TO_GIGABITS = 8 / 1e9;
 const PER_GIGABYTE = 1e9;
 const TO_MICROSECONDS = 1e6;
 const TO_MEGABYTES = 1e-6;
+const REQUESTS = '1 KiB there and back, 1000/s on 16 warm connections';
 
 /** All lines, in order; those that nobody has are left out of the report. `heldConnections` is for a heading. */
 export function listFigures(heldConnections: number): readonly Figure[] {
@@ -34,7 +35,9 @@ export function listFigures(heldConnections: number): readonly Figure[] {
       return { section, label, trial, metric: 'cpu', scale: PER_GIGABYTE, better: 'lower' };
     }),
     ...timed('connects', 'New connections, 16 at a time', 'CPU us a connection', 'connections/s'),
-    ...timed('requests', '1 KiB there and back, 1000/s on 16 warm connections', 'CPU us a request'),
+    ...timed('requests', REQUESTS, 'CPU us a request'),
+    // Part of the latency above it: a client that got no processor in time.
+    { section: REQUESTS, label: 'client late p99', trial: 'requests', metric: 'late', scale: 1, better: 'lower' },
     { ...memory, label: 'idle', trial: 'memory-idle', metric: 'resident' },
     { ...memory, label: '  of it anonymous', trial: 'memory-idle', metric: 'anonymous' },
     { ...memory, label: held, trial: 'memory-held', metric: 'resident' },
