@@ -20,7 +20,10 @@ export class ControlClient {
     this.#socket = socket;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#fail(new LabError('LAB_CLOSED', 'the lab has ended')));
-    createInterface({ input: socket }).on('line', (line) => this.#receive(JSON.parse(line)));
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => this.#receive(JSON.parse(line)));
+    // It passes on the socket's errors, which are dealt with above.
+    lines.on('error', () => undefined);
   }
 
   /** Connects. Throws LAB_NOT_RUNNING. */

@@ -1,6 +1,7 @@
 import { printTable } from '../cli/status-tables.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import type { LabClient } from '../client/lab-client.ts';
+import type { CertificateStatus, PodStatus } from '../control-protocol.ts';
 import { parseListeningSockets } from '../wire/listening-sockets.ts';
 import { type AccessLogLine, completedConnections } from './access-log.ts';
 import type { Claims } from './claims.ts';
@@ -14,6 +15,7 @@ const PROXY_PORTS: ReadonlyMap<number, string> = new Map([
 const SHOWN_POD = 'sleep';
 /** The log line is written when the connection has ended, which may be after the client has its answer. */
 const LOG_DEADLINE_MS = 5_000;
+const CERTIFICATE_DEADLINE_MS = 5_000;
 const MINUTE_MS = 60_000;
 
 /** What these steps share. */
@@ -80,7 +82,14 @@ export async function showRules({ client, out, claims }: InsideStep): Promise<vo
 
 /** Prints the certificate of each workload, as the authority issued it. */
 export async function showCertificates({ client, out, claims }: InsideStep): Promise<void> {
-  const [issued, { pods }] = await Promise.all([client.certificates(), client.status()]);
+  const { pods } = await client.status();
+  // A ztunnel asks for one identity after the other.
+  await client
+    .waitFor(async () => withoutCertificate(pods, await client.certificates()).length === 0, {
+      timeoutMs: CERTIFICATE_DEADLINE_MS,
+    })
+    .catch(() => undefined);
+  const issued = await client.certificates();
   printTable(
     out,
     ['SPIFFE ID', 'NODE', 'VALID UNTIL (UTC)'],
@@ -90,20 +99,25 @@ export async function showCertificates({ client, out, claims }: InsideStep): Pro
       `${notAfter.slice(0, 16).replace('T', ' ')} (${renderLifetime(Date.parse(notAfter) - Date.now())})`,
     ]),
   );
-  const now = Date.now();
-  const lacking = pods.filter((pod) => {
-    const id = `spiffe://cluster.local/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
-    return !issued.some(
-      ({ spiffeId, node, notBefore, notAfter }) =>
-        spiffeId === id && node === pod.node && Date.parse(notBefore) <= now && now < Date.parse(notAfter),
-    );
-  });
+  const lacking = withoutCertificate(pods, issued);
   out.line();
   claims.check(
     'every workload has a certificate of its own identity',
     lacking.length === 0,
     () => `none for ${lacking.map((pod) => `${pod.name} on ${pod.node}`).join(', ')}`,
   );
+}
+
+/** Pods for whose identity their node has no certificate that is valid now. */
+function withoutCertificate(pods: readonly PodStatus[], issued: readonly CertificateStatus[]): PodStatus[] {
+  const now = Date.now();
+  return pods.filter((pod) => {
+    const id = `spiffe://cluster.local/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
+    return !issued.some(
+      ({ spiffeId, node, notBefore, notAfter }) =>
+        spiffeId === id && node === pod.node && Date.parse(notBefore) <= now && now < Date.parse(notAfter),
+    );
+  });
 }
 
 async function findPair(

@@ -34,6 +34,8 @@ function serve(socket: Socket, operations: ReadonlyMap<string, Operation>): void
     if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
   };
   const lines = createInterface({ input: socket });
+  // It passes on the socket's errors, which are dealt with above.
+  lines.on('error', () => undefined);
   lines.on('line', (line) => {
     const request = parseRequest(line);
     if (request === undefined) {
