@@ -86,21 +86,17 @@ test.each([
     variables: { POOL_MAX_STREAMS_PER_CONNECTION: 'ten' },
     says: /POOL_MAX_STREAMS_PER_CONNECTION=ten/,
   },
-  {
-    title: 'duration',
-    variables: { CONNECTION_TERMINATION_DEADLINE: 'soon' },
-    says: /CONNECTION_TERMINATION_DEADLINE=soon/,
-  },
+  { title: 'mark', variables: { PACKET_MARK: '0x539' }, says: /PACKET_MARK=0x539/ },
   { title: 'address', variables: { CA_ADDRESS: '' }, says: /CA_ADDRESS/ },
 ])('ztunnel refuses a bad $title of its environment in one line', ({ variables, says }) => {
-  expectRefusedStart({ ...variables }, says);
+  expect(refusedStart({ ...variables })).toEqual({ status: 1, stderr: oneLineThat(says) });
 });
 
 test.each([
   {
     title: 'an address that is none',
     text: workload('workloadIps: [10.1.2.999]'),
-    says: /workloads\[0\].*10\.1\.2\.999/,
+    says: /workloads\[0\]: invalid IP address/,
   },
   {
     title: 'a key nobody knows',
@@ -112,13 +108,13 @@ test.each([
     text: workload('workloadIps: [10.1.2.3], protocol: UDP'),
     says: /workloads\[0\].*UDP/,
   },
-  { title: 'text that is no YAML', text: 'workloads: [', says: /Error: / },
+  { title: 'text that is no YAML', text: 'workloads: [', says: / / },
 ])('ztunnel refuses a local configuration with $title in one line', ({ text, says }) => {
   const directory = mkdtempSync(join(tmpdir(), 'ambientmesh-e2e-'));
   try {
     const path = join(directory, 'mesh.yaml');
     writeFileSync(path, text);
-    expectRefusedStart({ LOCAL_XDS_PATH: path }, says);
+    expect(refusedStart({ LOCAL_XDS_PATH: path })).toEqual({ status: 1, stderr: oneLineThat(says) });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -133,8 +129,12 @@ function workload(rest: string): string {
   return `workloads: [{uid: a, name: a, namespace: default, serviceAccount: a, services: {}, ${rest}}]\n`;
 }
 
-/** Starts a ztunnel in a network namespace of its own: it must end at once, with one line on stderr. */
-function expectRefusedStart(variables: Readonly<Record<string, string>>, says: RegExp): void {
+function oneLineThat(says: RegExp): unknown {
+  return expect.stringMatching(new RegExp(`^Error: .*${says.source}.*\\n$`));
+}
+
+/** Starts a ztunnel in a network namespace of its own, that is to refuse: its exit code and what it says. */
+function refusedStart(variables: Readonly<Record<string, string>>): { status: number | null; stderr: string } {
   const { status, stderr } = spawnSync(
     'unshare',
     ['--net', '--', process.execPath, SOURCE_CONDITION, OWN_ZTUNNEL, 'proxy', 'ztunnel'],
@@ -150,9 +150,5 @@ function expectRefusedStart(variables: Readonly<Record<string, string>>, says: R
       },
     },
   );
-  expect(status).toBe(1);
-  const lines = stderr.trim().split('\n');
-  expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatch(/^Error: /);
-  expect(lines[0]).toMatch(says);
+  return { status, stderr };
 }

@@ -82,8 +82,7 @@ describe.each([
 test('a refused connection: reset for who has sent, both sides log why', async () => {
   const from = (await lab.log('ztunnel@node2')).length;
   await using pod = new PodSockets(lab, 'sleep');
-  const connection = await pod.connect(ADDRESS['httpbin-2'], 1);
-  await connection.write('x');
+  const connection = await pod.connect(ADDRESS['httpbin-2'], 1, 'x');
   expect(await connection.readToEnd()).toMatchObject({ bytes: 0, end: 'ECONNRESET' });
   expect(await outcome(connection.local)).toMatchObject({
     level: 'error',

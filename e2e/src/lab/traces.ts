@@ -3,36 +3,39 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What of the machine a lab could have changed. */
-export interface MachineState {
-  readonly namespaces: string;
-  readonly links: string;
-  readonly addresses: string;
-  readonly routes: string;
-  readonly rules: string;
-  readonly mounts: string;
-  readonly forwarding: string;
-  readonly hosts: string;
-  /** Names of the temporary folder's entries but the folder of labs, which stays. */
-  readonly temporary: readonly string[];
+/** What anything of a lab of `TEST_TOPOLOGY` would be known by: names, addresses, chains, files. */
+const MARKS =
+  /sleep|httpbin|outside|node[12]|\bnodes\b|pod\d|ISTIO|KUBE|172\.30\.0\.|10\.244\.|10\.96\.|fd00:(?:172|10):|ambientmesh|e2e-|^forwarding/;
+
+/** What of the machine a lab could have changed, a line each: network, firewall, mounts, names, temporary files. */
+export type MachineState = ReadonlySet<string>;
+
+/** Looks at the machine. */
+export function machineState(): MachineState {
+  return new Set([
+    ...linesOf('namespace', run('ip', 'netns', 'list')),
+    ...linesOf('link', run('ip', '-o', 'link')),
+    ...linesOf('address', run('ip', '-o', 'addr')),
+    ...linesOf('route', run('ip', 'route', 'show', 'table', 'all')),
+    ...linesOf('route', run('ip', '-6', 'route', 'show', 'table', 'all')),
+    ...linesOf('rule', run('ip', 'rule') + run('ip', '-6', 'rule')),
+    ...linesOf('firewall', run('iptables-save') + run('ip6tables-save')),
+    ...linesOf('mount', readFileSync('/proc/self/mounts', 'utf8')),
+    ...linesOf('forwarding', readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8')),
+    ...linesOf('host', readFileSync('/etc/hosts', 'utf8')),
+    // The folder of all labs of the user stays; `hasStateDirectory` looks into it.
+    ...readdirSync(tmpdir())
+      .filter((entry) => !entry.startsWith('ambientmesh-lab-'))
+      .map((entry) => `file ${entry}`),
+  ]);
 }
 
-/** Looks at the machine's own network, firewall, mounts and files. */
-export function machineState(): MachineState {
-  return {
-    namespaces: run('ip', 'netns', 'list'),
-    links: run('ip', '-o', 'link').replaceAll(/ (?:state|mode|group|qlen) \S+/g, ''),
-    addresses: run('ip', '-o', 'addr').replaceAll(/(?:valid|preferred)_lft \S+/g, ''),
-    routes: run('ip', 'route') + run('ip', '-6', 'route').replaceAll(/ expires \S+/g, '') + run('ip', 'rule'),
-    rules: [run('iptables-save'), run('ip6tables-save')]
-      .join('')
-      .replaceAll(/^#.*\n/gm, '')
-      .replaceAll(/\[\d+:\d+\]/g, ''),
-    mounts: readFileSync('/proc/self/mounts', 'utf8'),
-    forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8'),
-    hosts: readFileSync('/etc/hosts', 'utf8'),
-    temporary: readdirSync(tmpdir()).filter((entry) => !entry.startsWith('ambientmesh-lab-')),
-  };
+/** What of a lab has come to the machine, or was taken from it, since `before`. What neighbours do meanwhile does not count. */
+export function traces(before: MachineState): string[] {
+  const now = machineState();
+  const come = [...now].filter((line) => !before.has(line));
+  const gone = [...before].filter((line) => !now.has(line));
+  return [...come, ...gone].filter((line) => MARKS.test(line));
 }
 
 /** Process ids of all processes in the PID namespace of a lab, which `pidNamespaceOf` has named while it was up. */
@@ -60,6 +63,13 @@ export function hasStateDirectory(name: string): boolean {
       (existsSync(join(base, 'ambientmesh-lab', name)) ||
         existsSync(join(base, `ambientmesh-lab-${process.getuid?.()}`, name))),
   );
+}
+
+function linesOf(kind: string, text: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => `${kind} ${line}`);
 }
 
 function run(...[command = '', ...args]: readonly string[]): string {

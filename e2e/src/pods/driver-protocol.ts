@@ -8,7 +8,14 @@ export interface TlsChoice {
 
 /** What the driver in a pod can be asked; `socket` is a number the asker has chosen. */
 export type DriverOperation =
-  | { readonly operation: 'connect'; readonly socket: number; readonly host: string; readonly port: number }
+  | {
+      readonly operation: 'connect';
+      readonly socket: number;
+      readonly host: string;
+      readonly port: number;
+      /** Said at once, before anybody can answer. */
+      readonly say: string;
+    }
   | { readonly operation: 'listen'; readonly port: number; readonly tls?: TlsChoice }
   | { readonly operation: 'unlisten'; readonly port: number }
   /** Text as it is. */

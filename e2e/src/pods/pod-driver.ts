@@ -71,7 +71,7 @@ function answer(message: DriverAnswer<unknown>): void {
 async function perform(request: DriverOperation): Promise<unknown> {
   switch (request.operation) {
     case 'connect':
-      return open(request.socket, request.host, request.port);
+      return open(request);
     case 'listen':
       return listen(request.port, request.tls);
     case 'unlisten':
@@ -102,9 +102,11 @@ function linkOf(socket: number): Link {
   return link;
 }
 
-function open(id: number, host: string, port: number): Promise<Connected> {
+function open(request: Extract<DriverOperation, { operation: 'connect' }>): Promise<Connected> {
+  const { socket: id, host, port, say } = request;
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    if (say !== '') socket.write(say, 'latin1');
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);

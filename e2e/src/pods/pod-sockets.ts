@@ -47,7 +47,9 @@ export class PodSockets implements AsyncDisposable {
     const { stdin, stdout } = this.#process;
     if (stdin === null || stdout === null) throw new Error('no pipes to the driver');
     stdin.on('error', () => undefined);
-    createInterface({ input: stdout }).on('line', (line) => this.#receive(line));
+    const lines = createInterface({ input: stdout });
+    lines.on('line', (line) => this.#receive(line));
+    lines.on('error', () => undefined);
     this.#ended = new Promise((resolve) => {
       this.#process.once('close', () => {
         for (const { reject } of this.#pending.values()) reject(new PodSocketError('DRIVER_ENDED', 'driver has ended'));
@@ -58,11 +60,11 @@ export class PodSockets implements AsyncDisposable {
     this.#process.once('error', () => undefined);
   }
 
-  /** Opens a connection. Throws `PodSocketError`. */
-  async connect(host: string, port: number): Promise<PodConnection> {
+  /** Opens a connection, and says `say` at once. Throws `PodSocketError`. */
+  async connect(host: string, port: number, say = ''): Promise<PodConnection> {
     this.#lastSocket += 1;
     const socket = this.#lastSocket;
-    const { local } = await this.ask<Connected>({ operation: 'connect', socket, host, port });
+    const { local } = await this.ask<Connected>({ operation: 'connect', socket, host, port, say });
     return new PodConnection(this, socket, local);
   }
 
