@@ -1,5 +1,5 @@
 /**
- * Bytes a second through one tunnel over loopback TLS, both ends in this process: our pair beside a node:http2 pair, one
+ * Bytes and CPU seconds through one tunnel over loopback TLS, both ends in this process: our pair beside a node:http2 pair, one
  * and 16 streams. Run with `node --conditions=@ambientmesh/source packages/hbone/bench/tunnel.ts`.
  */
 
@@ -9,11 +9,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { acceptTunnel, ClientConnection, createNodeEngine, ServerConnection, TunnelRelay } from '@ambientmesh/hbone';
 
-const BYTES = 1_500_000_000;
+const BYTES = 1_000_000_000;
 const CHUNK = Buffer.alloc(65_536);
 const ROUNDS = 3;
 const MS_A_S = 1000;
 const BITS = 8;
+const MICROSECONDS = 1e6;
 const HANDSHAKE_TIMEOUT_MS = 5000;
 
 const engine = createNodeEngine();
@@ -145,9 +146,16 @@ async function http2(): Promise<number> {
   });
 }
 
-/** Gbit/s of `streams` connections to `port` together. */
-async function measure(port: number, streams: number): Promise<number> {
+interface Round {
+  readonly gigabits: number;
+  /** CPU seconds a gigabyte, of both ends, client and application together; little disturbed by other load. */
+  readonly cpu: number;
+}
+
+/** `streams` connections to `port` together. */
+async function measure(port: number, streams: number): Promise<Round> {
   const started = performance.now();
+  const cpuBefore = process.cpuUsage();
   await Promise.all(
     Array.from(
       { length: streams },
@@ -169,16 +177,23 @@ async function measure(port: number, streams: number): Promise<number> {
         }),
     ),
   );
-  return (BYTES * BITS) / ((performance.now() - started) / MS_A_S) / 1e9;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const seconds = (performance.now() - started) / MS_A_S;
+  return { gigabits: (BYTES * BITS) / seconds / 1e9, cpu: (user + system) / MICROSECONDS / (BYTES / 1e9) };
 }
 
 const contestants = { direct: sink, ours: await ours(), 'node:http2': await http2() };
 for (const streams of [1, 16]) {
   for (const [name, port] of Object.entries(contestants)) {
-    const rounds: number[] = [];
+    const rounds: Round[] = [];
     for (let round = 0; round < ROUNDS; round++) rounds.push(await measure(port, streams));
-    const median = rounds.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0;
-    process.stdout.write(`${String(streams).padStart(2)} streams  ${name.padEnd(10)} ${median.toFixed(2)} Gbit/s\n`);
+    const median = (values: number[]): string =>
+      (values.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0).toFixed(2);
+    const gigabits = median(rounds.map((round) => round.gigabits));
+    const cpu = median(rounds.map((round) => round.cpu));
+    process.stdout.write(
+      `${String(streams).padStart(2)} streams  ${name.padEnd(10)} ${gigabits} Gbit/s  ${cpu} CPU s/GB\n`,
+    );
   }
 }
 process.exit(0);
