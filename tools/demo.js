@@ -1,11 +1,12 @@
 // `npm run demo`: installs the workspace if it has not been, then starts the lab's demo with the project's own Node.
 // Plain JavaScript without dependencies: it runs before anything is installed, on Node 18 and newer.
 import { spawn } from 'node:child_process';
-import { accessSync, existsSync, constants as fsConstants, statSync } from 'node:fs';
+import { accessSync, constants as fsConstants } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { environment, node, setUp } from './setup.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -38,31 +39,13 @@ async function main() {
   if (process.platform !== 'linux')
     return fail('the demo needs Linux: it is made of network namespaces (use a Linux virtual machine)');
   try {
-    await installWorkspace();
+    await setUp();
     await installTools();
   } catch (error) {
     return interruptedBy === undefined ? fail(error.message) : exitCodeOf(null, interruptedBy);
   }
   if (interruptedBy !== undefined) return exitCodeOf(null, interruptedBy);
   return runDemo(process.argv.slice(2));
-}
-
-/** The lock file of the tree that is installed is written last, so it tells whether the installation was finished. */
-async function installWorkspace() {
-  const installed = modifiedAtMs(join(root, 'node_modules/.package-lock.json'));
-  const wanted = modifiedAtMs(join(root, 'package-lock.json'));
-  if (installed >= wanted && existsSync(ownNode())) return;
-  const npm = process.env.npm_execpath;
-  const [command, ...args] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
-  await runQuietly('installing the workspace and its Node (npm install)', command, [
-    ...args,
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-  ]);
-  if (!existsSync(ownNode()))
-    throw new Error(`npm installed no Node for linux-${process.arch} (the registry lacks node-linux-${process.arch}?)`);
 }
 
 async function installTools() {
@@ -90,11 +73,11 @@ async function installTools() {
 function runDemo(args) {
   const commandLine = join(root, 'apps/lab/src/main.ts');
   return new Promise((resolve) => {
-    current = spawn(ownNode(), ['--conditions=@ambientmesh/source', commandLine, 'demo', ...args], {
+    current = spawn(node, ['--conditions=@ambientmesh/source', commandLine, 'demo', ...args], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-      env: { ...process.env, LAB_LIFELINE_FD: '3' },
+      env: { ...environment, LAB_LIFELINE_FD: '3' },
     });
-    current.on('error', (error) => resolve(fail(`${ownNode()}: ${error.message}`)));
+    current.on('error', (error) => resolve(fail(`${node}: ${error.message}`)));
     current.on('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
   });
 }
@@ -148,10 +131,6 @@ function showProgress(what, startedMs) {
   };
 }
 
-function ownNode() {
-  return join(root, 'node_modules/.bin/node');
-}
-
 function isInstalled(program) {
   return [...(process.env.PATH ?? '').split(delimiter), ...SBIN].some((folder) => {
     try {
@@ -161,10 +140,6 @@ function isInstalled(program) {
       return false;
     }
   });
-}
-
-function modifiedAtMs(path) {
-  return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
 function exitCodeOf(code, signal) {

@@ -21,7 +21,7 @@ const write = (text: string): void => {
   stdout.write(text);
 };
 const colour = wantsColour(stdout.isTTY, (name) => env[name]);
-const out = new Terminal({ write, colour, columns: stdout.isTTY ? stdout.columns : DEFAULT_COLUMNS });
+const out = new Terminal({ write, colour, columns: (stdout.isTTY && stdout.columns) || DEFAULT_COLUMNS });
 const program = buildProgram({ environment: env, out, write, interrupted: interruption.signal }, (code) => {
   process.exitCode = code;
 });

@@ -92,11 +92,12 @@ export async function showCertificates({ client, out, claims }: InsideStep): Pro
   const issued = await client.certificates();
   printTable(
     out,
-    ['SPIFFE ID', 'NODE', 'VALID UNTIL (UTC)'],
+    ['SPIFFE ID', 'NODE', 'VALID UNTIL (UTC)', 'LEFT'],
     issued.map(({ spiffeId, node, notAfter }) => [
       spiffeId,
       node,
-      `${notAfter.slice(0, 16).replace('T', ' ')} (${renderLifetime(Date.parse(notAfter) - Date.now())})`,
+      notAfter.slice(0, 16).replace('T', ' '),
+      renderDuration(Date.parse(notAfter) - Date.now()),
     ]),
   );
   const lacking = withoutCertificate(pods, issued);
@@ -147,7 +148,7 @@ function isMirror(outbound: AccessLogLine, inbound: AccessLogLine): boolean {
   });
 }
 
-function renderLifetime(leftMs: number): string {
-  const minutes = Math.round(leftMs / MINUTE_MS);
-  return minutes >= 120 ? `in ${Math.round(minutes / 60)} h` : `in ${minutes} min`;
+function renderDuration(milliseconds: number): string {
+  const minutes = Math.round(milliseconds / MINUTE_MS);
+  return minutes >= 120 ? `${Math.round(minutes / 60)} h` : `${minutes} min`;
 }

@@ -15,6 +15,8 @@ const MAX_REQUESTS = 24;
 /** Of everything in clear text these would be seen first. */
 const TELLTALES = ['HTTP/1.1', 'GET /ip', 'httpbin', 'curl/'];
 
+const CONTENT_NAMES = { tls: 'TLS', http: 'HTTP, readable', unknown: 'unknown' } as const;
+
 /** What the steps on the wire share. */
 export interface WireStep {
   readonly client: LabClient;
@@ -103,7 +105,7 @@ function printPorts(out: Terminal, summary: WireSummary): void {
       String(port),
       String(frames),
       String(bytes),
-      out.paint(content === 'tls' ? 'green' : 'red', content === 'http' ? 'HTTP, readable' : content),
+      out.paint(content === 'tls' ? 'green' : 'red', CONTENT_NAMES[content]),
     ]),
   );
 }
@@ -117,8 +119,8 @@ function printRecords(out: Terminal, records: readonly TlsRecordHeader[]): void 
   const [first] = records;
   if (first === undefined) return;
   out.line();
-  out.line(`  TLS records: ${[...counts].map(([name, count]) => `${count} ${name.replaceAll('_', ' ')}`).join(', ')}`);
-  out.line(`  the first: type ${first.type}, version ${first.version}, ${first.bytes} bytes`);
+  out.wrapped(`TLS records by type and version: ${[...counts].map(([name, count]) => `${count} ${name}`).join(', ')}`);
+  out.line(`  The first: ${first.type}, version ${first.version}, ${first.bytes} bytes`);
 }
 
 function frameCount(summary: WireSummary): number {
