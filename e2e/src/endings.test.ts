@@ -79,11 +79,12 @@ describe.each([
   });
 });
 
-test('a refused connection: reset for who has sent, both sides log why', async () => {
+test('a refused connection: the client is cut off, both sides log why', async () => {
   const from = (await lab.log('ztunnel@node2')).length;
   await using pod = new PodSockets(lab, 'sleep');
   const connection = await pod.connect(ADDRESS['httpbin-2'], 1, 'x');
-  expect(await connection.readToEnd()).toMatchObject({ bytes: 0, end: 'ECONNRESET' });
+  // Reset if its words had arrived before the refusal.
+  expect(await connection.readToEnd()).toMatchObject({ bytes: 0, end: expect.stringMatching(/^(fin|ECONNRESET)$/) });
   expect(await outcome(connection.local)).toMatchObject({
     level: 'error',
     fields: { error: 'http status: 503 Service Unavailable', bytes_sent: '0' },

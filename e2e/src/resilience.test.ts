@@ -74,7 +74,7 @@ test.each(['node1', 'node2'])(
     // It ends when the last connection has, not at the deadline.
     expect(performance.now() - began).toBeLessThan(DRAIN_DEADLINE_SECONDS * 1_000);
     expect(await ztunnelOf(lab, node)).toMatchObject({ running: false, lastExit: 'exit 0' });
-    expect(await Promise.race([late, 'waiting'])).toMatch(/^(waiting|failed)$/);
+    expect(await Promise.race([late, Promise.resolve('waiting')])).toMatch(/^(waiting|failed)$/);
     await lab.startZtunnel(node);
     await untilEchoed('httpbin-2');
     await late;
