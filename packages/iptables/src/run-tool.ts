@@ -21,6 +21,7 @@ export interface ToolResult {
   /** Exit status; -1 when a signal ended it. */
   readonly status: number;
   readonly stdout: string;
+  /** What it printed there; after that, which signal ended it, if one did. */
   readonly stderr: string;
 }
 
@@ -72,8 +73,9 @@ export function runTool(command: Omit<ToolCommand, 'nsenter'>, inherited?: numbe
       if (command.signal?.aborted !== true)
         reject(new IptablesError('IPTABLES_TOOL_MISSING', `start ${file}: ${cause.message}`, { cause }));
     });
-    child.on('close', (status) => {
-      resolve({ status: status ?? -1, stdout: text(output.stdout), stderr: text(output.stderr) });
+    child.on('close', (status, signal) => {
+      const ended = signal === null ? '' : endedBy(signal, bytes);
+      resolve({ status: status ?? -1, stdout: text(output.stdout), stderr: `${text(output.stderr)}${ended}` });
     });
     stdout?.on('data', collect(output.stdout));
     stderr?.on('data', collect(output.stderr));
@@ -81,6 +83,15 @@ export function runTool(command: Omit<ToolCommand, 'nsenter'>, inherited?: numbe
     stdin?.on('error', () => {});
     stdin?.end(command.input ?? '');
   });
+}
+
+/** Without it, a program that was killed would fail without a word. */
+function endedBy(signal: NodeJS.Signals, outputBytes: number): string {
+  const limit =
+    outputBytes > MAX_OUTPUT_BYTES
+      ? `its output was longer than ${MAX_OUTPUT_BYTES} bytes`
+      : `it may run for ${TOOL_TIMEOUT_MS / 1000} s`;
+  return `ended by ${signal} (${limit})`;
 }
 
 function text(chunks: readonly Buffer[]): string {
