@@ -57,8 +57,14 @@ export function readPortMap(place: YamlPlace): ReadonlyMap<number, number> {
 
 /** One text for each address: IPv6 compressed and in lower case, v4-mapped as IPv4; undefined if it is none. */
 export function canonicalText(text: string): string | undefined {
+  const canonical = canonicalFamilyText(text);
+  return canonical === undefined ? undefined : canonicalIp(canonical);
+}
+
+/** As {@link canonicalText}, but v4-mapped addresses stay IPv6. */
+export function canonicalFamilyText(text: string): string | undefined {
   if (isIP(text) === 0 || text.includes('%')) return undefined;
-  return canonicalIp(isIPv6(text) ? new URL(`http://[${text}]/`).hostname.slice(1, -1) : text);
+  return isIPv6(text) ? new URL(`http://[${text}]/`).hostname.slice(1, -1) : text;
 }
 
 function splitFirst(text: string): [string, string] {

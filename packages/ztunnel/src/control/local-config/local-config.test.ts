@@ -1,3 +1,4 @@
+import { decide } from '@ambientmesh/policy';
 import { expect, test } from 'vitest';
 import { parseLocalConfig } from './local-config.ts';
 
@@ -86,4 +87,17 @@ test('a policy with every kind of text match', () => {
     ],
     sourceIps: [{ address: '10.0.0.0', length: 8 }],
   });
+});
+
+test('policy.md §7.11 f: a v4-mapped range stays a v6 range, which holds no v4 address', () => {
+  const { policies } = parseLocalConfig(
+    'policies:\n- {name: p, namespace: d, scope: Namespace, action: Allow, dryRun: false, rules: [[[{sourceIps: ["::ffff:10.0.0.0/24", "::FFFF:127.0.0.1/128"]}]]]}\n',
+  );
+  expect(policies[0]?.rules[0]?.[0]?.[0]?.sourceIps).toEqual([
+    { address: '::ffff:a00:0', length: 24 },
+    { address: '::ffff:7f00:1', length: 128 },
+  ]);
+  expect(
+    decide(policies, { identity: undefined, sourceIp: '10.0.0.9', destinationIp: '10.0.0.1', destinationPort: 1 }),
+  ).toMatchObject({ allowed: false });
 });

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { AddressRange, Match, Policy, ServiceAccountMatch, StringMatch } from '@ambientmesh/policy';
-import { canonicalText, readPort } from './addresses.ts';
+import { canonicalFamilyText, readPort } from './addresses.ts';
 import type { YamlPlace } from './yaml-place.ts';
 
 const policyKeys = ['name', 'namespace', 'scope', 'action', 'rules', 'dryRun'];
@@ -68,10 +68,11 @@ function readStringMatch(place: YamlPlace): StringMatch {
   }
 }
 
+/** A v4-mapped range stays one of v6: the prefix length counts its 128 bits, and it holds no v4 address (spec policy.md §4.3). */
 function readRange(place: YamlPlace): AddressRange {
   const text = place.text();
   const [, ip, digits] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
-  const address = ip === undefined ? undefined : canonicalText(ip);
+  const address = ip === undefined ? undefined : canonicalFamilyText(ip);
   if (address === undefined || Number(digits) > (isIPv4(address) ? 32 : 128))
     return place.fail(`invalid address range: ${text}`);
   return { address, length: Number(digits) };
