@@ -5,7 +5,21 @@ const ports = { outbound: 15_001, inboundPlaintext: 15_006, inboundHbone: 15_008
 const dnsPort = 15_053;
 const socks5Port = 15_080;
 
-/** What the data threads need of the configuration; number and count of the thread are added at their start. */
+/** The most that Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_KEEPCNT (include/net/tcp.h). */
+const maxKeepAliveSeconds = 32_767;
+const maxKeepAliveCount = 127;
+/** The most of TCP_USER_TIMEOUT, of an HTTP/2 window (RFC 9113 §6.9.1) and of a timer of Node. */
+const maxSigned32 = 0x7fff_ffff;
+/** The window of a new connection (RFC 9113 §6.9.2) only grows. */
+const leastConnectionWindow = 65_535;
+/** Limits of SETTINGS_MAX_FRAME_SIZE (RFC 9113 §6.5.2). */
+const leastMaxFrame = 16_384;
+const mostMaxFrame = 16_777_215;
+
+/**
+ * What the data threads need of the configuration; number and count of the thread are added at their start. Numbers beyond
+ * what the kernel or HTTP/2 takes become the nearest that they do: otherwise each connection would fail for them.
+ */
 export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 'thread' | 'threads'> {
   const { keepAlive, preferredNamespace } = config;
   const idleMs = keepAlive.timeMs + keepAlive.retries * keepAlive.intervalMs;
@@ -21,15 +35,16 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
       ? {
           idleSeconds: wholeSeconds(keepAlive.timeMs),
           intervalSeconds: wholeSeconds(keepAlive.intervalMs),
-          count: Math.max(1, keepAlive.retries),
+          count: within(1, keepAlive.retries, maxKeepAliveCount),
         }
       : false,
-    userTimeoutMs: config.userTimeoutEnabled ? idleMs : undefined,
-    poolMaxStreams: config.poolMaxStreams,
-    poolIdleMs: config.poolIdleMs,
-    streamWindow: config.streamWindow,
-    connectionWindow: config.connectionWindow,
-    maxFrame: config.maxFrame,
+    userTimeoutMs: config.userTimeoutEnabled ? Math.min(idleMs, maxSigned32) : undefined,
+    poolMaxStreams: Math.max(1, config.poolMaxStreams),
+    // Node runs a timer for longer at once.
+    poolIdleMs: Math.min(config.poolIdleMs, maxSigned32),
+    streamWindow: within(1, config.streamWindow, maxSigned32),
+    connectionWindow: within(leastConnectionWindow, config.connectionWindow, maxSigned32),
+    maxFrame: within(leastMaxFrame, config.maxFrame, mostMaxFrame),
     responseBaggage: config.responseBaggage,
     dns: config.dnsProxy ? { port: dnsPort, clusterDomain: config.clusterDomain, preferredNamespace } : undefined,
     socks5Port: config.socks5 ? socks5Port : undefined,
@@ -44,5 +59,9 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
 
 /** The kernel counts keep-alive in seconds, from 1 on. */
 function wholeSeconds(ms: number): number {
-  return Math.max(1, Math.round(ms / 1000));
+  return within(1, Math.round(ms / 1000), maxKeepAliveSeconds);
+}
+
+function within(least: number, value: number, most: number): number {
+  return Math.min(Math.max(least, value), most);
 }

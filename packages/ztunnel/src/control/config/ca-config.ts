@@ -13,9 +13,9 @@ export function parseCaConfig(environment: Environment, system: ConfigSystem, pr
   if (given === '') problems.push('invalid configuration: CA_ADDRESS is empty (set it to the certificate authority)');
   return {
     address: checkedUri(given, problems),
-    rootCert: rootCert(environment.text('CA_ROOT_CA') ?? defaultRootCert, system),
+    rootCert: rootCert(environment, system),
     alternativeHostname: environment.text('ALT_CA_HOSTNAME'),
-    authToken: token(environment.text('AUTH_TOKEN'), system),
+    authToken: token(environment, system),
     headers: parseHeaders(headerPrefix, { environment, system, problems }),
   };
 }
@@ -54,15 +54,32 @@ export function istiodAddress(environment: Environment): string {
     : 'https://istiod.istio-system.svc:15012';
 }
 
-function rootCert(text: string, system: ConfigSystem): SecretSource {
+function rootCert(environment: Environment, system: ConfigSystem): SecretSource {
+  const text = environment.text('CA_ROOT_CA') ?? defaultRootCert;
   if (text === 'SYSTEM') return { kind: 'system' };
   // A certificate that is not there yet may come later: only what looks like PEM is taken as such.
-  if (system.readFile(text) === undefined && text.includes('-----BEGIN')) return { kind: 'literal', text };
+  if (!isThere('CA_ROOT_CA', text, { environment, system }) && text.includes('-----BEGIN'))
+    return { kind: 'literal', text };
   return { kind: 'file', path: text };
 }
 
-function token(text: string | undefined, system: ConfigSystem): CaConfig['authToken'] {
+function token(environment: Environment, system: ConfigSystem): CaConfig['authToken'] {
+  const text = environment.text('AUTH_TOKEN');
   const path = text ?? defaultToken;
-  if (system.readFile(path) !== undefined) return { kind: 'file', path };
+  if (isThere('AUTH_TOKEN', path, { environment, system })) return { kind: 'file', path };
   return text === undefined || text === '' ? undefined : { kind: 'literal', text };
+}
+
+/** Whether there is a file at `path`. One that cannot be read is a problem of the variable; it is a path then, no secret. */
+function isThere(
+  name: string,
+  path: string,
+  from: { readonly environment: Environment; readonly system: ConfigSystem },
+): boolean {
+  try {
+    return from.system.readFile(path) !== undefined;
+  } catch (error) {
+    from.environment.refuse(name, `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return true;
+  }
 }

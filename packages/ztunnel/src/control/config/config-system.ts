@@ -6,7 +6,7 @@ export interface ConfigSystem {
   /** Names of all variables that are set: some are found by their beginning. */
   readonly environmentNames: readonly string[];
   readonly cores: number;
-  /** The text of a file; undefined if there is none. */
+  /** The text of a file; undefined if there is none. Throws what the system says of one that cannot be read. */
   readFile(path: string): string | undefined;
 }
 

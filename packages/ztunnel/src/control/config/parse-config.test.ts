@@ -1,5 +1,7 @@
+import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import type { ZtunnelConfig } from './config.ts';
+import { machineSystem } from './config-system.ts';
 import { describeConfig } from './describe-config.ts';
 import { parseConfig } from './parse-config.ts';
 import { renderYaml } from './render-yaml.ts';
@@ -214,4 +216,23 @@ localNode: n1
         type: udp
       bind_addr: null
 `);
+});
+
+test.each([{ CONNECTION_TERMINATION_DEADLINE: '30d' }, { TERMINATION_GRACE_PERIOD_SECONDS: '4294967295' }])(
+  'a drain deadline beyond the longest timer is not cut at once: %j',
+  (variables) => {
+    const { drainDeadlineMs } = parse(variables);
+    expect(drainDeadlineMs).toBeGreaterThan(20 * 86_400_000);
+    // Waits a little longer than the deadline must fit as well.
+    expect(drainDeadlineMs + 60_000).toBeLessThanOrEqual(0x7fff_ffff);
+  },
+);
+
+test.each(['CA_ROOT_CA', 'AUTH_TOKEN'])('%s that cannot be read is told with its name and path', (name) => {
+  const all = new Map(Object.entries({ ...base, [name]: tmpdir() }));
+  const read = (): unknown => parseConfig((each) => all.get(each), machineSystem([...all.keys()]));
+  expect(read).toThrow(
+    expect.objectContaining({ code: 'ZTUNNEL_CONFIG_INVALID', message: expect.stringContaining(`${name}=`) }),
+  );
+  expect(read).toThrow(/EISDIR/);
 });

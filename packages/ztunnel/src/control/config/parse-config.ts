@@ -25,6 +25,8 @@ const defaultConnectionWindow = 16_777_216;
 const defaultMaxFrame = 1_048_576;
 const defaultSecretTtlMs = 86_400_000;
 const defaultDrainMs = 5000;
+/** Node runs a timer of more than 2^31-1 ms at once; an hour of it is left for those who wait a little longer. */
+const maxDrainMs = 0x7fff_ffff - 3_600_000;
 const defaultInpodUds = '/var/run/ztunnel/ztunnel.sock';
 
 /**
@@ -49,7 +51,7 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     localXds: parseLocalXds(environment, problems),
     ...parseSockets(environment),
     ...parseTunnels(environment),
-    drainDeadlineMs: parseDrainDeadline(environment),
+    drainDeadlineMs: Math.min(parseDrainDeadline(environment), maxDrainMs),
     threads: parseWorkerThreads(environment, { cores: system.cores, concurrency: mesh.concurrency }),
     engine: parseEngine(environment, unsupported),
     dnsProxy,

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { parseConfig } from './config/parse-config.ts';
+import { dataPlaneConfig } from './data-plane-config.ts';
+
+function derive(variables: Readonly<Record<string, string>>) {
+  const all = new Map(Object.entries({ XDS_ADDRESS: '', CA_ADDRESS: 'https://ca:15012', ...variables }));
+  const system = { environmentNames: [...all.keys()], cores: 2, readFile: () => undefined };
+  return dataPlaneConfig(parseConfig((name) => all.get(name), system));
+}
+
+test('tcp(7): keep-alive stays within what the kernel takes, or every connection would fail', () => {
+  const { keepAlive, userTimeoutMs } = derive({
+    KEEPALIVE_TIME: '24h',
+    KEEPALIVE_INTERVAL: '0',
+    KEEPALIVE_RETRIES: '1000',
+    USER_TIMEOUT_ENABLED: 'true',
+  });
+  expect(keepAlive).toEqual({ idleSeconds: 32_767, intervalSeconds: 1, count: 127 });
+  expect(userTimeoutMs).toBe(86_400_000);
+  expect(derive({ KEEPALIVE_TIME: '100d', USER_TIMEOUT_ENABLED: 'true' }).userTimeoutMs).toBe(0x7fff_ffff);
+});
+
+// RFC 9113 §6.5.2, §6.9.1. The codec refuses other values, at the first connection and with an exception.
+test.each([
+  { variables: { HTTP2_FRAME_SIZE: '1' }, tunnels: { maxFrame: 16_384 } },
+  { variables: { HTTP2_FRAME_SIZE: '4294967295' }, tunnels: { maxFrame: 16_777_215 } },
+  { variables: { HTTP2_STREAM_WINDOW_SIZE: '4294967295' }, tunnels: { streamWindow: 0x7fff_ffff } },
+  { variables: { HTTP2_CONNECTION_WINDOW_SIZE: '1' }, tunnels: { connectionWindow: 65_535 } },
+  { variables: { POOL_MAX_STREAMS_PER_CONNECTION: '0' }, tunnels: { poolMaxStreams: 1 } },
+])('$variables is kept within HTTP/2: $tunnels', ({ variables, tunnels }) => {
+  expect(derive(variables)).toMatchObject(tunnels);
+});
+
+test('a time beyond the longest timer (24 days) is that timer, not none', () => {
+  expect(derive({ POOL_UNUSED_RELEASE_TIMEOUT: '30d' }).poolIdleMs).toBeLessThanOrEqual(0x7fff_ffff);
+});
