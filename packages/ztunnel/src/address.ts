@@ -21,5 +21,10 @@ export function parseAuthority(text: string): { host: string; port: number; isAd
 
 /** IPv6 in its shortest lower-case form, as sockets print it, so that equal addresses are equal texts. */
 export function canonicalAddress(ip: string): string {
-  return ip.includes(':') ? new URL(`http://[${ip}]`).hostname.slice(1, -1) : ip;
+  if (!ip.includes(':')) return ip;
+  const short = new URL(`http://[${ip}]`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
+  if (mapped?.[1] === undefined || mapped[2] === undefined) return short;
+  const [high, low] = [Number.parseInt(mapped[1], 16), Number.parseInt(mapped[2], 16)];
+  return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
