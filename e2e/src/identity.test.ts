@@ -79,9 +79,13 @@ test.each([
   { pod: 'denied', error: /signing gRPC error \(.*\): not for you/ },
 ])('a certificate that the authority gets wrong ($pod) is told and not used', async ({ pod, error }) => {
   const from = (await lab.log('ztunnel@node1')).length;
-  expect(await get(pod, 'httpbin-2')).not.toBe(0);
   const ofPod = (text: string): boolean => text.includes(`src.workload="${pod}"`);
-  expect(await lab.waitForLog('ztunnel@node1', ofPod, { from, timeoutMs: 10_000 })).toMatch(error);
+  // Until the next attempt ztunnel tells the failure of the last, when there was no authority.
+  const told = async (): Promise<string | undefined> => {
+    expect(await get(pod, 'httpbin-2')).not.toBe(0);
+    return (await lab.log('ztunnel@node1')).slice(from).find((line) => ofPod(line) && error.test(line));
+  };
+  expect(await lab.waitFor(told, { what: 'the reason', timeoutMs: 15_000 })).toContain('connection complete');
 });
 
 test('an identity of the mesh gets in, and out again', async () => {
@@ -101,7 +105,7 @@ const NOT_CONNECTED: readonly {
   {
     title: 'a certificate of another authority',
     tls: async () => ({ ...(await (await TestAuthority.create()).issue({ uris: [CLIENT] })), ca: authority.rootPem }),
-    log: /tls handshake error: .*UnknownIssuer/,
+    log: /tls handshake error: .*(UnknownIssuer|BadSignature)/,
   },
   {
     title: 'an expired certificate',
@@ -224,19 +228,19 @@ test.each([
   {
     title: 'of another identity',
     spec: () => ({ uris: [spiffeOf('somebody-else')] }),
-    log: 'identity verification error',
+    log: /identity verification error/,
   },
-  { title: 'that has expired', spec: () => ({ uris: [spiffeOf('honest')], ...expired() }), log: 'Expired' },
-  { title: 'without an identity', spec: () => ({ dnsNames: ['honest.example'] }), log: 'identity verification error' },
+  { title: 'that has expired', spec: () => ({ uris: [spiffeOf('honest')], ...expired() }), log: /expired/i },
+  { title: 'without an identity', spec: () => ({ dnsNames: ['honest.example'] }), log: /identity verification error/ },
 ])('a server with a certificate $title is not talked to', async ({ spec, log }) => {
   const from = (await lab.log('ztunnel@node1')).length;
   await using impostor = new PodSockets(lab, 'impostor');
   await impostor.listen(HBONE, await authority.issue(spec()));
   await using pod = new PodSockets(lab, 'sleep');
   const connection = await pod.connect(IMPOSTOR.address, PORT.http, 'secret');
-  expect(await connection.readToEnd()).toMatchObject({ bytes: 0, end: 'ECONNRESET' });
+  expect(await connection.readToEnd()).toMatchObject({ bytes: 0, end: expect.stringMatching(/^(fin|ECONNRESET)$/) });
   const ofConnection = (text: string): boolean => text.includes(`src.addr=${connection.local}`);
-  expect(await lab.waitForLog('ztunnel@node1', ofConnection, { from })).toContain(log);
+  expect(await lab.waitForLog('ztunnel@node1', ofConnection, { from })).toMatch(log);
 });
 
 test('after all that the mesh serves as before, with the same processes', async () => {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { LabClient } from '@ambientmesh/lab';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { testBasicTraffic } from './basic-traffic.ts';
 import { startTestLab } from './lab/start-test-lab.ts';
 
@@ -29,5 +29,17 @@ describe.skipIf(reference === undefined).each(['node1', 'node2'])(
     afterAll(() => lab?.close());
 
     testBasicTraffic(() => lab);
+
+    test('the two are different programs', async () => {
+      const [one, other] = await Promise.all([
+        lab.waitForLog('ztunnel@node1', isVersion),
+        lab.waitForLog('ztunnel@node2', isVersion),
+      ]);
+      expect(one.slice(one.indexOf('version:'))).not.toBe(other.slice(other.indexOf('version:')));
+    });
   },
 );
+
+function isVersion(line: string): boolean {
+  return line.includes('version.BuildInfo{');
+}
