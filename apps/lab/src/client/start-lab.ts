@@ -13,6 +13,7 @@ import {
 import {
   claimLab,
   controlSocketPath,
+  isInitAlive,
   type LabBase,
   labDirectory,
   mountNamespaceOf,
@@ -153,7 +154,7 @@ export async function attachLab(name: string = DEFAULT_LAB_NAME, environment: En
   const base = baseOf(environment);
   const record = readRecord(base, name);
   const initPid = record?.initPid;
-  if (initPid === undefined || mountNamespaceOf(initPid) !== record?.mountNamespace) {
+  if (record === undefined || initPid === undefined || !isInitAlive(initPid, record)) {
     // What a dead lab left; one that is being started has no process 1 yet but its starter lives.
     if (record === undefined || startTimeOf(record.starterPid) !== record.starterStart) removeLab(base, name);
     throw new LabError('LAB_NOT_RUNNING', `lab ${name}: is not running (start it with \`lab up --keep\`)`);

@@ -115,6 +115,13 @@ describe('claiming a name', () => {
     expect(await isLabAlive(base, 'mute')).toBe(false);
   });
 
+  test('is not refused for a dead process 1 whose namespace was never written', async () => {
+    await claimLab(base, 'older');
+    const dead = await deadProcess();
+    writeRecord(base, { name: 'older', ...dead, initPid: dead.starterPid });
+    expect(await isLabAlive(base, 'older')).toBe(false);
+  });
+
   test('clears what a dead lab left', async () => {
     await claimLab(base, 'dead');
     writeRecord(base, { name: 'dead', ...(await deadProcess()) });

@@ -134,8 +134,15 @@ export async function isLabAlive(base: LabBase, name: string): Promise<boolean> 
   if (await answers(controlSocketPath(base, name))) return true;
   const record = readRecord(base, name);
   if (record === undefined) return false;
-  if (record.initPid !== undefined) return mountNamespaceOf(record.initPid) === record.mountNamespace;
+  if (record.initPid !== undefined) return isInitAlive(record.initPid, record);
   return startTimeOf(record.starterPid) === record.starterStart;
+}
+
+/** Whether process `initPid` is still process 1 of the lab of `record`: a number used again is another process. */
+export function isInitAlive(initPid: number, record: LabRecord): boolean {
+  const mountNamespace = mountNamespaceOf(initPid);
+  // A record of another version may lack the namespace: a process that has ended is not one that lacks it too.
+  return mountNamespace !== undefined && mountNamespace === record.mountNamespace;
 }
 
 /** Writes `lab.json`. */
