@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Namespace, SeqpacketConnection } from '@ambientmesh/netns';
+import { closeDescriptor, type Namespace, type ReceivedPacket, type SeqpacketConnection } from '@ambientmesh/netns';
 import { ZdsError } from './errors.ts';
 import { decodeAck, decodeHello, encodeRequest, MAX_PACKET_BYTES, type ZdsRequest } from './messages.ts';
 
@@ -27,7 +27,7 @@ export class AgentConnection {
   async readHello(): Promise<number> {
     const deadline = AbortSignal.timeout(this.#deadlineMs);
     try {
-      const packet = await this.#connection.receive({ signal: deadline, maxBytes: MAX_PACKET_BYTES });
+      const packet = await this.#receive(deadline);
       if (packet === undefined)
         throw new ZdsError('ZDS_CONNECTION_LOST', 'ztunnel closed the connection before its hello');
       return decodeHello(packet.bytes);
@@ -115,10 +115,19 @@ export class AgentConnection {
     waiting.reject(new ZdsError('ZDS_TIMEOUT', `no answer to ${request.type} within ${this.#deadlineMs} ms`));
   }
 
+  /** The next packet. ztunnel has no descriptors to send: those that come would pile up in this process. */
+  async #receive(signal?: AbortSignal): Promise<ReceivedPacket | undefined> {
+    const options = signal === undefined ? {} : { signal };
+    const packet = await this.#connection.receive({ ...options, maxBytes: MAX_PACKET_BYTES });
+    if (packet === undefined || packet.fds.length === 0) return packet;
+    for (const each of packet.fds) closeDescriptor(each);
+    throw new ZdsError('ZDS_MALFORMED', `ztunnel sent ${packet.fds.length} descriptors (is it a ztunnel?)`);
+  }
+
   /** Returns why the connection is over, if it is. */
   async #readAnswer(): Promise<ZdsError | undefined> {
     try {
-      const packet = await this.#connection.receive({ maxBytes: MAX_PACKET_BYTES });
+      const packet = await this.#receive();
       if (packet === undefined) return new ZdsError('ZDS_CONNECTION_LOST', 'ztunnel closed the connection');
       if (packet.truncated) return new ZdsError('ZDS_MALFORMED', 'truncated message');
       const waiting = this.#waiting;

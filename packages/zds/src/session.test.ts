@@ -460,7 +460,7 @@ test('§8: connecting backs off from 20 ms, and starts afresh', async () => {
   while ((await tunnel.clock.tick()) !== 20) expect(tunnel.client.ready).toBe(false);
   expect(tunnel.lines).toContainEqual(
     expect.stringMatching(
-      /^warn inpod::workloadmanager failed to connect to the node agent, retrying .* path=".*" error="connect .*ENOENT/,
+      /^warn inpod::workloadmanager failed to connect to the node agent, retrying: .* path=".*" error="connect .*ENOENT/,
     ),
   );
 });
@@ -610,6 +610,25 @@ test('§7: a ztunnel without hello, or that talks out of turn, is dropped; one t
   // The snapshot is never answered: the agent gives up on this connection.
   expect(await stuck.receive()).toBeUndefined();
   for (const each of [silent, chatty, stuck]) each.close();
+});
+
+test('a ztunnel that sends descriptors is dropped, and they are closed', async () => {
+  const path = freshPath();
+  await using agent = agentWith(path, []);
+  using netns = netnsA();
+  const before = openDescriptors();
+  const early = await connectSeqpacket(path);
+  await early.send(Buffer.from('0801', 'hex'), [netns.fd]);
+  expect(await early.receive()).toBeUndefined();
+  early.close();
+  const late = await connectSeqpacket(path);
+  await late.send(Buffer.from('0801', 'hex'));
+  await late.receive();
+  const disconnected = agent.until('disconnect');
+  await late.send(Buffer.from('0a00', 'hex'), [netns.fd, netns.fd]);
+  await disconnected;
+  late.close();
+  expect(openDescriptors()).toBe(before);
 });
 
 test('§13.11: ztunnel finds the agent that was started again', async () => {
