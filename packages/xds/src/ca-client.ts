@@ -124,8 +124,7 @@ export class CaClient implements AsyncDisposable {
     // Replaced meanwhile, by new roots or by the failure of another call.
     if (outcome === 'closed') return this.#connectAndCall(request, metadata, signal);
     try {
-      if (outcome === 'late')
-        throw unreachable(`no connection to ${this.#target.address} within ${connectTimeoutMs} ms`);
+      if (outcome === 'late') throw unreachable(`no connection within ${connectTimeoutMs} ms`);
       return await this.#call(client, request, metadata, signal);
     } catch (error) {
       throw this.#connectError(client, error);
@@ -138,7 +137,7 @@ export class CaClient implements AsyncDisposable {
     if (!(error instanceof XdsError) || error.grpcStatus !== 'UNAVAILABLE') return error;
     if (this.#client === client && !this.#closed) this.#client = createSecureClient(this.#target);
     client.close();
-    const cause = new Error(error.grpcMessage);
+    const cause = new Error(`${this.#target.address}: ${(error.grpcMessage ?? '').replace(/ Resolution note: $/, '')}`);
     return new XdsError('XDS_CONNECT_FAILED', CONNECT_FAILED_MESSAGE, { cause });
   }
 
