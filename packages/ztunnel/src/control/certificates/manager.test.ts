@@ -1,3 +1,4 @@
+import { XdsError } from '@ambientmesh/xds';
 import { expect, test } from 'vitest';
 import type { LogField } from '../../log/line.ts';
 import { type Logger, silentLogger } from '../../log/logger.ts';
@@ -47,7 +48,8 @@ interface Request {
   readonly signal: AbortSignal;
   /** Answers with a certificate that lives from `fromMs` to `toMs`, relative to now. */
   issue(fromMs: number, toMs: number): void;
-  refuse(message: string): void;
+  /** `cause`: of a connection that could not be made. */
+  refuse(message: string, cause?: Error): void;
 }
 
 function world(random = () => 0.5) {
@@ -56,9 +58,13 @@ function world(random = () => 0.5) {
   const open: Request[] = [];
   const published: CertificateMessage[] = [];
   const warnings: string[] = [];
+  const fields: (readonly LogField[])[] = [];
   const logger: Logger = {
     ...silentLogger,
-    warn: (_: readonly LogField[], message) => warnings.push(message),
+    warn: (of: readonly LogField[], message) => {
+      fields.push(of);
+      warnings.push(message);
+    },
     error: (_: readonly LogField[], message) => warnings.push(message),
   };
   const manager = new CertificateManager({
@@ -80,7 +86,8 @@ function world(random = () => 0.5) {
                 notBeforeEpochMs: clock.now() + fromMs,
                 notAfterEpochMs: clock.now() + toMs,
               }),
-            refuse: (message) => reject(new Error(message)),
+            refuse: (message, cause) =>
+              reject(cause === undefined ? new Error(message) : new XdsError('XDS_CONNECT_FAILED', message, { cause })),
           };
           requests.push(request);
           open.push(request);
@@ -94,7 +101,7 @@ function world(random = () => 0.5) {
     if (request === undefined) throw new Error('no request is open');
     return request;
   };
-  return { clock, requests, open, published, warnings, manager, logger, next };
+  return { clock, requests, open, published, warnings, fields, manager, logger, next };
 }
 
 const a = 'spiffe://td/ns/n/sa/a';
@@ -300,4 +307,35 @@ test('prefetch: the queue is bounded', async () => {
   expect(warnings).toHaveLength(300 - 257);
   expect(warnings[0]).toContain('the queue is full');
   manager.close();
+});
+
+test('a certificate that is over when it comes is a failure that says so; the valid one held stays', async () => {
+  const { clock, published, warnings, manager, next } = world();
+  const asked = manager.fetch(a, 'warmup');
+  (await next()).issue(-2 * hour, -hour);
+  await expect(asked).rejects.toThrow(/has expired at 1969-.*clock/);
+  expect(published.map(({ type }) => type)).toEqual(['certificate-unavailable']);
+  expect(warnings[0]).toContain('no valid existing certificate');
+  await clock.advance(1000);
+  (await next()).issue(0, 2 * hour);
+  await clock.advance(hour);
+  (await next()).issue(-2 * hour, -hour);
+  await settled();
+  expect(published.map(({ type }) => type)).toEqual(['certificate-unavailable', 'certificate']);
+  expect(warnings.at(-1)).toContain('existing certificate is still valid');
+});
+
+test('an authority that cannot be reached: the text of the reference, and why it is so as a field', async () => {
+  const { fields, manager, next } = world();
+  manager.want(a);
+  const cause = new Error('https://ca:15012: connect ECONNREFUSED 10.0.0.1:15012');
+  (await next()).refuse('signing gRPC error (Unknown error): client error (Connect)', cause);
+  await settled();
+  expect(fields[0]).toEqual([
+    ['id', { bare: a }],
+    [
+      'cause',
+      'https://ca:15012: connect ECONNREFUSED 10.0.0.1:15012 (is it up, and are CA_ADDRESS and CA_ROOT_CA right?)',
+    ],
+  ]);
 });

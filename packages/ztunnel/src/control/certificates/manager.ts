@@ -1,6 +1,7 @@
 import type { ToDataThread } from '../../data-plane/protocol.ts';
-import { bare } from '../../log/line.ts';
+import { bare, type LogField } from '../../log/line.ts';
 import type { Logger } from '../../log/logger.ts';
+import { ZtunnelError } from '../errors.ts';
 import { backOffMs } from './back-off.ts';
 import type { CertificateSource, Clock, FetchedCertificate } from './certificate-source.ts';
 
@@ -197,6 +198,13 @@ export class CertificateManager {
     if (this.#entries.get(entry.identity) !== entry) return;
     const now = this.#options.clock.now();
     const { notBeforeEpochMs, notAfterEpochMs } = certificate;
+    if (notAfterEpochMs <= now) {
+      // No peer would take it, and each handshake would tell less than this does.
+      const end = new Date(notAfterEpochMs).toISOString();
+      const problem = `the certificate has expired at ${end} (is a clock wrong, here or at the certificate authority?)`;
+      this.#failed(entry, new ZtunnelError('ZTUNNEL_CERTIFICATE', problem));
+      return;
+    }
     entry.certificate = certificate;
     entry.error = undefined;
     entry.priority = 'background';
@@ -221,7 +229,7 @@ export class CertificateManager {
     entry.dueAtMs = held === undefined ? now + wait : Math.min(now + wait, held.notAfterEpochMs);
     const seconds = `${(entry.dueAtMs - now) / 1000}s`;
     this.#options.logger.warn(
-      [['id', bare(entry.identity)]],
+      [['id', bare(entry.identity)], ...causeOf(error)],
       held === undefined
         ? `certificate fetch failed (${error.message}) and no valid existing certificate; will retry in ${seconds} (backoff capped at 150s)`
         : `certificate fetch failed (${error.message}), existing certificate is still valid; will retry in ${seconds} (backoff capped at 150s)`,
@@ -247,6 +255,12 @@ export class CertificateManager {
   #publishError(entry: Entry, error: Error): void {
     this.#options.publish({ type: 'certificate-unavailable', identity: entry.identity, message: error.message });
   }
+}
+
+/** The text of a failed connection is that of the reference, which says neither where nor why. */
+function causeOf(error: Error): LogField[] {
+  if (!('code' in error) || error.code !== 'XDS_CONNECT_FAILED' || !(error.cause instanceof Error)) return [];
+  return [['cause', `${error.cause.message} (is it up, and are CA_ADDRESS and CA_ROOT_CA right?)`]];
 }
 
 function settle(entry: Entry, error?: Error): void {
