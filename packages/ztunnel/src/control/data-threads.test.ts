@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { defaultFilter, LogRoot } from '../log/logger.ts';
@@ -41,7 +41,10 @@ const failing: Behaviour = (message) =>
   message.type === 'pod-start' ? { type: 'pod-failed', uid: message.uid, message: 'taken' } : healthy(message);
 
 function gather(...behaviours: Behaviour[]) {
-  const fakes = behaviours.map((behaviour) => new FakeThread(behaviour));
+  return threadsOf(behaviours.map((behaviour) => new FakeThread(behaviour)));
+}
+
+function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
   const lines: string[] = [];
   const sink = {
     write: (text: string) => lines.push(text.split('\t').slice(1).join('|')),
@@ -49,12 +52,14 @@ function gather(...behaviours: Behaviour[]) {
   };
   const log = new LogRoot({ format: 'plain', filter: defaultFilter(), sink });
   const pods: PodProxies = new PodProxies({ threads: () => threads, log, ipv6: true });
-  const threads: DataThreads = new DataThreads(fakes, {
+  const events = {
     certificateWanted: () => undefined,
     log: () => undefined,
     report: () => undefined,
-    componentDrained: (message) => pods.componentDrained(message),
-  });
+    componentDrained: (message: Extract<FromDataThread, { type: 'component-drained' }>) =>
+      pods.componentDrained(message),
+  };
+  const threads: DataThreads = new DataThreads(fakes, events, podAnswerMs);
   return { fakes, threads, pods, lines };
 }
 
@@ -106,4 +111,29 @@ test.each([
   { args: ['--help'], expected: { kind: 'print', error: 'unknown command: --help\n', exitCode: 1 } },
 ])('§1: command line $args', ({ args, expected }) => {
   expect(parseCommandLine(args, 'unknown')).toMatchObject(expected);
+});
+
+/** Answers nothing until told; then in order, as a thread that was stuck. */
+function stuck() {
+  const fake = new FakeThread(() => undefined);
+  const resume = (startFails: readonly boolean[]): void => {
+    const fails = [...startFails];
+    for (const message of fake.posted.splice(0)) {
+      const answer = (message.type === 'pod-start' && fails.shift() === true ? failing : healthy)(message);
+      if (answer !== undefined) fake.onMessage(answer);
+    }
+  };
+  return { fake, resume };
+}
+
+test('late answers to a start that was given up are not taken for those of the next one', async () => {
+  const { fake, resume } = stuck();
+  const { threads } = threadsOf([fake], 10);
+  await expect(threads.startPod('u', info, 7)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED' });
+  expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
+  const second = threads.startPod('u', info, 8).catch((error: unknown) => error);
+  resume([false, true]);
+  await vi.waitFor(() => expect(fake.posted.map(({ type }) => type)).toEqual(['pod-stop']));
+  resume([]);
+  expect(await second).toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
 });

@@ -3,7 +3,7 @@ import type { DataThread } from '../data-plane/thread.ts';
 import { ZtunnelError } from './errors.ts';
 
 /** The agent waits 5 s for its answer; a thread that has not answered by then is stuck. */
-const podAnswerMs = 4000;
+const defaultPodAnswerMs = 4000;
 /** Room for the answer of a thread after the drain's deadline. */
 const drainGraceMs = 2000;
 
@@ -43,6 +43,16 @@ class Answers {
     this.#timer = setTimeout(() => this.#settle(false), limitMs);
   }
 
+  /** Whether all have answered, in time or not. */
+  get complete(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** Whether an answer of this thread is still to come, in time or not. */
+  owes(thread: number): boolean {
+    return this.#waiting.has(thread);
+  }
+
   answered(thread: number): void {
     this.#waiting.delete(thread);
     if (this.#waiting.size > 0) return;
@@ -51,16 +61,26 @@ class Answers {
   }
 }
 
+/** A start or a stop of a pod that was posted to every thread. */
+interface PodRequest {
+  readonly kind: 'start' | 'stop';
+  readonly answers: Answers;
+  /** Words of the first thread that could not start it. */
+  failure: string | undefined;
+  transparent: boolean;
+}
+
 /** Puts the control thread's requests to all data threads and gathers their answers. */
 export class DataThreads {
   readonly #threads: readonly DataThread[];
   readonly #events: DataThreadEvents;
   readonly #reports = new Map<number, Answers>();
-  readonly #starting = new Map<
-    string,
-    { readonly answers: Answers; failure: string | undefined; transparent: boolean }
-  >();
-  readonly #stopping = new Map<string, Answers>();
+  readonly #podAnswerMs: number;
+  /**
+   * By uid, in the order posted, until every thread has answered: a thread answers in that order too, however late, so the
+   * oldest request that it owes is the one that it answers.
+   */
+  readonly #podRequests = new Map<string, PodRequest[]>();
   readonly #listings = new Map<
     number,
     { readonly answers: Answers; readonly pods: Map<string, CollectedConnections> }
@@ -69,8 +89,10 @@ export class DataThreads {
   #cut = 0;
   #nextId = 0;
 
-  constructor(threads: readonly DataThread[], events: DataThreadEvents) {
+  /** `podAnswerMs`: how long a thread may take to start or stop a pod. */
+  constructor(threads: readonly DataThread[], events: DataThreadEvents, podAnswerMs = defaultPodAnswerMs) {
     this.#threads = threads;
+    this.#podAnswerMs = podAnswerMs;
     this.#events = events;
     for (const [index, thread] of threads.entries()) thread.onMessage = (message) => this.#take(index, message);
   }
@@ -114,31 +136,24 @@ export class DataThreads {
    * ZtunnelError (ZTUNNEL_POD_FAILED) whose message is that of the first failure.
    */
   async startPod(uid: string, info: PodInfo, netns: number): Promise<{ readonly transparent: boolean }> {
-    const state = {
-      answers: new Answers(this.#threads.length, podAnswerMs),
-      failure: undefined as string | undefined,
-      transparent: true,
-    };
-    this.#starting.set(uid, state);
+    const request = this.#expectPod(uid, 'start');
     this.broadcast({ type: 'pod-start', uid, info, netns });
-    const complete = await state.answers.done;
-    this.#starting.delete(uid);
-    if (complete && state.failure === undefined) return { transparent: state.transparent };
-    await this.stopPod(uid);
+    const complete = await request.answers.done;
+    if (complete && request.failure === undefined) return { transparent: request.transparent };
+    const stopped = this.stopPod(uid);
+    // A thread that is stuck stops the pod as soon as it has started it; the agent does not wait that long.
+    if (complete) await stopped;
     throw new ZtunnelError(
       'ZTUNNEL_POD_FAILED',
-      state.failure ?? `no answer from a data thread within ${podAnswerMs} ms`,
+      request.failure ?? `no answer from a data thread within ${this.#podAnswerMs} ms`,
     );
   }
 
   /** Ends a pod's proxy on every thread; false if one did not answer in time. */
   async stopPod(uid: string): Promise<boolean> {
-    const answers = new Answers(this.#threads.length, podAnswerMs);
-    this.#stopping.set(uid, answers);
+    const { answers } = this.#expectPod(uid, 'stop');
     this.broadcast({ type: 'pod-stop', uid });
-    const complete = await answers.done;
-    if (this.#stopping.get(uid) === answers) this.#stopping.delete(uid);
-    return complete;
+    return answers.done;
   }
 
   /** Ends all proxies, running connections at the deadline. Resolves with the number of those that were cut. */
@@ -160,7 +175,7 @@ export class DataThreads {
       case 'pod-failed':
         return this.#takeStart(thread, message);
       case 'pod-stopped':
-        return this.#stopping.get(message.uid)?.answered(thread);
+        return this.#podAnswered(thread, message.uid, this.#owed(thread, message.uid, 'stop'));
       case 'drained':
         this.#cut += message.cut;
         return this.#draining?.answered(thread);
@@ -191,10 +206,31 @@ export class DataThreads {
   }
 
   #takeStart(thread: number, message: StartAnswer): void {
-    const state = this.#starting.get(message.uid);
-    if (state === undefined) return;
-    if (message.type === 'pod-failed') state.failure ??= message.message;
-    else state.transparent &&= message.transparent;
-    state.answers.answered(thread);
+    const request = this.#owed(thread, message.uid, 'start');
+    if (request === undefined) return;
+    if (message.type === 'pod-failed') request.failure ??= message.message;
+    else request.transparent &&= message.transparent;
+    this.#podAnswered(thread, message.uid, request);
+  }
+
+  #expectPod(uid: string, kind: PodRequest['kind']): PodRequest {
+    const answers = new Answers(this.#threads.length, this.#podAnswerMs);
+    const request: PodRequest = { kind, answers, failure: undefined, transparent: true };
+    const requests = this.#podRequests.get(uid);
+    if (requests === undefined) this.#podRequests.set(uid, [request]);
+    else requests.push(request);
+    return request;
+  }
+
+  #owed(thread: number, uid: string, kind: PodRequest['kind']): PodRequest | undefined {
+    return this.#podRequests.get(uid)?.find((request) => request.kind === kind && request.answers.owes(thread));
+  }
+
+  #podAnswered(thread: number, uid: string, request: PodRequest | undefined): void {
+    if (request === undefined) return;
+    request.answers.answered(thread);
+    const left = this.#podRequests.get(uid)?.filter(({ answers }) => !answers.complete) ?? [];
+    if (left.length > 0) this.#podRequests.set(uid, left);
+    else this.#podRequests.delete(uid);
   }
 }
