@@ -56,3 +56,24 @@ test('families without samples are left out, label values are escaped', async ()
   );
   expect(text).toMatch(/workload_manager_proxies_stopped_total 0\n# EOF\n$/);
 });
+
+test('label sets that peers make up are bounded: the rest is counted together, nothing is lost', () => {
+  const metrics = new TcpMetrics();
+  for (let n = 0; n < 25_000; n++)
+    metrics.add(0, [{ ...delta, labels: [...source, ['source_workload', `w${n}`]], opened: 1 }], {
+      source: 0,
+      destination: 0,
+    });
+  const [opened] = metrics.families();
+  const samples = [...(opened?.samples ?? [])];
+  expect(samples.length).toBeLessThanOrEqual(20_001);
+  expect(samples.reduce((sum, { value }) => sum + value, 0)).toBe(25_000);
+  expect(samples.at(-1)).toMatchObject({
+    labels: [
+      ['reporter', 'source'],
+      ['response_flags', '-'],
+      ['source_workload', 'unknown'],
+    ],
+    value: 5000,
+  });
+});

@@ -3,6 +3,14 @@ import { type Labels, type MetricFamily, renderLabels } from './open-metrics.ts'
 
 type CounterName = 'opened' | 'closed' | 'receivedBytes' | 'sentBytes' | 'failed';
 
+/**
+ * Label sets held, about 3 kB each. A node of 100 pods with 200 peers each stays below; but any workload of the mesh may
+ * call itself what it likes in its baggage.
+ */
+const maxLabelSets = 20_000;
+/** Labels that keep their value where all other peers' connections are counted together; their values are few. */
+const boundedLabels = new Set(['reporter', 'request_protocol', 'response_flags', 'connection_security_policy']);
+
 /** The families in the order of the reference. */
 const families: readonly { readonly counter: CounterName; readonly name: string; readonly help: string }[] = [
   {
@@ -35,6 +43,7 @@ const families: readonly { readonly counter: CounterName; readonly name: string;
 /** The TCP metrics of all data threads together, for the life of the process. */
 export class TcpMetrics {
   readonly #counters = new Map<CounterName, Map<string, { readonly labels: Labels; value: number }>>();
+  readonly #labelSets = new Set<string>();
   /** The last report of each thread. */
   readonly #openSockets = new Map<number, OpenSockets>();
   readonly #reporters = new Set<'source' | 'destination'>();
@@ -71,7 +80,7 @@ export class TcpMetrics {
   }
 
   #addDelta(delta: CounterDelta): void {
-    const key = renderLabels(delta.labels);
+    const { key, labels } = this.#admit(delta.labels);
     for (const { counter } of families) {
       // The byte counts of a connection are there from its opening on, with 0.
       const isShown = delta.opened > 0 && (counter === 'receivedBytes' || counter === 'sentBytes');
@@ -79,11 +88,23 @@ export class TcpMetrics {
       let samples = this.#counters.get(counter);
       if (samples === undefined) this.#counters.set(counter, (samples = new Map()));
       const sample = samples.get(key);
-      if (sample === undefined) samples.set(key, { labels: delta.labels, value: delta[counter] });
+      if (sample === undefined) samples.set(key, { labels, value: delta[counter] });
       else sample.value += delta[counter];
     }
     const reporter = delta.labels.find(([name]) => name === 'reporter')?.[1];
     if (reporter === 'source' || reporter === 'destination') this.#reporters.add(reporter);
+  }
+
+  /** The labels to count under: those given while there is room for them. */
+  #admit(labels: Labels): { readonly key: string; readonly labels: Labels } {
+    const key = renderLabels(labels);
+    if (this.#labelSets.has(key)) return { key, labels };
+    if (this.#labelSets.size < maxLabelSets) {
+      this.#labelSets.add(key);
+      return { key, labels };
+    }
+    const folded = labels.map(([name, value]) => [name, boundedLabels.has(name) ? value : 'unknown'] as const);
+    return { key: renderLabels(folded), labels: folded };
   }
 
   #sumOpen(reporter: 'source' | 'destination'): number {
