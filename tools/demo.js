@@ -29,8 +29,8 @@ let interruptedBy;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     interruptedBy = signal;
-    // Ctrl-C reaches the whole foreground group: the child has it already.
-    if (signal !== 'SIGINT') current?.kill(signal);
+    // Ctrl-C reaches the child by the terminal too; it takes a second one for the first.
+    current?.kill(signal);
   });
 
 process.exitCode = await main();
