@@ -37,7 +37,9 @@ test('the package is imported by its name', () => {
     'duplicate',
     'listenSeqpacket',
     'listenTcp',
+    'listenUdp',
     'openTcp',
+    'openUdp',
     'originalDestination',
     'probeCapabilities',
     'raiseFileLimit',
@@ -45,6 +47,7 @@ test('the package is imported by its name', () => {
     'readMark',
     'readReusePort',
     'readTransparent',
+    'restrictAddressReuse',
     'setKeepAlive',
     'setMark',
     'setNoDelay',
@@ -117,4 +120,15 @@ test('the limit of open files is raised to the hard one', () => {
 
 test('capabilities are true or a reason', () => {
   for (const value of Object.values(probeCapabilities())) expect(value === true || value.length > 0).toBe(true);
+});
+
+test('a namespace of another kind is refused with what to check', () => {
+  using mounts = Namespace.open('/proc/self/ns/mnt');
+  expect(() => mounts.run(() => undefined)).toThrow(
+    expect.objectContaining({
+      code: 'NETNS_SYSTEM_CALL',
+      errno: 'EINVAL',
+      message: `setns in netns ${mounts.id.inode}: EINVAL (is it a network namespace?)`,
+    }),
+  );
 });
