@@ -108,7 +108,8 @@ export class Ztunnel {
   }
 
   /**
-   * Starts everything in the order of spec ztunnel.md §1 and connects to the node agent. Throws ZtunnelError
+   * Starts everything in the order of spec ztunnel.md §1 and connects to the node agent; stops where it is when a drain
+   * begins meanwhile. Throws ZtunnelError
    * (ZTUNNEL_PERMISSION, ZTUNNEL_LISTEN, ZTUNNEL_LOCAL_CONFIG_INVALID); the process is to be ended then.
    */
   async start(): Promise<void> {
@@ -120,6 +121,7 @@ export class Ztunnel {
       answer: readinessPages(this.#readiness, () => this.#ping()),
     });
     const local = await readLocalConfig(config);
+    if (this.#draining !== undefined) return;
     if (config.localXds !== undefined) this.#logLocalConfig(local);
     this.#startDataPlane(local);
     log.logger('app').info([], 'shared proxy mode - in-pod mode enabled');
@@ -136,6 +138,8 @@ export class Ztunnel {
       port: config.ports.stats,
       answer: metricsPages(() => this.#renderMetrics()),
     });
+    // A drain that came meanwhile has ended what there was; pods would be started after it.
+    if (this.#draining !== undefined) return;
     this.#readiness.complete('proxy');
     this.#readiness.complete('state manager');
     this.#zdsEnded = this.#zds.run(this.#stopZds.signal);
@@ -214,7 +218,11 @@ export class Ztunnel {
     server: { readonly port: number; readonly answer: Parameters<typeof listenHttp>[0]['answer'] },
   ): Promise<void> {
     const logger = this.#options.log.logger('hyper_util');
-    this.#listeners.push(await listenHttp({ component, hosts, logger, ...server }));
+    if (this.#draining !== undefined) return;
+    const listener = await listenHttp({ component, hosts, logger, ...server });
+    this.#listeners.push(listener);
+    // The drain has closed those that it knew.
+    if (this.#draining !== undefined) await listener.close();
   }
 
   #startDataPlane(local: LocalConfig): void {
