@@ -179,8 +179,14 @@ function isFamilyMissing(error: NodeJS.ErrnoException): boolean {
   return error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL';
 }
 
+const remedies: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', ' (is another ztunnel running on this node?)'],
+  ['EAFNOSUPPORT', ' (does the kernel lack IPv6? set IPV6_ENABLED=false)'],
+  ['EACCES', ' (ports below 1024 need CAP_NET_BIND_SERVICE)'],
+]);
+
 function listenError(options: HttpListenerOptions, host: string, cause: NodeJS.ErrnoException): ZtunnelError {
-  const remedy = cause.code === 'EADDRINUSE' ? ' (is another ztunnel running on this node?)' : '';
+  const remedy = remedies.get(cause.code ?? '') ?? '';
   return new ZtunnelError(
     'ZTUNNEL_LISTEN',
     `${options.component} server: bind ${host} port ${options.port}: ${cause.code ?? cause.message}${remedy}`,
