@@ -1,10 +1,11 @@
 import type { Workload } from '../state/workload.ts';
+import { fitsHeader } from './header-text.ts';
 import type { Peer } from './peer.ts';
 
 const TYPES = ['deployment', 'cronjob', 'pod', 'job'];
 const VISIBLE_ASCII = /^[\x20-\x7e\t]*$/;
 
-/** The `baggage` header that describes a workload (spec hbone.md §3.2). */
+/** The `baggage` header that describes a workload (spec hbone.md §3.2), without what no header can carry. */
 export function renderBaggage(workload: Workload): string {
   const pairs: [string, string][] = [
     ['k8s.cluster.name', workload.clusterId],
@@ -16,7 +17,7 @@ export function renderBaggage(workload: Workload): string {
     ['cloud.availability_zone', workload.locality.zone],
   ];
   return pairs
-    .filter(([, value]) => value !== '')
+    .filter(([, value]) => fitsHeader(value))
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 }
