@@ -18,7 +18,9 @@ export interface DataThreadsOptions {
 
 /** Starts the data plane on `count` threads. */
 export function startDataThreads(options: DataThreadsOptions): DataThread[] {
-  const { config, count } = options;
+  const { config } = options;
+  // Without port reuse only one of them could listen.
+  const count = config.portReuse ? options.count : Math.min(options.count, 1);
   if (count === 0) return [inThisThread({ ...config, thread: 0, threads: 1 })];
   return Array.from({ length: count }, (_, thread) => inWorker({ ...config, thread, threads: count }, options));
 }
