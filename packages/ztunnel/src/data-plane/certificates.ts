@@ -19,8 +19,6 @@ type Entry =
   | { readonly state: 'unavailable'; readonly message: string }
   | { readonly state: 'wanted'; readonly waiters: Set<CertificateWaiter> };
 
-const NOTHING: Cancellable = { cancel: () => undefined };
-
 /**
  * The certificates a data thread holds, one an identity. What is not there is asked of the control thread, once; whoever
  * needs it waits. After a failure callers get the error at once until a certificate arrives.
@@ -36,16 +34,16 @@ export class ThreadCertificates {
     this.#want = want;
   }
 
-  /** Calls `waiter` at once when the answer is known. */
-  request(identity: string, waiter: CertificateWaiter): Cancellable {
+  /** Calls `waiter` at once when the answer is known, and then there is nothing to cancel. */
+  request(identity: string, waiter: CertificateWaiter): Cancellable | undefined {
     const entry = this.#entries.get(identity);
     if (entry?.state === 'held') {
       waiter.ready(entry.certificate);
-      return NOTHING;
+      return undefined;
     }
     if (entry?.state === 'unavailable') {
       waiter.unavailable(entry.message);
-      return NOTHING;
+      return undefined;
     }
     const waiters = entry?.waiters ?? new Set();
     waiters.add(waiter);
@@ -56,11 +54,12 @@ export class ThreadCertificates {
     return { cancel: () => waiters.delete(waiter) };
   }
 
+  /** What cannot be used counts as unavailable; a certificate held before is kept. */
   put(material: CertificateMaterial): void {
-    const identity = parseSpiffeId(material.identity);
-    if (identity === undefined) return;
-    const certificate = { identity, credentials: this.#engine.credentials(material) };
-    for (const waiter of this.#replace(material.identity, { state: 'held', certificate })) waiter.ready(certificate);
+    const certificate = this.#prepare(material);
+    if (typeof certificate !== 'string')
+      for (const waiter of this.#replace(material.identity, { state: 'held', certificate })) waiter.ready(certificate);
+    else if (this.#entries.get(material.identity)?.state !== 'held') this.unavailable(material.identity, certificate);
   }
 
   unavailable(identity: string, message: string): void {
@@ -72,6 +71,17 @@ export class ThreadCertificates {
     this.#entries.delete(identity);
     if (entry?.state === 'wanted')
       for (const waiter of entry.waiters) waiter.unavailable('the identity is no longer needed');
+  }
+
+  /** Or why it is of no use. */
+  #prepare(material: CertificateMaterial): HeldCertificate | string {
+    const identity = parseSpiffeId(material.identity);
+    if (identity === undefined) return `${material.identity} is no identity`;
+    try {
+      return { identity, credentials: this.#engine.credentials(material) };
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   #replace(identity: string, next: Entry): Iterable<CertificateWaiter> {

@@ -12,8 +12,6 @@ interface Waiting {
   readonly timer: Cancellable;
 }
 
-const NOTHING: Cancellable = { cancel: () => undefined };
-
 /** Finds the workload of an enrolled pod, and waits for it when discovery is late. */
 export class LocalWorkloads {
   readonly #state: MeshState;
@@ -25,12 +23,15 @@ export class LocalWorkloads {
     this.#engine = engine;
   }
 
-  /** Answers at once when the workload is known; else when it comes, or undefined after the wait. */
-  resolve(pod: PodInfo, answer: (workload: Workload | undefined) => void): Cancellable {
+  /**
+   * Answers at once when the workload is known, and then there is nothing to cancel; else when it comes, or undefined
+   * after the wait.
+   */
+  resolve(pod: PodInfo, answer: (workload: Workload | undefined) => void): Cancellable | undefined {
     const known = this.#state.workloadOfPod(pod);
     if (known !== undefined) {
       answer(known);
-      return NOTHING;
+      return undefined;
     }
     const timer = this.#engine.after(WAIT_MS, () => {
       this.#waiting.delete(waiting);

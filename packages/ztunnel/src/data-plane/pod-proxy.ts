@@ -9,6 +9,7 @@ import { SocksConnection } from '../outbound/socks-connection.ts';
 import type { RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
+import { OpeningTunnels } from './opening-tunnels.ts';
 import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
@@ -33,6 +34,7 @@ export class PodProxy implements Pod {
   readonly namespace: Namespace;
   readonly context: DataPlaneContext;
   readonly pool: TunnelPool;
+  readonly opening = new OpeningTunnels();
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
   /** What the records of this pod's connections work with. */
@@ -209,6 +211,7 @@ class Drain {
   readonly #done: () => void;
   readonly #left = new Set(COMPONENTS);
   #cut = 0;
+  #finished = false;
 
   constructor(connections: ReadonlySet<PodConnection>, observer: DrainObserver, done: () => void) {
     this.#connections = connections;
@@ -227,7 +230,8 @@ class Drain {
       this.#left.delete(component);
       this.#observer.componentDrained(component, this.#cut > 0);
     }
-    if (this.#left.size > 0) return;
+    if (this.#left.size > 0 || this.#finished) return;
+    this.#finished = true;
     this.#done();
     this.#observer.drained(this.#cut);
   }

@@ -3,6 +3,7 @@ import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { LogSpan } from '../log/line.ts';
 import type { ConnectionError, RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
+import type { OpeningTunnels } from './opening-tunnels.ts';
 import type { PodInfo, ProxyComponent } from './protocol.ts';
 
 /** A connection being served for a pod, as its owner ends it. */
@@ -26,6 +27,7 @@ export interface Pod {
   readonly context: DataPlaneContext;
   readonly recordContext: RecordContext;
   readonly pool: TunnelPool;
+  readonly opening: OpeningTunnels;
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
   /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */

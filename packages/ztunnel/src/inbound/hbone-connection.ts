@@ -44,12 +44,20 @@ export class HboneConnection implements PodConnection {
   }
 
   start(): void {
-    const { context, info } = this.pod;
-    this.#pending = context.localWorkloads.resolve(info, (workload) => {
-      if (workload !== undefined) return this.#requestCertificate(workload);
-      this.pod.workloadMissing([]);
-      this.#refuse(`signing error: workload is unknown: ${describePod(info)}`, true);
-    });
+    const { context, info, opening } = this.pod;
+    opening.add(this);
+    this.#wait(
+      context.localWorkloads.resolve(info, (workload) => {
+        if (workload !== undefined) return this.#requestCertificate(workload);
+        this.pod.workloadMissing([]);
+        this.#refuse(`signing error: workload is unknown: ${describePod(info)}`, true);
+      }),
+    );
+  }
+
+  /** Its handshake has taken too long while others came. */
+  giveWay(): void {
+    this.#refuse('too many connections wait for their handshake', true);
   }
 
   drain(): void {
@@ -61,7 +69,8 @@ export class HboneConnection implements PodConnection {
   cut(reason: ConnectionError): void {
     this.#reason = reason;
     if (this.#tunnel !== undefined) this.#tunnel.abort({ code: 'ABORTED', message: reason.message });
-    else if (this.#pending === undefined) this.#plain.reset();
+    // Nothing happens to a socket that the handshake has: it is cut when the handshake is cancelled.
+    else this.#plain.reset();
     this.#end();
   }
 
@@ -76,13 +85,20 @@ export class HboneConnection implements PodConnection {
   }
 
   #requestCertificate(workload: Workload): void {
-    this.#pending = this.pod.context.certificates.request(identityText(workload), {
-      ready: (certificate) => this.#handshake(workload, certificate),
-      unavailable: (message) => this.#refuse(`signing error: ${message}`, false),
-    });
+    this.#wait(
+      this.pod.context.certificates.request(identityText(workload), {
+        ready: (certificate) => this.#handshake(certificate),
+        unavailable: (message) => this.#refuse(`signing error: ${message}`, false),
+      }),
+    );
   }
 
-  #handshake(workload: Workload, { credentials, identity }: HeldCertificate): void {
+  /** Without one to wait for the answer has come already, and what it started is pending. */
+  #wait(pending: Cancellable | undefined): void {
+    if (pending !== undefined) this.#pending = pending;
+  }
+
+  #handshake({ credentials, identity }: HeldCertificate): void {
     const tls = {
       credentials,
       verify: ([leaf]: readonly Uint8Array[]) =>
@@ -90,7 +106,7 @@ export class HboneConnection implements PodConnection {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
     };
     this.#pending = acceptTunnel(this.pod.context.engine, this.#plain, tls, {
-      established: (secure) => this.#serve(secure, workload),
+      established: (secure) => this.#serve(secure),
       failed: (failure) => {
         this.#logEarly(`tls handshake error: ${failure.message}`);
         this.#end();
@@ -98,14 +114,15 @@ export class HboneConnection implements PodConnection {
     });
   }
 
-  #serve(secure: Secure, workload: Workload): void {
+  #serve(secure: Secure): void {
     this.#pending = undefined;
+    this.pod.opening.delete(this);
     const { local, remote } = secure;
     const [leaf] = secure.peerChain;
     const peer = leaf && peerIdentity(leaf);
     const handler = {
       request: (stream: ServerStream, request: TunnelRequest) => {
-        const inbound = new InboundStream({ connection: this, stream, request, workload, peer, local, remote });
+        const inbound = new InboundStream({ connection: this, stream, request, peer, local, remote });
         this.#streams.add(inbound);
         inbound.start();
       },
@@ -138,6 +155,7 @@ export class HboneConnection implements PodConnection {
     this.#over = true;
     this.#pending?.cancel();
     this.pod.context.sockets.destination--;
+    this.pod.opening.delete(this);
     this.pod.ended(this);
   }
 }

@@ -12,6 +12,7 @@ import {
 import { renderSpiffeId, type SpiffeId } from '@ambientmesh/spiffe';
 import { parseAuthority } from '../address.ts';
 import { dial } from '../data-plane/dial.ts';
+import { describePod } from '../data-plane/local-workloads.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
 import type { Service } from '../state/service.ts';
@@ -23,14 +24,12 @@ import { type Peer, peerOf, principalOf } from '../telemetry/peer.ts';
 import { authorize } from './authorization.ts';
 import type { HboneConnection } from './hbone-connection.ts';
 import { encodeProxyHeader } from './proxy-header.ts';
-import { resolveTarget } from './request-target.ts';
+import { type FoundTarget, resolveTarget } from './request-target.ts';
 
 export interface InboundStreamOptions {
   readonly connection: HboneConnection;
   readonly stream: ServerStream;
   readonly request: TunnelRequest;
-  /** The workload of the pod. */
-  readonly workload: Workload;
   /** First SPIFFE id of the peer's certificate. */
   readonly peer: SpiffeId | undefined;
   readonly local: SocketAddress;
@@ -51,13 +50,25 @@ export class InboundStream {
   }
 
   start(): void {
-    const { connection, request, workload, local, remote } = this.#options;
-    const { context } = connection.pod;
+    const { connection, request } = this.#options;
+    const { context, info } = connection.pod;
     if (request.method !== 'CONNECT') return this.#refuse(400, `expected method CONNECT, got ${request.method}`);
+    // Asked for every stream: a tunnel lives for hours, and the pod's policies may have changed since it was opened.
+    const pending = context.localWorkloads.resolve(info, (workload) => {
+      if (workload !== undefined) return this.#route(workload);
+      connection.pod.workloadMissing([]);
+      this.#refuse(503, `failed to fetch information about local workload: ${describePod(info)}`);
+    });
+    if (pending !== undefined) this.#pending = pending;
+  }
+
+  #route(workload: Workload): void {
+    const { connection, request, local, remote } = this.#options;
+    const { context } = connection.pod;
     const target = resolveTarget(context, workload, local.ip, request.authority);
     if ('status' in target) return this.#refuse(target.status, target.message);
 
-    this.#open(target.service);
+    this.#open(workload, target.service);
     const to = { ip: target.loopback ? loopbackOf(local.ip) : local.ip, port: target.port };
     const identity = this.#options.peer;
     const policyIp = local.ip;
@@ -73,15 +84,15 @@ export class InboundStream {
       connection.pod,
       { to, ...source },
       {
-        connected: (application) => this.#join(application, target.proxyHeader, target.service),
+        connected: (application) => this.#join(application, workload, target),
         failed: (failure) =>
           this.#reject(503, { message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
       },
     );
   }
 
-  #open(service: Service | undefined): void {
-    const { connection, request, workload, peer, local, remote } = this.#options;
+  #open(workload: Workload, service: Service | undefined): void {
+    const { connection, request, peer, local, remote } = this.#options;
     this.#record = new ConnectionRecord(
       {
         direction: 'inbound',
@@ -112,9 +123,9 @@ export class InboundStream {
     return config.responseBaggage ? parseBaggage(fieldOf(request, 'baggage')) : undefined;
   }
 
-  #join(application: Plain, proxyHeader: boolean, service: Service | undefined): void {
+  #join(application: Plain, workload: Workload, { proxyHeader, service }: FoundTarget): void {
     this.#pending = undefined;
-    const { connection, stream, workload } = this.#options;
+    const { connection, stream } = this.#options;
     const { config } = connection.pod.context;
     stream.respond(200, config.responseBaggage ? [['baggage', renderBaggage(workload)]] : [], { last: false });
     if (!proxyHeader) return this.#relayTo(application);

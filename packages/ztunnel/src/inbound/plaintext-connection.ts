@@ -36,11 +36,12 @@ export class PlaintextConnection implements PodConnection {
   start(): void {
     const { context, info } = this.#pod;
     if (isProxyPort(context.config, this.#destination.port)) return this.#refuse(RECURSIVE_CALL);
-    this.#pending = context.localWorkloads.resolve(info, (workload) => {
+    const pending = context.localWorkloads.resolve(info, (workload) => {
       if (workload !== undefined) return this.#route(workload);
       this.#pod.workloadMissing([]);
       this.#refuse(`failed to fetch information about local workload: ${describePod(info)}`);
     });
+    if (pending !== undefined) this.#pending = pending;
   }
 
   /** Nothing to end early: the connection goes on by itself. */

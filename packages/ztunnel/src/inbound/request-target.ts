@@ -6,15 +6,16 @@ import type { MeshState } from '../state/mesh-state.ts';
 import { type Service, serviceKey } from '../state/service.ts';
 import type { GatewayAddress, Workload } from '../state/workload.ts';
 
-/** Where a CONNECT leads: a port of this pod, or an answer with a status and the text of the log. */
-export type RequestTarget =
-  | {
-      readonly port: number;
-      readonly service: Service | undefined;
-      readonly loopback: boolean;
-      readonly proxyHeader: boolean;
-    }
-  | { readonly status: 400 | 503; readonly message: string };
+/** A port of this pod that a CONNECT leads to. */
+export interface FoundTarget {
+  readonly port: number;
+  readonly service: Service | undefined;
+  readonly loopback: boolean;
+  readonly proxyHeader: boolean;
+}
+
+/** Where a CONNECT leads, or an answer with a status and the text of the log. */
+export type RequestTarget = FoundTarget | { readonly status: 400 | 503; readonly message: string };
 
 /** Checks a CONNECT against the pod it came to, and finds the port (spec hbone.md §4, steps 2, 4 and 5; §4.1, §4.2). */
 export function resolveTarget(

@@ -76,11 +76,13 @@ export class OutboundRoute implements PodConnection {
     this.#leading = leading;
     const { context, info } = this.pod;
     if (isLoopback(target.ip) && isProxyPort(context.config, target.port)) return this.refuse(target, RECURSIVE_CALL);
-    this.#pending = context.localWorkloads.resolve(info, (source) => {
-      if (source !== undefined) return this.#choose(source, target);
-      this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.trace.traceId }]] }]);
-      this.refuse(target, `failed to fetch information about local workload: ${describePod(info)}`);
-    });
+    this.#wait(
+      context.localWorkloads.resolve(info, (source) => {
+        if (source !== undefined) return this.#choose(source, target);
+        this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.trace.traceId }]] }]);
+        this.refuse(target, `failed to fetch information about local workload: ${describePod(info)}`);
+      }),
+    );
   }
 
   /** Ends it before it had a route. */
@@ -101,12 +103,23 @@ export class OutboundRoute implements PodConnection {
     this.pod.ended(this);
   }
 
+  /** Without one to wait for the answer has come already, and what it started is pending. */
+  #wait(pending: Cancellable | undefined): void {
+    if (pending !== undefined) this.#pending = pending;
+  }
+
   #choose(source: Workload, target: SocketAddress): void {
     const upstream = this.pod.context.selector.select({ source, clientIp: this.plain.remote.ip, target });
     if (upstream.kind === 'none') return this.refuse(target, upstream.message);
+    if (upstream.kind === 'tcp' && this.#isRoundTrip(upstream.to)) return this.refuse(target, RECURSIVE_CALL);
     this.#open(source, upstream, target);
     if (upstream.kind === 'tcp') this.#dialPlain(upstream);
     else this.#openTunnel(source, upstream);
+  }
+
+  /** The pod calls this very listener: without a tunnel, whose other end refuses the port, that would go on for ever. */
+  #isRoundTrip(to: SocketAddress): boolean {
+    return to.ip === this.plain.remote.ip && to.port === this.pod.context.config.ports.outbound;
   }
 
   #open(source: Workload, upstream: HboneUpstream | TcpUpstream, target: SocketAddress): void {
@@ -138,6 +151,9 @@ export class OutboundRoute implements PodConnection {
       {
         connected: (server) => {
           this.#pending = undefined;
+          const leading = this.#leading;
+          server.write(leading, 0, leading.length);
+          this.#record?.fromClient(leading.length);
           this.#relay = new PlainRelay(this.plain, server, this.#observer());
         },
         failed: (failure) => this.finish({ message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' }),
@@ -146,10 +162,12 @@ export class OutboundRoute implements PodConnection {
   }
 
   #openTunnel(source: Workload, upstream: HboneUpstream): void {
-    this.#pending = this.pod.context.certificates.request(identityText(source), {
-      ready: (certificate) => this.#requestTunnel(source, upstream, certificate),
-      unavailable: (message) => this.finish({ message: `identity error: ${message}`, flag: 'IDENTITY_ERROR' }),
-    });
+    this.#wait(
+      this.pod.context.certificates.request(identityText(source), {
+        ready: (certificate) => this.#requestTunnel(source, upstream, certificate),
+        unavailable: (message) => this.finish({ message: `identity error: ${message}`, flag: 'IDENTITY_ERROR' }),
+      }),
+    );
   }
 
   #requestTunnel(source: Workload, upstream: HboneUpstream, certificate: HeldCertificate): void {

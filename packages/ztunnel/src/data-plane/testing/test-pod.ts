@@ -1,0 +1,218 @@
+/** A pod without a namespace: real sockets on loopback, real TLS, and dials that lead where a test says. */
+import { createServer, Socket } from 'node:net';
+import {
+  type Cancellable,
+  type ConnectHandler,
+  type ConnectOptions,
+  createNodeEngine,
+  type Engine,
+  type Plain,
+  TunnelPool,
+} from '@ambientmesh/hbone';
+import { PolicyIndex } from '@ambientmesh/policy';
+import { CertificateAuthority } from '@ambientmesh/spiffe';
+import { formatAddress } from '../../address.ts';
+import { DnsCounters } from '../../dns/dns-counters.ts';
+import { LoadBalancer } from '../../outbound/load-balancer.ts';
+import { UpstreamSelector } from '../../outbound/upstream.ts';
+import { MeshState } from '../../state/mesh-state.ts';
+import { AccessLog } from '../../telemetry/access-log.ts';
+import { Counters } from '../../telemetry/counters.ts';
+import { ThreadLog } from '../../telemetry/thread-log.ts';
+import { ThreadCertificates } from '../certificates.ts';
+import type { DataPlaneContext } from '../context.ts';
+import { LocalWorkloads } from '../local-workloads.ts';
+import { OpeningTunnels } from '../opening-tunnels.ts';
+import type { Pod, PodConnection } from '../pod.ts';
+import type { CertificateMaterial, DataPlaneConfig, PodInfo } from '../protocol.ts';
+import { tunnelOptions } from '../tunnel-options.ts';
+
+/** As the reference's defaults, without source spoofing. */
+export const TEST_CONFIG: DataPlaneConfig = {
+  thread: 0,
+  threads: 1,
+  network: '',
+  clusterId: 'Kubernetes',
+  packetMark: 1337,
+  portReuse: true,
+  ipv6: true,
+  originalSource: 'off',
+  ports: { outbound: 15_001, inboundPlaintext: 15_006, inboundHbone: 15_008 },
+  keepAlive: false,
+  userTimeoutMs: undefined,
+  poolMaxStreams: 100,
+  poolIdleMs: 300_000,
+  streamWindow: 4_194_304,
+  connectionWindow: 16_777_216,
+  maxFrame: 1_048_576,
+  responseBaggage: true,
+  dns: undefined,
+  socks5Port: undefined,
+  logFormat: 'plain',
+  accessLog: { info: true, debug: false },
+  dnsLog: false,
+};
+
+/** A dial of the proxy. */
+export interface Dialled {
+  readonly to: string;
+  cancelled: boolean;
+}
+
+/** What a test holds of a pod. */
+export interface TestPod {
+  readonly pod: Pod;
+  readonly context: DataPlaneContext;
+  readonly state: MeshState;
+  /** Identities asked of the control thread. */
+  readonly wanted: string[];
+  /** Log lines without their time. */
+  readonly lines: () => string[];
+  readonly connections: Set<PodConnection>;
+  readonly dialled: Dialled[];
+  /** `ip:port` of a dial -> port on 127.0.0.1; others stay without an answer. */
+  readonly routes: Map<string, number>;
+  /** Serves `connection` as a listener of the pod's would. */
+  readonly serve: (connection: PodConnection & { start(): void }) => void;
+}
+
+export interface TestPodOptions {
+  readonly info?: PodInfo;
+  readonly config?: Partial<DataPlaneConfig>;
+}
+
+const SERVER: PodInfo = { name: 'server', namespace: 'default', serviceAccount: 'default' };
+
+export function createTestPod(options: TestPodOptions = {}): TestPod {
+  const { info = SERVER } = options;
+  const config = { ...TEST_CONFIG, ...options.config };
+  const dialled: Dialled[] = [];
+  const routes = new Map<string, number>();
+  const engine = new RoutedEngine(routes, dialled);
+  const state = new MeshState();
+  const wanted: string[] = [];
+  let text = '';
+  const log = new ThreadLog({ engine, format: config.logFormat, write: (more) => (text += more) });
+  const context: DataPlaneContext = {
+    config,
+    engine,
+    state,
+    policies: new PolicyIndex(),
+    localWorkloads: new LocalWorkloads(state, engine),
+    certificates: new ThreadCertificates(engine, (identity) => wanted.push(identity)),
+    selector: new UpstreamSelector(state, new LoadBalancer(() => 0), config.network),
+    counters: new Counters(),
+    accessLog: new AccessLog(log, config.accessLog),
+    log,
+    sockets: { source: 0, destination: 0 },
+    dnsCounters: new DnsCounters(),
+    resolvConf: { nameServers: [], tryTimeoutMs: 5000, tries: 1, searchDomains: [] },
+  };
+  const connections = new Set<PodConnection>();
+  const { counters, accessLog } = context;
+  const pod: Pod = {
+    info,
+    context,
+    recordContext: { counters, accessLog, now: () => engine.now(), open: new Set() },
+    pool: new TunnelPool(engine, { tunnel: tunnelOptions(config) }),
+    opening: new OpeningTunnels(),
+    keepsSource: config.originalSource !== 'off',
+    lookup: undefined,
+    openSocket: () => -1,
+    warn: (message) => log.line({ level: 'warn', scope: 'proxy', message, fields: [] }),
+    workloadMissing: () => undefined,
+    ended: (connection) => connections.delete(connection),
+  };
+  const lines = (): string[] => {
+    log.flush();
+    return text.split('\n').flatMap((line) => (line === '' ? [] : [line.slice(line.indexOf('\t') + 1)]));
+  };
+  const serve = (connection: PodConnection & { start(): void }): void => {
+    connections.add(connection);
+    connection.start();
+  };
+  return { pod, context, state, wanted, lines, connections, dialled, routes, serve };
+}
+
+/** A certificate of `authority` for a service account of namespace `default`. */
+export async function issueMaterial(authority: CertificateAuthority, account: string): Promise<CertificateMaterial> {
+  const identity = `spiffe://${authority.trustDomain}/ns/default/sa/${account}`;
+  const { chainPem, privateKeyPem } = await authority.issue({ uris: [identity] });
+  return { identity, chainPem, privateKeyPem, rootsPem: [authority.rootPem] };
+}
+
+/** An authority for the trust domain of the fixtures. */
+export function createAuthority(): Promise<CertificateAuthority> {
+  return CertificateAuthority.create({ trustDomain: 'cluster.local' });
+}
+
+/** Listens on a free port of 127.0.0.1; `accepted` gets every connection as the engine has them. */
+export async function listen(accepted: (plain: Plain) => void, cleanup: (undo: () => void) => void): Promise<number> {
+  const engine = createNodeEngine();
+  return listenSockets((socket) => accepted(engine.adopt(socket)), cleanup);
+}
+
+/** The same for Node's own sockets. */
+export async function listenSockets(
+  accepted: (socket: Socket) => void,
+  cleanup: (undo: () => void) => void,
+): Promise<number> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  server.on('connection', (socket) => {
+    socket.on('error', () => undefined);
+    cleanup(() => socket.destroy());
+    accepted(socket);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  cleanup(() => server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** The real engine, but for dials: they follow the routes of a test. */
+class RoutedEngine implements Engine {
+  readonly #engine = createNodeEngine();
+  readonly #routes: ReadonlyMap<string, number>;
+  readonly #dialled: Dialled[];
+
+  constructor(routes: ReadonlyMap<string, number>, dialled: Dialled[]) {
+    this.#routes = routes;
+    this.#dialled = dialled;
+  }
+
+  connect({ to }: ConnectOptions, handler: ConnectHandler): Cancellable {
+    const dial: Dialled = { to: formatAddress(to), cancelled: false };
+    this.#dialled.push(dial);
+    const port = this.#routes.get(dial.to);
+    const socket = new Socket({ allowHalfOpen: true });
+    socket.pause();
+    const refused = (): void => handler.failed({ code: 'ECONNREFUSED', message: 'Connection refused' });
+    socket.on('error', refused);
+    if (port !== undefined)
+      socket.connect({ port, host: '127.0.0.1' }, () => {
+        socket.off('error', refused);
+        handler.connected(this.#engine.adopt(socket));
+      });
+    return {
+      cancel: () => {
+        dial.cancelled = true;
+        if (socket.connecting) socket.destroy();
+      },
+    };
+  }
+
+  adopt(socket: Socket): Plain {
+    return this.#engine.adopt(socket);
+  }
+
+  listen: Engine['listen'] = (descriptor, acceptor) => this.#engine.listen(descriptor, acceptor);
+  credentials: Engine['credentials'] = (source) => this.#engine.credentials(source);
+  secureServer: Engine['secureServer'] = (plain, tls, handler) => this.#engine.secureServer(plain, tls, handler);
+  secureClient: Engine['secureClient'] = (plain, tls, handler) => this.#engine.secureClient(plain, tls, handler);
+  after: Engine['after'] = (ms, callback) => this.#engine.after(ms, callback);
+  atEndOfTurn: Engine['atEndOfTurn'] = (callback) => this.#engine.atEndOfTurn(callback);
+  now: Engine['now'] = () => this.#engine.now();
+}
