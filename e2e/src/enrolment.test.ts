@@ -223,8 +223,6 @@ test('a pod that is given back talks plain text again, its connections through t
   const running = await sockets.connect(ADDRESS['httpbin-2'], PORT.echo);
   expect(await running.echo('still in the mesh')).toBe('still in the mesh');
   await lab.unenrol(...ENROLLED);
-  // The kernel no longer translates addresses for it, so the application learns of the end only when it writes.
-  await running.write('is anybody there?');
   expect((await running.readToEnd()).end).toMatch(/^(fin|ECONNRESET)$/);
   const marker = `plain-${randomUUID()}`;
   const { body, frames } = await captured('node1', () => curl('notsleep', 'httpbin-2', marker));

@@ -57,13 +57,19 @@ export class Enrolment {
     throwIfAny([...deaf, ...(await settleAll(listening, (pod) => this.#redirect(pod)))]);
   }
 
-  /** Gives pods back: their traffic goes its own way again, then ztunnel leaves. Throws LAB_ENROL_FAILED. */
+  /**
+   * Gives pods back: ztunnel ends its connections in the pod, then the traffic goes its own way again. In this order
+   * the ends still reach the application: they are translated back by the rules. Throws LAB_ENROL_FAILED.
+   */
   async unenrol(pods: readonly Pod[]): Promise<void> {
     const enrolled = pods.filter((pod) => this.#enrolled.has(pod.spec.name));
     const failures = await settleAll(enrolled, async (pod) => {
-      await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
-      this.#enrolled.delete(pod.spec.name);
-      await this.#agentOf(pod).remove(pod);
+      try {
+        await this.#agentOf(pod).remove(pod);
+      } finally {
+        await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
+        this.#enrolled.delete(pod.spec.name);
+      }
     });
     throwIfAny(failures);
   }
