@@ -162,6 +162,7 @@ export class Link implements SecureHandler {
   }
 
   writable(): void {
+    this.touch();
     this.#serve();
   }
 
@@ -228,7 +229,8 @@ export class Link implements SecureHandler {
 
   readonly #sendControl = (): void => {
     this.#controlDue = false;
-    if (!this.#closed) this.#flushControl();
+    // A peer that does not read leaves the rest with the codec, which bounds it; `writable` comes back to it.
+    if (!this.#closed && this.secure.room > 0) this.#flushControl();
   };
 
   /** Gives every waiting stream its turn while there is room; who has more to send comes back last. */

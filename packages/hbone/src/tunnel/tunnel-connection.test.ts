@@ -283,3 +283,25 @@ test('server: no answer to a PING for 20 s is GOAWAY(NO_ERROR) and a close in an
   // GOAWAY, last id 0, NO_ERROR.
   expect(Buffer.concat(received).subarray(-17).toString('hex')).toBe('0000080700000000000000000000000000');
 });
+
+test('a client that asks for answers and reads none is dropped, with little memory', async () => {
+  const engine = createNodeEngine();
+  const server = await ourServer(engine);
+  const secure = await dialSecure(engine, server.port, cleanup);
+  cleanup(() => secure.abort());
+  secure.pause();
+  const greeting = Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    Buffer.from('000000040000000000', 'hex'),
+  ]);
+  const pings = Buffer.alloc(17 * 4096, Buffer.from('00000806000000000000000000000000ff', 'hex'));
+  secure.send(greeting, 0, greeting.length);
+  const flood = (): void => {
+    if (server.closed.length > 0 || secure.room <= 0) return;
+    secure.send(pings, 0, pings.length);
+    engine.atEndOfTurn(() => setImmediate(flood));
+  };
+  secure.handler = { ...secure.handler, writable: flood };
+  flood();
+  await vi.waitFor(() => expect(server.closed).toEqual(['HTTP2']), { timeout: 20_000 });
+}, 30_000);
