@@ -211,7 +211,9 @@ export class NodePlain implements Plain, Flushable {
   }
 }
 
-/** An address as text in its canonical form: v4-mapped v6 is written as v4. */
+/** An address as text in its canonical form: v4-mapped v6 is written as v4, and without the zone Node adds to link-local ones. */
 export function canonicalIp(ip: string): string {
-  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
+  if (ip.startsWith('::ffff:') && ip.includes('.')) return ip.slice(7);
+  const zone = ip.indexOf('%');
+  return zone < 0 ? ip : ip.slice(0, zone);
 }
