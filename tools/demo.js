@@ -37,7 +37,9 @@ process.exitCode = await main();
 
 async function main() {
   if (process.platform !== 'linux')
-    return fail('the demo needs Linux: it is made of network namespaces (use a Linux virtual machine)');
+    return fail(
+      'LAB_PLATFORM_UNSUPPORTED: the demo needs Linux: it is made of network namespaces (use a Linux virtual machine)',
+    );
   try {
     await setUp();
     await installTools();
@@ -55,7 +57,7 @@ async function installTools() {
   const programs = missing.map(({ program }) => program).join(', ');
   if (process.getuid() !== 0 || !isInstalled('apt-get'))
     throw new Error(
-      `${programs} missing: install with one of: apt-get install ${packages('debian')}; dnf install ${packages('fedora')}; ` +
+      `LAB_TOOL_MISSING: ${programs}: not found; install with one of: apt-get install ${packages('debian')}; dnf install ${packages('fedora')}; ` +
         `pacman -S ${packages('arch')}; apk add ${packages('alpine')}`,
     );
   const names = packages('debian').split(' ');

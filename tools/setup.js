@@ -23,7 +23,9 @@ export async function setUp() {
   progress.end(result.code === 0 ? `ready in ${Math.round((Date.now() - began) / 1000)} s` : 'failed');
   if (result.code !== 0) {
     process.stderr.write(result.output);
-    process.stderr.write('SETUP_FAILED: npm install did not succeed; is the package registry reachable?\n');
+    process.stderr.write(
+      'SETUP_FAILED: npm install: what it said is above (is the registry reachable, is this folder yours?)\n',
+    );
     process.exit(1);
   }
 }

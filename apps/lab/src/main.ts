@@ -14,8 +14,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 watchLauncher(env['LAB_LIFELINE_FD']);
 // For this process only, not for what it starts.
 delete env['LAB_LIFELINE_FD'];
-// A reader that has seen enough (`lab logs | head`).
-stdout.on('error', () => process.exit(0));
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough (`lab logs | head`).
+  if (error.code === 'EPIPE') process.exit(0);
+  stderr.write(`lab: LAB_COMMAND_FAILED: stdout: ${error.message} (is the disk full?)\n`);
+  process.exit(1);
+});
 
 const write = (text: string): void => {
   stdout.write(text);

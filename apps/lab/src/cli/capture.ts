@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { renderEndpoint } from '../wire/frame.ts';
-import { summarizeWire } from '../wire/wire-summary.ts';
+import { CONTENT_NAMES, summarizeWire } from '../wire/wire-summary.ts';
 import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
 import { printTable } from './status-tables.ts';
@@ -18,10 +18,16 @@ export async function runCapture(
     if (flags.seconds === undefined) out.line('capturing until Ctrl-C');
     await sleep((flags.seconds ?? 86_400) * 1_000, undefined, { signal: interrupted }).catch(() => undefined);
     const summary = summarizeWire(await capture.stop());
+    if (summary.ports.length === 0) out.line(`no TCP data seen at ${place}`);
     printTable(
       out,
       ['PORT', 'FRAMES', 'BYTES', 'CONTENT'],
-      summary.ports.map(({ port, frames, bytes, content }) => [String(port), String(frames), String(bytes), content]),
+      summary.ports.map(({ port, frames, bytes, content }) => [
+        String(port),
+        String(frames),
+        String(bytes),
+        CONTENT_NAMES[content],
+      ]),
     );
     for (const { from, to, text } of summary.readableHttp) {
       out.line();

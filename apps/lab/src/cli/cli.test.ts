@@ -53,9 +53,9 @@ describe('flags', () => {
     );
   });
 
-  test('a topology that cannot be read is refused', () => {
-    expect(() => labOptionsOf(context(), { ...flags, topology: '/nonexistent/t.json' })).toThrow(
-      expect.objectContaining({ code: 'LAB_TOPOLOGY_INVALID' }),
+  test.each(['/nonexistent/t.json', import.meta.filename])('%s is refused as a topology, by name', (topology) => {
+    expect(() => labOptionsOf(context(), { ...flags, topology })).toThrow(
+      expect.objectContaining({ code: 'LAB_TOPOLOGY_INVALID', message: expect.stringContaining(`${topology}: `) }),
     );
   });
 });

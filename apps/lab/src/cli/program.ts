@@ -16,7 +16,7 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
   const program = new Command('lab')
     .description('A service mesh on one Linux machine: nodes and pods are network namespaces.')
     .enablePositionalOptions()
-    .showHelpAfterError('(lab --help says more)');
+    .configureOutput({ outputError: (text, write) => write(renderUsageError(text)) });
   addStart(program, context, finish);
   named(program.command('exec'))
     .description('run a command in a pod, as `lab exec sleep -- curl httpbin`')
@@ -90,6 +90,13 @@ function parseCommand(text: string): readonly string[] {
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error));
   }
+}
+
+/** What commander says in lines of its own, as one like all others. */
+function renderUsageError(text: string): string {
+  const [what = '', ...more] = text.trim().split('\n');
+  const said = [what.replace(/^error: /, ''), ...more].join(' ');
+  return `lab: LAB_ARGUMENT_INVALID: ${said} (\`lab --help\` says more)\n`;
 }
 
 function parseSeconds(text: string): number {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { LabOptions } from '../client/start-lab.ts';
 import { LabError, messageOf } from '../errors.ts';
+import type { Topology } from '../topology/topology.ts';
 import { parseTopology } from '../topology/topology-file.ts';
 import type { CliContext } from './context.ts';
 
@@ -30,7 +31,7 @@ export function labOptionsOf(context: CliContext, flags: StartFlags): LabOptions
     signal: context.interrupted,
     ztunnelEnvironment: Object.fromEntries(variables),
     ...(flags.ztunnel === undefined ? {} : { ztunnel: flags.ztunnel }),
-    ...(flags.topology === undefined ? {} : { topology: parseTopology(readTopology(flags.topology)) }),
+    ...(flags.topology === undefined ? {} : { topology: readTopology(flags.topology) }),
   };
 }
 
@@ -48,9 +49,9 @@ export function splitCommand(text: string): readonly string[] {
   return words;
 }
 
-function readTopology(path: string): string {
+function readTopology(path: string): Topology {
   try {
-    return readFileSync(path, 'utf8');
+    return parseTopology(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new LabError('LAB_TOPOLOGY_INVALID', `${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -1,5 +1,6 @@
 import { endLab, launchLab } from '../client/start-lab.ts';
 import { baseOf } from '../client/surroundings.ts';
+import { LabError } from '../errors.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';
 import { labOptionsOf, type StartFlags } from './start-flags.ts';
@@ -39,9 +40,15 @@ export async function runDown(
   context: CliContext,
   flags: { readonly name: string; readonly all?: boolean },
 ): Promise<void> {
-  const names = flags.all === true ? await listLabs(baseOf(context.environment)) : [flags.name];
-  for (const name of names) {
-    await endLab(name, context.environment);
+  const all = flags.all === true;
+  for (const name of all ? await listLabs(baseOf(context.environment)) : [flags.name]) {
+    try {
+      await endLab(name, context.environment);
+    } catch (error) {
+      // It has ended since it was listed: as wanted.
+      if (all && error instanceof LabError && error.code === 'LAB_NOT_RUNNING') continue;
+      throw error;
+    }
     context.out.line(`lab ${name} has ended; nothing is left of it`);
   }
 }

@@ -11,16 +11,19 @@ export interface Bootstrap {
   /** As long as it is open the lab lives. */
   readonly lifeline: Writable;
   readonly reports: Readable;
+  /** Descriptor of what is said on stderr, for `followReports`: the lab removes its folder when it ends. */
+  readonly log: number;
 }
 
 /** Starts the command of `buildBootstrapCommand`; what it says on stderr goes to `logPath`. Throws LAB_START_FAILED. */
 export function spawnBootstrap(command: readonly string[], logPath: string, path: string): Bootstrap {
   const [program = '', ...args] = command;
-  const log = openSync(logPath, 'a', 0o600);
+  const errors = openSync(logPath, 'a', 0o600);
   try {
+    const log = openSync(logPath, 'r');
     // A session of its own: Ctrl-C is the starter's, who then ends the lab in order.
     const child = spawn(program, args, {
-      stdio: ['pipe', 'pipe', log],
+      stdio: ['pipe', 'pipe', errors],
       detached: true,
       cwd: '/',
       env: { PATH: path },
@@ -28,18 +31,18 @@ export function spawnBootstrap(command: readonly string[], logPath: string, path
     const { stdin: lifeline, stdout: reports } = child;
     if (lifeline === null || reports === null) throw new LabError('LAB_START_FAILED', 'no pipes to the lab');
     lifeline.on('error', () => undefined);
-    return { process: child, lifeline, reports };
+    return { process: child, lifeline, reports, log };
   } finally {
-    closeSync(log);
+    closeSync(errors);
   }
 }
 
-/** Resolves at `ready`. Throws what the supervisor reports, or LAB_START_FAILED with the last line of its log. */
+/** Resolves at `ready`; closes `log`. Throws what the supervisor reports, or LAB_START_FAILED with how it ended and the last line of its log. */
 export async function followReports(
   reports: Readable,
   context: {
     readonly exit: Promise<string>;
-    readonly logPath: string;
+    readonly log: number;
     readonly onStep: ((step: string) => void) | undefined;
   },
 ): Promise<void> {
@@ -50,12 +53,13 @@ export async function followReports(
       if ('ready' in report) return;
       context.onStep?.(report.step);
     }
+    const how = await context.exit;
+    const said = readFileSync(context.log, 'utf8').trim().split('\n').at(-1) ?? '';
+    throw new LabError('LAB_START_FAILED', `the lab ended before it was up: ${how}${said === '' ? '' : `: ${said}`}`);
   } finally {
     reports.destroy();
+    closeSync(context.log);
   }
-  await context.exit;
-  const said = readFileSync(context.logPath, 'utf8').trim().split('\n').at(-1) ?? '';
-  throw new LabError('LAB_START_FAILED', `the lab ended before it was up: ${said === '' ? 'no message' : said}`);
 }
 
 /** Process 1 of the lab: the only child of `unshare`. */

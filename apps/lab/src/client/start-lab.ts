@@ -99,7 +99,12 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
     privileged,
     command: [process.execPath, SOURCE_CONDITION, SUPERVISOR, `${LABS_INSIDE}/${name}/${CONFIG_FILE}`],
   });
-  const { process: bootstrap, lifeline, reports } = spawnBootstrap(command, join(directory, 'supervisor.log'), path);
+  const {
+    process: bootstrap,
+    lifeline,
+    reports,
+    log,
+  } = spawnBootstrap(command, join(directory, 'supervisor.log'), path);
   const exit = new Promise<string>((resolve) => {
     bootstrap.once('exit', (code, signal) => resolve(signal ?? `exit ${code}`));
     bootstrap.once('error', (error) => resolve(error.message));
@@ -115,7 +120,7 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
     removeLab(base, name);
   };
   try {
-    await followReports(reports, { exit, logPath: join(directory, 'supervisor.log'), onStep: options.onStep });
+    await followReports(reports, { exit, log, onStep: options.onStep });
     options.signal?.throwIfAborted();
     const initPid = findInit(bootstrap.pid ?? 0);
     recordInit(base, name, initPid);

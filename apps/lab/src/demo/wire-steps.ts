@@ -3,7 +3,7 @@ import type { Terminal } from '../cli/terminal.ts';
 import type { LabClient } from '../client/lab-client.ts';
 import { renderEndpoint } from '../wire/frame.ts';
 import type { TlsRecordHeader } from '../wire/stream-content.ts';
-import { containsText, summarizeWire, type WireSummary } from '../wire/wire-summary.ts';
+import { CONTENT_NAMES, containsText, summarizeWire, type WireSummary } from '../wire/wire-summary.ts';
 import type { Claims } from './claims.ts';
 import { type Answer, countByPod, curlHttpbin } from './requests.ts';
 
@@ -14,8 +14,6 @@ const CLIENT_POD = 'sleep';
 const MAX_REQUESTS = 24;
 /** Of everything in clear text these would be seen first. */
 const TELLTALES = ['HTTP/1.1', 'GET /ip', 'httpbin', 'curl/'];
-
-const CONTENT_NAMES = { tls: 'TLS', http: 'HTTP, readable', unknown: 'unknown' } as const;
 
 /** What the steps on the wire share. */
 export interface WireStep {

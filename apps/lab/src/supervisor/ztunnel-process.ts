@@ -110,7 +110,7 @@ export async function untilZtunnelReady(node: NodeSpec, ztunnel: SupervisedProce
     if (hopeless || Date.now() > deadlineMs)
       throw new LabError(
         'LAB_ZTUNNEL_NOT_READY',
-        `ztunnel@${node.name}: ${hopeless ? `ended (${lastExit})` : 'is not ready'}; its log says: ${await tellingLine(node.name)}`,
+        `ztunnel@${node.name}: ${hopeless ? `ended (${lastExit})` : 'is not ready'}; ${await tellingLine(node.name)}`,
       );
     await sleep(POLL_MS);
   }
@@ -127,5 +127,6 @@ async function ask(node: NodeSpec, port: number, path: string): Promise<Response
 async function tellingLine(node: string): Promise<string> {
   const text = await readFile(ztunnelLogPath(node), 'utf8').catch(() => '');
   const lines = text.trim().split('\n');
-  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? '').trim();
+  const telling = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? '').trim();
+  return telling === '' ? 'its log is empty (is it a ztunnel?)' : `its log says: ${telling}`;
 }

@@ -24,7 +24,7 @@ test('services may be left out, a command is a list of words', () => {
 });
 
 test.each([
-  { name: 'no JSON', text: '{', problem: 'topology is not JSON' },
+  { name: 'no JSON', text: '{', problem: 'not JSON' },
   { name: 'no object', text: '[]', problem: 'topology: want an object' },
   { name: 'unknown key', value: { nodes: [node], pods: [], extra: 1 }, problem: 'unknown key extra' },
   { name: 'no nodes', value: { nodes: [], pods: [] }, problem: 'nodes: want at least one' },

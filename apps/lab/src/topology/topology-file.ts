@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { LabError } from '../errors.ts';
+import { LabError, messageOf } from '../errors.ts';
 import type { NodeSpec, PodProgram, PodSpec, ServiceSpec, Topology } from './topology.ts';
 
 /** What may be a node's, pod's or service's name: it becomes a namespace, a host name and part of file names. */
@@ -15,7 +15,7 @@ export function parseTopology(text: string): Topology {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new LabError('LAB_TOPOLOGY_INVALID', `topology is not JSON: ${String(error)}`, { cause: error });
+    throw new LabError('LAB_TOPOLOGY_INVALID', `not JSON: ${messageOf(error)}`, { cause: error });
   }
   const reader = new Reader();
   const top = reader.object(value, 'topology', ['nodes', 'pods', 'services']);

@@ -6,6 +6,9 @@ const HBONE_PORT = 15_008;
 /** A request line or status line of HTTP/1. */
 const HTTP_LINE = /^(?:[A-Z]{3,8} \S+ HTTP\/1\.[01]|HTTP\/1\.[01] \d{3})/;
 
+/** Kinds of content as people read them. */
+export const CONTENT_NAMES = { tls: 'TLS', http: 'HTTP, readable', unknown: 'unknown' } as const;
+
 /** Segments with data that went to (or came from) one server port. */
 export interface PortCount {
   readonly port: number;
@@ -13,7 +16,7 @@ export interface PortCount {
   /** Of application data, TCP payload. */
   readonly bytes: number;
   /** `tls`: whole records from the first byte on; `http`: readable HTTP/1; otherwise unknown. */
-  readonly content: 'tls' | 'http' | 'unknown';
+  readonly content: keyof typeof CONTENT_NAMES;
 }
 
 /** What was seen on a wire. */
