@@ -202,6 +202,6 @@ test('a port that is taken fails the pod and leaves nothing bound', () => {
   };
   const inbound = startPlane('server');
   expect(inbound.all('pod-failed').map(({ message }) => message)).toEqual([expect.stringContaining('[::]:15006')]);
-  const listening = serverPod.run(() => execFileSync('ss', ['-lntH'], { encoding: 'utf8' }));
+  const listening = serverPod.run(() => execFileSync('sh', ['-c', 'ss -lntH'], { encoding: 'utf8' }));
   expect(listening.trim().split('\n')).toHaveLength(1);
 });
