@@ -39,6 +39,12 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+if (filters.length > 0 && total.passed + total.failed + total.skipped === 0) {
+  process.stderr.write(
+    `TEST_FILTER_UNMATCHED: ${filters.join(' ')}: no test file has this in its path (try `packages/hbone`)\n`,
+  );
+  process.exit(1);
+}
 process.stdout.write(`\n${rootTests.ran + rootTests.skipped} tests need root: `);
 process.stdout.write(isRoot ? 'they ran\n' : 'they did not run (start `npm test` as root)\n');
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
