@@ -41,7 +41,7 @@ try {
 }
 if (filters.length > 0 && total.passed + total.failed + total.skipped === 0) {
   process.stderr.write(
-    `TEST_FILTER_UNMATCHED: ${filters.join(' ')}: no test file has this in its path (try `packages/hbone`)\n`,
+    `TEST_FILTER_UNMATCHED: ${filters.join(' ')}: no test file has this in its path (a filter is, say, packages/hbone)\n`,
   );
   process.exit(1);
 }
