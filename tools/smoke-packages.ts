@@ -20,8 +20,22 @@ for (const folder of packages) {
   examples.set(basename(folder), example);
 }
 const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
-const npm = (cwd: string, ...args: string[]): string =>
-  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' });
+/** npm has been seen to wait for ever for nothing: it is given this long, and another try. */
+const NPM_LIMIT_MS = 120_000;
+const npm = (cwd: string, ...args: string[]): string => {
+  const run = (): string =>
+    execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd,
+      encoding: 'utf8',
+      timeout: NPM_LIMIT_MS,
+      killSignal: 'SIGKILL',
+    });
+  try {
+    return run();
+  } catch {
+    return run();
+  }
+};
 
 try {
   const tarballs = new Map<string, string>();
