@@ -20,22 +20,15 @@ for (const folder of packages) {
   examples.set(basename(folder), example);
 }
 const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
-/** npm has been seen to wait for ever for nothing: it is given this long, and another try. */
-const NPM_LIMIT_MS = 120_000;
-const npm = (cwd: string, ...args: string[]): string => {
-  const run = (): string =>
-    execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd,
-      encoding: 'utf8',
-      timeout: NPM_LIMIT_MS,
-      killSignal: 'SIGKILL',
-    });
-  try {
-    return run();
-  } catch {
-    return run();
-  }
-};
+/** Without a registry npm tries again for many minutes; that is told sooner. */
+const NPM_LIMIT_MS = 180_000;
+const npm = (cwd: string, ...args: string[]): string =>
+  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd,
+    encoding: 'utf8',
+    timeout: NPM_LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
 
 try {
   const tarballs = new Map<string, string>();
