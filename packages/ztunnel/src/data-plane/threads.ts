@@ -5,6 +5,12 @@ import type { DataPlaneConfig, FromDataThread, ToDataThread } from './protocol.t
 import type { DataThread } from './thread.ts';
 import type { DataThreadData } from './worker.ts';
 
+/**
+ * Semi-spaces of 1 MiB, a third of it each. What sockets deliver is memory outside of V8's heap that dies young: a small
+ * young generation is collected often, cheaply, and gives it back before V8 collects the whole heap for it.
+ */
+const YOUNG_GENERATION_MIB = 3;
+
 export interface DataThreadsOptions {
   /** Without number and count of the thread. */
   readonly config: Omit<DataPlaneConfig, 'thread' | 'threads'>;
@@ -41,7 +47,11 @@ function inThisThread(config: DataPlaneConfig): DataThread {
 
 function inWorker(config: DataPlaneConfig, options: DataThreadsOptions): DataThread {
   const data: DataThreadData = { kind: 'ambientmesh-data-thread', config };
-  const worker = new Worker(options.program, { workerData: data, name: `data-${config.thread}` });
+  const worker = new Worker(options.program, {
+    workerData: data,
+    name: `data-${config.thread}`,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+  });
   let ending = false;
   const thread: DataThread = {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
