@@ -16,7 +16,7 @@ import type {
 import { NodeCredentials } from './credentials.ts';
 import { NodePlain } from './plain.ts';
 import { NodeSecure } from './secure.ts';
-import { DEADLINE_TEXT, socketFailure } from './system-failure.ts';
+import { DEADLINE_TEXT, errorCode, socketFailure } from './system-failure.ts';
 import type { TlsRole } from './tls-failure.ts';
 import { Turn } from './turn.ts';
 
@@ -68,7 +68,7 @@ class NodeEngineImplementation implements NodeEngine {
       manualStart: true,
       highWaterMark: READ_AHEAD_BYTES,
     } as ConstructorParameters<typeof Socket>[0]);
-    return new Connecting(socket, options, handler, () => this.#adopt(socket));
+    return new Connecting(socket, options, handler, this.#turn);
   }
 
   credentials(source: CredentialsSource): Credentials {
@@ -126,17 +126,19 @@ class NodeListening implements Listening {
 class Connecting implements Cancellable {
   readonly #socket: Socket;
   readonly #handler: ConnectHandler;
+  readonly #turn: Turn;
   readonly #timer: NodeJS.Timeout;
   #settled = false;
 
-  constructor(socket: Socket, options: ConnectOptions, handler: ConnectHandler, adopt: () => Plain) {
+  constructor(socket: Socket, options: ConnectOptions, handler: ConnectHandler, turn: Turn) {
     this.#socket = socket;
     this.#handler = handler;
+    this.#turn = turn;
     socket.on('error', (error) => this.#fail(error));
     socket.on('connect', () => {
       if (!this.#settle()) return;
       socket.setNoDelay(true);
-      handler.connected(adopt());
+      handler.connected(new NodePlain(socket, turn));
     });
     this.#timer = setTimeout(() => {
       if (!this.#settle()) return;
@@ -154,7 +156,9 @@ class Connecting implements Cancellable {
   #fail(error: Error): void {
     if (!this.#settle()) return;
     this.#socket.destroy();
-    this.#handler.failed(socketFailure(error));
+    // Who refuses says ECONNREFUSED. This peer had accepted and reset before we heard of either.
+    if (errorCode(error) === 'ECONNRESET') this.#handler.connected(new NodePlain(this.#socket, this.#turn, error));
+    else this.#handler.failed(socketFailure(error));
   }
 
   #settle(): boolean {

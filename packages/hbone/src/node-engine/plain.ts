@@ -15,11 +15,15 @@ const READ_BYTES = 65_536;
 
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
 
-/** `Plain` on a `net.Socket` made with `allowHalfOpen` that nothing has read from. */
+/**
+ * `Plain` on a `net.Socket` made with `allowHalfOpen` that nothing has read from. With `lost` the socket is gone already:
+ * `failed` tells it at the end of the turn.
+ */
 export class NodePlain implements Plain, Flushable {
   handler: PlainHandler = NOBODY;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
+  readonly lost: Error | undefined;
   readonly #socket: Socket;
   readonly #turn: Turn;
   #waiting: Uint8Array | undefined;
@@ -40,9 +44,11 @@ export class NodePlain implements Plain, Flushable {
   #closing = false;
   #gone = false;
 
-  constructor(socket: Socket, turn: Turn) {
+  constructor(socket: Socket, turn: Turn, lost?: Error) {
     this.#socket = socket;
     this.#turn = turn;
+    this.lost = lost;
+    if (lost !== undefined) turn.atEnd(() => this.#fail(lost));
     socket.on('error', (error) => this.#fail(error));
     this.local = { ip: canonicalIp(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
     this.remote = { ip: canonicalIp(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };

@@ -90,7 +90,11 @@ export class NodeSecure implements Secure, Flushable {
       this.#fail(tlsFailure(role, error));
     });
     this.#socket.on('end', () => this.#peerEnded());
-    this.#socket.on('close', () => this.#fail(this.#established ? CLOSED : handshakeEnd(role)));
+    const { lost } = plain;
+    this.#socket.on('close', () => {
+      if (lost !== undefined) this.#fail(tlsFailure(role, lost));
+      else this.#fail(this.#established ? CLOSED : handshakeEnd(role));
+    });
     this.#timer = setTimeout(
       () => this.#refuse(handshakeTimeout(options.handshakeTimeoutMs)),
       options.handshakeTimeoutMs,
