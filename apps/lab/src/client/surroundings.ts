@@ -1,4 +1,5 @@
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
+import process from 'node:process';
 import { type LabBase, locateLabBase } from '../state/state-directory.ts';
 
 /** Variables of the process that starts or uses a lab: PATH, HOME, LANG, XDG_RUNTIME_DIR and TMPDIR are looked at. */
@@ -11,8 +12,13 @@ export function baseOf(environment: Environment): LabBase {
   return locateLabBase({
     runtimeDirectory: environment['XDG_RUNTIME_DIR'],
     temporaryDirectory: environment['TMPDIR'] ?? tmpdir(),
-    uid: userInfo().uid,
+    uid: ownUid(),
   });
+}
+
+/** The caller's user id. Not from `os.userInfo`, which throws for one without an entry in `/etc/passwd`, as in containers. */
+export function ownUid(): number {
+  return process.getuid?.() ?? -1;
 }
 
 /** Where programs are looked for. */

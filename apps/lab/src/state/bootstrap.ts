@@ -48,10 +48,14 @@ export function buildBootstrapCommand(options: {
   readonly command: readonly string[];
 }): string[] {
   const { basePath, name, privileged, command } = options;
+  return buildUnshareCommand(privileged, ['sh', `${basePath}/${name}/${BOOTSTRAP_FILE}`, basePath, name, ...command]);
+}
+
+/** The command that runs `command` in namespaces as a lab has them, all of which end with it. `privileged` as above. */
+export function buildUnshareCommand(privileged: boolean, command: readonly string[]): string[] {
   const namespaces = ['--mount', '--net', '--pid', '--ipc', ...(privileged ? [] : ['--user', '--map-root-user'])];
   const lifetime = ['--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
-  const script = ['sh', `${basePath}/${name}/${BOOTSTRAP_FILE}`, basePath, name];
-  return ['unshare', ...namespaces, ...lifetime, '--', ...script, ...command];
+  return ['unshare', ...namespaces, ...lifetime, '--', ...command];
 }
 
 /** Whether `/proc/self/status` says that the process may make namespaces without a user namespace. */
