@@ -13,7 +13,6 @@ const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 const SPINNER_MS = 100;
 /** A line now and then, so that a log shows that something goes on. */
 const PLAIN_PROGRESS_MS = 15_000;
-const MAX_ERROR_LINES = 20;
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const NEEDED = [
   { program: 'ip', debian: 'iproute2', fedora: 'iproute', arch: 'iproute2', alpine: 'iproute2' },
@@ -54,21 +53,28 @@ async function installTools() {
   const missing = NEEDED.filter(({ program }) => !isInstalled(program));
   if (missing.length === 0) return;
   const packages = (system) => [...new Set(missing.map((tool) => tool[system]))].join(' ');
-  const programs = missing.map(({ program }) => program).join(', ');
+  const absence = `LAB_TOOL_MISSING: ${missing.map(({ program }) => program).join(', ')}: not found`;
+  const install = `apt-get install ${packages('debian')}`;
   if (process.getuid() !== 0 || !isInstalled('apt-get'))
     throw new Error(
-      `LAB_TOOL_MISSING: ${programs}: not found; install with one of: apt-get install ${packages('debian')}; dnf install ${packages('fedora')}; ` +
+      `${absence}; install with one of: ${install}; dnf install ${packages('fedora')}; ` +
         `pacman -S ${packages('arch')}; apk add ${packages('alpine')}`,
     );
   const names = packages('debian').split(' ');
-  await runQuietly('reading the package lists (apt-get update)', 'apt-get', ['-qq', 'update']);
-  await runQuietly(`installing ${names.join(', ')} (apt-get install)`, 'apt-get', [
-    'install',
-    '-qq',
-    '-y',
-    '--no-install-recommends',
-    ...names,
-  ]);
+  try {
+    await runQuietly('reading the package lists (apt-get update)', 'apt-get', ['-qq', 'update']);
+    await runQuietly(`installing ${names.join(', ')} (apt-get install)`, 'apt-get', [
+      'install',
+      '-qq',
+      '-y',
+      '--no-install-recommends',
+      ...names,
+    ]);
+  } catch (error) {
+    throw new Error(`${absence}; ${error.message} (is the network there? \`${install}\` by hand says more)`, {
+      cause: error,
+    });
+  }
 }
 
 /** Runs the demo in the foreground; a pipe that closes with this process tells it when to end. */
@@ -84,7 +90,7 @@ function runDemo(args) {
   });
 }
 
-/** Runs a program with one line of progress on stderr. What it says is shown only if it fails. */
+/** Runs a program with one line of progress on stderr. What it says is only told if it fails: its first error, or its last line. */
 async function runQuietly(what, command, args) {
   const startedMs = Date.now();
   const stop = showProgress(what, startedMs);
@@ -106,8 +112,10 @@ async function runQuietly(what, command, args) {
   stop(failure === undefined && interruptedBy === undefined);
   if (interruptedBy !== undefined) throw new Error('interrupted');
   if (failure === undefined) return;
-  process.stderr.write(`${said.trim().split('\n').slice(-MAX_ERROR_LINES).join('\n')}\n`);
-  throw new Error(`${command} ${args.join(' ')}: ${failure} (its last lines are above)`);
+  const lines = said.trim().split('\n');
+  // apt-get marks errors so; what follows the first comes of it.
+  const reason = lines.find((line) => line.startsWith('E: ')) ?? lines.at(-1);
+  throw new Error([`${command} ${args.join(' ')}`, failure, reason].filter((part) => part !== '').join(': '));
 }
 
 /** Shows that something goes on until the returned function is called. */
