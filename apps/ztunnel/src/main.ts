@@ -1,5 +1,4 @@
 /** The node proxy as a process: environment, signals and exit codes. The same file is the program of its data threads. */
-import { setFlagsFromString } from 'node:v8';
 import {
   isDataThread,
   LogRoot,
@@ -10,10 +9,9 @@ import {
   runDataThread,
   Ztunnel,
 } from '@ambientmesh/ztunnel';
+import { tuneGarbageCollection } from './garbage-collection.ts';
 
 const STDOUT = 1;
-/** The first Node whose V8 has the flag below; others complain on stderr. */
-const FLAG_SINCE_NODE = 24;
 
 /** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
 async function runProxy(args: readonly string[]): Promise<void> {
@@ -36,16 +34,6 @@ async function runProxy(args: readonly string[]): Promise<void> {
   } finally {
     await log.flush();
   }
-}
-
-/**
- * What sockets deliver is memory outside of V8's heap. By default V8 collects the whole heap dozens of times a second for
- * it, though the heap itself holds next to no garbage; with this flag it counts as a part of the heap. Flags about the
- * collector's threads belong on the command line: set here they crash a collection under way.
- */
-function tuneGarbageCollection(): void {
-  if (Number.parseInt(process.versions.node, 10) >= FLAG_SINCE_NODE)
-    setFlagsFromString('--external-memory-accounted-in-global-limit');
 }
 
 async function main(args: readonly string[]): Promise<number> {
