@@ -132,10 +132,28 @@ test('15008: cut while it waits for the ClientHello, with everything known befor
   expect(pod.lines()).toEqual([]);
 });
 
+test.each([
+  { when: 'before the ClientHello', early: true },
+  { when: 'after the ClientHello', early: false },
+])('15008: without a certificate the ClientHello is answered by FIN; known $when', async ({ early }) => {
+  const pod = await podServing('hbone');
+  known(pod, server);
+  const socket = await call(pod.port, early ? '' : 'hello');
+  const errors: Error[] = [];
+  socket.on('error', (error) => errors.push(error));
+  await vi.waitFor(() => expect(pod.wanted).toHaveLength(1));
+  pod.context.certificates.unavailable(serverCertificate.identity, 'refused');
+  if (early) socket.write('hello');
+  await once(socket.resume(), 'end');
+  await vi.waitFor(() => expect(pod.connections.size).toBe(0));
+  expect(errors).toEqual([]);
+  expect(pod.lines()).toEqual([expect.stringContaining('error="signing error: refused"')]);
+});
+
 test('15008: an unusable certificate ends who waits for it, and nobody else', async () => {
   const pod = await podServing('hbone');
   known(pod, server);
-  const socket = await call(pod.port);
+  const socket = await call(pod.port, 'hello');
   await vi.waitFor(() => expect(pod.wanted).toHaveLength(1));
   pod.context.certificates.put({ ...serverCertificate, chainPem: 'rubbish' });
   await ended(socket);

@@ -1,5 +1,6 @@
 import {
   acceptTunnel,
+  type ByteSink,
   type Cancellable,
   type Plain,
   type Secure,
@@ -19,6 +20,9 @@ import { InboundStream } from './inbound-stream.ts';
 
 /** An unfinished handshake is cut after this; the reference waits for ever. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** More than any ClientHello has. */
+const CLIENT_HELLO_BYTES = 65_536;
+const DROP: ByteSink = { bytes: () => undefined };
 
 /** A tunnel that a peer opened to the pod (port 15008), with its streams (spec hbone.md §4). */
 export class HboneConnection implements PodConnection {
@@ -29,6 +33,8 @@ export class HboneConnection implements PodConnection {
   #pending: Cancellable | undefined;
   #tunnel: ServerConnection | undefined;
   #draining = false;
+  /** Its end was logged, and only the ClientHello is waited for. */
+  #declined = false;
   #reason: ConnectionError | undefined;
   #over = false;
 
@@ -50,14 +56,14 @@ export class HboneConnection implements PodConnection {
       context.localWorkloads.resolve(info, (workload) => {
         if (workload !== undefined) return this.#requestCertificate(workload);
         this.pod.workloadMissing([]);
-        this.#refuse(`signing error: workload is unknown: ${describePod(info)}`, true);
+        this.#refuse(`signing error: workload is unknown: ${describePod(info)}`);
       }),
     );
   }
 
   /** Its handshake has taken too long while others came. */
   giveWay(): void {
-    this.#refuse('too many connections wait for their handshake', true);
+    this.#refuse('too many connections wait for their handshake');
   }
 
   drain(): void {
@@ -88,7 +94,7 @@ export class HboneConnection implements PodConnection {
     this.#wait(
       this.pod.context.certificates.request(identityText(workload), {
         ready: (certificate) => this.#handshake(certificate),
-        unavailable: (message) => this.#refuse(`signing error: ${message}`, false),
+        unavailable: (message) => this.#decline(`signing error: ${message}`),
       }),
     );
   }
@@ -137,12 +143,27 @@ export class HboneConnection implements PodConnection {
     if (this.#draining) this.#tunnel.drain();
   }
 
-  /** Ends it before the handshake. `reset`: without a trace of an orderly close. */
-  #refuse(message: string, reset: boolean): void {
-    this.#logEarly(message);
-    if (reset) this.#plain.reset();
-    else this.#plain.close();
+  /** Cuts it before the handshake. */
+  #refuse(message: string): void {
+    if (!this.#declined) this.#logEarly(message);
+    this.#plain.reset();
     this.#end();
+  }
+
+  /** Ends it in the handshake: by FIN, and so after the ClientHello, as unread bytes would make it a RST. */
+  #decline(message: string): void {
+    this.#logEarly(message);
+    this.#declined = true;
+    const close = (): void => {
+      this.#plain.close();
+      this.#end();
+    };
+    this.#pending = this.pod.context.engine.after(HANDSHAKE_TIMEOUT_MS, close);
+    const take = (): void => {
+      if (this.#plain.read(CLIENT_HELLO_BYTES, DROP) !== 0) close();
+    };
+    this.#plain.handler = { readable: take, written: () => undefined, failed: () => this.#end() };
+    take();
   }
 
   #logEarly(message: string): void {
