@@ -89,8 +89,9 @@ test('a reader that stops costs neither memory nor the time of others', async ()
   await using pod = new PodSockets(lab, 'sleep');
   const before = await Promise.all([residentBytes(lab, 'node1'), residentBytes(lab, 'node2')]);
   const slow = await pod.connect(ADDRESS['httpbin-2'], PORT.source);
+  const sentBefore = await sentBytes();
   await slow.write(`${512 * MIB}\n`);
-  const stalledAt = await untilSentBytesStandStill();
+  const stalledAt = await untilSentBytesStandStill(sentBefore);
   expect(stalledAt).toBeLessThan(64 * MIB);
   const fast = await pod.connect(ADDRESS['httpbin-2'], PORT.echo);
   const began = performance.now();
@@ -109,8 +110,9 @@ test('a reader that stops costs neither memory nor the time of others', async ()
 test('three readers that stop do not stop the others on the same tunnel', async () => {
   await using pod = new PodSockets(lab, 'notsleep');
   const slow = await Promise.all(Array.from({ length: 3 }, () => pod.connect(ADDRESS['httpbin-2'], PORT.source)));
+  const sentBefore = await sentBytes();
   for (const connection of slow) await connection.write(`${64 * MIB}\n`);
-  await untilSentBytesStandStill();
+  await untilSentBytesStandStill(sentBefore);
   const fast = await pod.connect(ADDRESS['httpbin-2'], PORT.echo);
   expect(await fast.echo('not held up')).toBe('not held up');
 });
@@ -183,16 +185,18 @@ async function untilNoConnectionIsOpen(): Promise<boolean> {
   return true;
 }
 
-/** Waits until httpbin-2's ztunnel has stopped sending and returns how much it has sent since it began to. */
-async function untilSentBytesStandStill(): Promise<number> {
-  const sent = async (): Promise<number> =>
-    sumOf(parseMetrics(await lab.metrics('node2')), 'istio_tcp_sent_bytes_total', { reporter: 'destination' });
-  const first = await sent();
+/** What httpbin-2's ztunnel has sent to clients so far. */
+async function sentBytes(): Promise<number> {
+  return sumOf(parseMetrics(await lab.metrics('node2')), 'istio_tcp_sent_bytes_total', { reporter: 'destination' });
+}
+
+/** Waits until httpbin-2's ztunnel has sent more than `first` and stopped; returns how much more. */
+async function untilSentBytesStandStill(first: number): Promise<number> {
   let last = first;
   let unchanged = 0;
   await lab.waitFor(
     async () => {
-      const now = await sent();
+      const now = await sentBytes();
       unchanged = now === last && now > first ? unchanged + 1 : 0;
       last = now;
       return unchanged >= 8;
