@@ -1,24 +1,18 @@
-/** The node proxy as a process: environment, signals and exit codes. The same file is the program of its data threads. */
-import {
-  isDataThread,
-  LogRoot,
-  LogWriter,
-  machineSystem,
-  parseCommandLine,
-  parseConfig,
-  runDataThread,
-  Ztunnel,
-} from '@ambientmesh/ztunnel';
+/** The node proxy as a process: environment, signals and exit codes. */
+import { extname } from 'node:path';
+import { LogRoot, LogWriter, machineSystem, parseCommandLine, parseConfig, Ztunnel } from '@ambientmesh/ztunnel';
 import { tuneGarbageCollection } from './garbage-collection.ts';
 
 const STDOUT = 1;
+/** Beside this file, as source and as bundle. */
+const DATA_THREAD = new URL(`data-thread${extname(import.meta.url)}`, import.meta.url);
 
 /** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
 async function runProxy(args: readonly string[]): Promise<void> {
   const config = parseConfig((name) => process.env[name], machineSystem(Object.keys(process.env)));
   const log = new LogRoot({ format: config.logFormat, filter: config.logFilter, sink: new LogWriter(STDOUT) });
   try {
-    const ztunnel = new Ztunnel({ config, log, program: new URL(import.meta.url), args });
+    const ztunnel = new Ztunnel({ config, log, program: DATA_THREAD, args });
     process.on('uncaughtException', (error) => {
       log.logger('ztunnel').error([['stack', error.stack ?? '']], `internal error: ${error.message}`);
       ztunnel.abort(error);
@@ -57,8 +51,5 @@ function isLogged(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ZDS_PROTOCOL_FATAL';
 }
 
-if (isDataThread()) runDataThread();
-else {
-  tuneGarbageCollection();
-  process.exit(await main(process.argv.slice(2)));
-}
+tuneGarbageCollection();
+process.exit(await main(process.argv.slice(2)));

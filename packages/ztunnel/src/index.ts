@@ -7,7 +7,6 @@ export { ZtunnelError, type ZtunnelErrorCode } from './control/errors.ts';
 export { type LocalConfig, parseLocalConfig } from './control/local-config/local-config.ts';
 export type { LocalWorkload } from './control/local-config/read-workload.ts';
 export { type DrainCause, Ztunnel, type ZtunnelOptions } from './control/ztunnel.ts';
-export { isDataThread, runDataThread } from './data-plane/worker.ts';
 export { LogFilter, parseLogFilter } from './log/log-filter.ts';
 export { type LineSink, LogWriter } from './log/log-writer.ts';
 export { type Logger, LogRoot } from './log/logger.ts';

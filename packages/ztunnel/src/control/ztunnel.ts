@@ -41,7 +41,7 @@ export type DrainCause = 'SIGTERM' | 'SIGINT' | 'quitquitquit';
 export interface ZtunnelOptions {
   readonly config: ZtunnelConfig;
   readonly log: LogRoot;
-  /** Program of the data threads: it calls `runDataThread` when `isDataThread()`. */
+  /** Program of the data threads: it calls `runDataThread`. */
   readonly program: URL;
   /** Command line, as shown. */
   readonly args: readonly string[];

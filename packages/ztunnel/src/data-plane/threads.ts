@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { createNodeEngine } from '@ambientmesh/hbone';
 import { DataPlane } from './data-plane.ts';
+import type { DataThreadData } from './data-thread.ts';
 import type { DataPlaneConfig, FromDataThread, ToDataThread } from './protocol.ts';
 import type { DataThread } from './thread.ts';
-import type { DataThreadData } from './worker.ts';
 
 /**
  * Semi-spaces of 1 MiB, a third of it each. What sockets deliver is memory outside of V8's heap that dies young: a small
@@ -16,7 +16,7 @@ export interface DataThreadsOptions {
   readonly config: Omit<DataPlaneConfig, 'thread' | 'threads'>;
   /** 0: the data plane runs in this thread. */
   readonly count: number;
-  /** Program of the workers: it calls `runDataThread` when `isDataThread()`. */
+  /** Program of the workers: it calls `runDataThread`. */
   readonly program: URL;
   /** A data thread ended by itself: the proxy cannot go on. */
   onDeath(error: Error): void;
