@@ -88,6 +88,11 @@ const decisive = [
   policy('deny', { action: 'Deny', rules: principal('denyacct') }),
 ];
 
+test('an action that is none denies', () => {
+  const misspelt: Policy = JSON.parse(JSON.stringify({ ...policy('shout', {}), action: 'DENY' }));
+  expect(decide([misspelt], plain)).toEqual({ allowed: false, reason: 'unknown action of policy ns1/shout' });
+});
+
 test.each([
   { policies: [], caller: 'defaultacct', verdict: { allowed: true, policy: undefined } },
   { policies: decisive, caller: 'defaultacct', verdict: { allowed: true, policy: 'ns1/foo' } },

@@ -10,7 +10,7 @@ export type Verdict =
 /**
  * Decides on a connection by the policies that apply to its destination, in any order: an enforced DENY that matches
  * wins; then, if there is an enforced ALLOW at all, one of them must match (spec policy.md §4.4). Dry-run policies
- * change nothing.
+ * change nothing. An action that is neither denies.
  */
 export function decide(policies: Iterable<Policy>, connection: Connection): Verdict {
   let allowing: string | undefined;
@@ -20,6 +20,9 @@ export function decide(policies: Iterable<Policy>, connection: Connection): Verd
     if (policy.action === 'Deny') {
       if (matchesPolicy(policy, connection))
         return { allowed: false, reason: `explicitly denied by: ${policyKey(policy)}` };
+    } else if (policy.action !== 'Allow') {
+      // From data that no compiler has seen: what it should do is unknown.
+      return { allowed: false, reason: `unknown action of policy ${policyKey(policy)}` };
     } else {
       allowPolicies = true;
       if (allowing === undefined && matchesPolicy(policy, connection)) allowing = policyKey(policy);

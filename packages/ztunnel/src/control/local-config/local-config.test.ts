@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { decide } from '@ambientmesh/policy';
 import { expect, test } from 'vitest';
 import { parseLocalConfig } from './local-config.ts';
@@ -49,6 +50,17 @@ test.each([
 
 test.each(['', '{}\n', '# nothing\n', 'workloads: []\n', 'workloads:\npolicies:\n'])('an empty one: %j', (text) => {
   expect(parseLocalConfig(text)).toEqual({ workloads: [], services: [], policies: [] });
+});
+
+test('the example of the README', async () => {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const { workloads, services, policies } = parseLocalConfig(/```yaml\n(.*?)```/s.exec(readme)?.[1] ?? '');
+  expect(workloads[0]?.workload.authorizationPolicies).toEqual(['default/only-sleep']);
+  expect(workloads[0]?.endpoints).toMatchObject([{ service: 'default/httpbin.default.svc.cluster.local' }]);
+  expect([services[0]?.hostname, policies[0]?.scope]).toEqual([
+    'httpbin.default.svc.cluster.local',
+    'WorkloadSelector',
+  ]);
 });
 
 test('a workload with its endpoints; defaults of files', () => {
