@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { messageOf } from '../errors.ts';
 import { buildProgram } from './program.ts';
 import { labOptionsOf, splitCommand } from './start-flags.ts';
 import { Terminal, wantsColour, wrapWords } from './terminal.ts';
@@ -72,6 +73,29 @@ describe('the command line', () => {
   ])('without a lab $argv.0 says that none runs', async ({ argv }) => {
     const program = buildProgram(context(), () => undefined).exitOverride();
     await expect(program.parseAsync(argv, { from: 'user' })).rejects.toMatchObject({ code: 'LAB_NOT_RUNNING' });
+  });
+
+  test('what it tells to type begins with npx: nothing puts the lab on the PATH of a clone', async () => {
+    let complaint = '';
+    const program = buildProgram(context(), () => undefined)
+      .exitOverride()
+      .configureOutput({
+        writeErr: (text) => {
+          complaint += text;
+        },
+      });
+    const failure = await program.parseAsync(['status'], { from: 'user' }).catch(messageOf);
+    expect(failure).toContain('`npx lab up --keep`');
+    await expect(program.parseAsync(['no-such-command'], { from: 'user' })).rejects.toMatchObject({
+      code: 'commander.unknownCommand',
+    });
+    expect(complaint).toContain('`npx lab --help`');
+    const commands = program.commands.map((command) => command.name()).join('|');
+    const bare = new RegExp(`(?<!npx )\\blab (${commands})\\b`);
+    for (const command of [program, ...program.commands]) {
+      expect(command.helpInformation()).toMatch(/^Usage: npx lab /);
+      expect(command.helpInformation()).not.toMatch(bare);
+    }
   });
 
   test('down --all without a lab is content', async () => {

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_LAB_NAME } from '../client/start-lab.ts';
+import { LAB_COMMAND } from '../command-name.ts';
 import { messageOf } from '../errors.ts';
 import { runCapture } from './capture.ts';
 import type { CliContext } from './context.ts';
@@ -13,13 +14,13 @@ import { runDown, runUp } from './up.ts';
 
 /** The command line as data; `finish` is told the exit code. Parse with `parseAsync`. */
 export function buildProgram(context: CliContext, finish: (exitCode: number) => void): Command {
-  const program = new Command('lab')
+  const program = new Command(LAB_COMMAND)
     .description('A service mesh on one Linux machine: nodes and pods are network namespaces.')
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(renderUsageError(text)) });
   addStart(program, context, finish);
   named(program.command('exec'))
-    .description('run a command in a pod, as `lab exec sleep -- curl httpbin`')
+    .description(`run a command in a pod, as \`${LAB_COMMAND} exec sleep -- curl httpbin\``)
     .argument('<pod>', 'pod (or node)')
     .argument('<command...>')
     .passThroughOptions()
@@ -61,7 +62,7 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
 function addStart(program: Command, context: CliContext, finish: (exitCode: number) => void): void {
   const capture = new Option('--capture <mode>', 'how traffic is captured in a pod').choices(['tproxy']);
   named(program.command('up'))
-    .description('start a lab and keep it until Ctrl-C (or, with --keep, until `lab down`)')
+    .description(`start a lab and keep it until Ctrl-C (or, with --keep, until \`${LAB_COMMAND} down\`)`)
     .option('--keep', 'leave it running')
     .option('--ztunnel <command>', 'another ztunnel; `proxy ztunnel` is appended', parseCommand)
     .option('--ztunnel-env <name=value...>', 'variables for the ztunnels')
@@ -96,7 +97,7 @@ function parseCommand(text: string): readonly string[] {
 function renderUsageError(text: string): string {
   const [what = '', ...more] = text.trim().split('\n');
   const said = [what.replace(/^error: /, ''), ...more].join(' ');
-  return `lab: LAB_ARGUMENT_INVALID: ${said} (\`lab --help\` says more)\n`;
+  return `lab: LAB_ARGUMENT_INVALID: ${said} (\`${LAB_COMMAND} --help\` says more)\n`;
 }
 
 function parseSeconds(text: string): number {

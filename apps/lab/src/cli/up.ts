@@ -1,5 +1,6 @@
 import { endLab, launchLab } from '../client/start-lab.ts';
 import { baseOf } from '../client/surroundings.ts';
+import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';
@@ -20,11 +21,11 @@ export async function runUp(context: CliContext, flags: StartFlags): Promise<voi
     printStatus(out, await client.status());
     out.line();
     const name = flags.name === 'default' ? '' : ` --name ${flags.name}`;
-    out.line(`Try: lab exec${name} sleep -- curl httpbin`);
+    out.line(`Try: ${LAB_COMMAND} exec${name} sleep -- curl httpbin`);
     if (flags.keep === true) {
       await started.keep();
       client.disconnect();
-      out.line(`It runs until: lab down${name}`);
+      out.line(`It runs until: ${LAB_COMMAND} down${name}`);
       return;
     }
     out.line('It runs until Ctrl-C.');

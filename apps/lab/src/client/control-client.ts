@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { LAB_COMMAND } from '../command-name.ts';
 import type { ControlMessage, ControlOperation, ControlResults } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 
@@ -33,7 +34,9 @@ export class ControlClient {
       socket.once('connect', () => resolve(new ControlClient(socket)));
       socket.once('error', (cause) =>
         reject(
-          new LabError('LAB_NOT_RUNNING', `${path}: no lab answers (start one with \`lab up --keep\`)`, { cause }),
+          new LabError('LAB_NOT_RUNNING', `${path}: no lab answers (start one with \`${LAB_COMMAND} up --keep\`)`, {
+            cause,
+          }),
         ),
       );
     });

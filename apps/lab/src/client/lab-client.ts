@@ -1,6 +1,7 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LAB_COMMAND } from '../command-name.ts';
 import type { CertificateStatus, LabStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 import type { ControlClient } from './control-client.ts';
@@ -106,7 +107,7 @@ export class LabClient implements AsyncDisposable {
   spawnIn(place: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const { entrance, environment } = this.#connection;
     if (!existsSync(`/proc/${entrance.initPid}/root/run/netns/${place}`))
-      throw new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (see \`lab status\`)`);
+      throw new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (see \`${LAB_COMMAND} status\`)`);
     return spawnInside(entrance, place, { argv, path: environment.PATH, spawn: { env: environment, ...options } });
   }
 

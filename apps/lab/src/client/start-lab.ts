@@ -1,6 +1,7 @@
 import { readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import {
   BOOTSTRAP_FILE,
@@ -162,7 +163,7 @@ export async function attachLab(name: string = DEFAULT_LAB_NAME, environment: En
   if (record === undefined || initPid === undefined || !isInitAlive(initPid, record)) {
     // What a dead lab left; one that is being started has no process 1 yet but its starter lives.
     if (record === undefined || startTimeOf(record.starterPid) !== record.starterStart) removeLab(base, name);
-    throw new LabError('LAB_NOT_RUNNING', `lab ${name}: is not running (start it with \`lab up --keep\`)`);
+    throw new LabError('LAB_NOT_RUNNING', `lab ${name}: is not running (start it with \`${LAB_COMMAND} up --keep\`)`);
   }
   const control = await ControlClient.open(controlSocketPath(base, name));
   return new LabClient({

@@ -1,6 +1,7 @@
 import { printStatus } from '../cli/status-tables.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import { type LabOptions, launchLab, type StartedLab } from '../client/start-lab.ts';
+import { LAB_COMMAND } from '../command-name.ts';
 import type { LabStatus } from '../control-protocol.ts';
 import { messageOf } from '../errors.ts';
 import { Claims } from './claims.ts';
@@ -126,8 +127,8 @@ function samePids(before: LabStatus, after: LabStatus): boolean {
 function printHints({ out }: DemoOptions): void {
   out.line();
   out.line('  The lab is still running:');
-  for (const command of ['lab exec sleep -- curl httpbin', 'lab status', 'lab logs', 'lab down'])
-    out.line(`    npx ${command}`);
+  for (const command of ['exec sleep -- curl httpbin', 'status', 'logs', 'down'])
+    out.line(`    ${LAB_COMMAND} ${command}`);
 }
 
 function seconds(sinceMs: number): string {

@@ -1,6 +1,7 @@
 import { printTable } from '../cli/status-tables.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import type { LabClient } from '../client/lab-client.ts';
+import { LAB_COMMAND } from '../command-name.ts';
 import type { CertificateStatus, PodStatus } from '../control-protocol.ts';
 import { parseListeningSockets } from '../wire/listening-sockets.ts';
 import { type AccessLogLine, completedConnections } from './access-log.ts';
@@ -40,7 +41,7 @@ export async function showAccessLogs({ client, out, claims }: InsideStep): Promi
   claims.check(
     'both ztunnels log the connection with both identities',
     pair !== undefined,
-    () => 'no two lines of one connection in the logs of ztunnel@node1 and ztunnel@node2 (see `lab logs`)',
+    () => `no two lines of one connection in the logs of ztunnel@node1 and ztunnel@node2 (see \`${LAB_COMMAND} logs\`)`,
   );
 }
 

@@ -96,7 +96,10 @@ describe('claiming a name', () => {
     await claimLab(base, 'busy');
     writeRecord(base, { name: 'busy', ...(await deadProcess()) });
     const server = await answering('busy');
-    await expect(claimLab(base, 'busy')).rejects.toMatchObject({ code: 'LAB_ALREADY_RUNNING' });
+    await expect(claimLab(base, 'busy')).rejects.toMatchObject({
+      code: 'LAB_ALREADY_RUNNING',
+      message: expect.stringContaining('`npx lab down`'),
+    });
     server.close();
     await once(server, 'close');
   });

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 
 /** What may be a lab's name: part of a path of limited length. */
@@ -99,7 +100,7 @@ export async function claimLab(base: LabBase, name: string): Promise<string> {
     if (await isLabAlive(base, name))
       throw new LabError(
         'LAB_ALREADY_RUNNING',
-        `lab ${name}: is running already (use it, or \`lab down\`, or another --name)`,
+        `lab ${name}: is running already (use it, or \`${LAB_COMMAND} down\`, or another --name)`,
       );
     removeLab(base, name);
   }

@@ -1,4 +1,5 @@
 import { capturePackets, Namespace } from '@ambientmesh/netns';
+import { LAB_COMMAND } from '../command-name.ts';
 import type { CaptureResult } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 import { cableName } from '../topology/network-plan.ts';
@@ -58,7 +59,7 @@ export class Captures {
 
   #ofPod(name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
     if (!this.#topology.pods.some((pod) => pod.name === name))
-      throw new LabError('LAB_NAME_UNKNOWN', `${name}: no node or pod of the name (see \`lab status\`)`);
+      throw new LabError('LAB_NAME_UNKNOWN', `${name}: no node or pod of the name (see \`${LAB_COMMAND} status\`)`);
     const namespace = Namespace.open(`/run/netns/${name}`);
     try {
       return capturePackets(namespace, { interface: 'eth0', signal });
