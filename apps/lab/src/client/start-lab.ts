@@ -57,7 +57,7 @@ export interface LabOptions {
   readonly certificateSeconds?: number;
   /** The caller's variables, for finding programs and folders, and for commands in pods. A default PATH and `os.tmpdir()` if absent. */
   readonly environment?: Environment;
-  /** Told what is being done. */
+  /** Told what is being done; first when the machine has been found fit, the name is taken and processes are started. */
   readonly onStep?: (step: string) => void;
   /** Aborts the start, or ends the lab. */
   readonly signal?: AbortSignal;
@@ -121,6 +121,7 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
     removeLab(base, name);
   };
   try {
+    options.onStep?.('namespaces');
     await followReports(reports, { exit, log, onStep: options.onStep });
     options.signal?.throwIfAborted();
     const initPid = findInit(bootstrap.pid ?? 0);

@@ -1,7 +1,13 @@
-import { expect, test } from 'vitest';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { Terminal } from '../cli/terminal.ts';
+import { baseOf } from '../client/surroundings.ts';
+import { claimLab } from '../state/state-directory.ts';
 import { completedConnections, parseAccessLogLine } from './access-log.ts';
 import { Claims } from './claims.ts';
+import { runDemo } from './demo.ts';
 import { compareHostState } from './host-state.ts';
 
 const OUTBOUND =
@@ -49,3 +55,34 @@ test('what a lab would leave on the machine is seen', () => {
     'namespaces: a is new',
   ]);
 });
+
+describe('the demo', () => {
+  const taken = { name: 'mine', code: 'LAB_ALREADY_RUNNING', tells: /^$/ };
+  const free = { name: 'other', code: 'LAB_START_FAILED', tells: /^Two pods talk .*\n\n1 {2}Two nodes/ };
+
+  test.each([taken, free])('of lab $name while mine runs ends with $code and has told $tells', async (row) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-demo-'));
+    try {
+      // Programs that all say yes and do nothing: the machine is fit for a lab, but none comes up.
+      for (const tool of ['unshare', 'nsenter', 'setpriv', 'mount', 'ip', 'iptables-restore', 'sh'])
+        addProgram(join(folder, tool));
+      const environment = { PATH: folder, TMPDIR: folder };
+      await claimLab(baseOf(environment), 'mine');
+      let text = '';
+      const write = (more: string): void => {
+        text += more;
+      };
+      const out = new Terminal({ write, colour: false, columns: 80 });
+      const demo = runDemo({ lab: { name: row.name, environment }, out, keep: false });
+      await expect(demo).rejects.toMatchObject({ code: row.code });
+      expect(text).toMatch(row.tells);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+function addProgram(path: string): void {
+  writeFileSync(path, '#!/bin/sh\nexit 0\n');
+  chmodSync(path, 0o755);
+}

@@ -26,7 +26,6 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const begunMs = performance.now();
   const before = readHostState();
   const claims = new Claims(out);
-  out.line(out.paint('bold', 'Two pods talk through mutual TLS and do not know it'));
   const started = await launch(options);
   let kept = false;
   try {
@@ -50,13 +49,24 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 }
 
 async function launch({ lab, out }: DemoOptions): Promise<StartedLab> {
-  out.heading('1  Two nodes, four pods: network namespaces of this machine');
   const begunMs = performance.now();
-  const started = await launchLab({ ...lab, enrol: false });
+  let announced = false;
+  // Not before: where no lab can be started, that is all there is to say.
+  const onStep = (step: string): void => {
+    if (!announced) announce(out);
+    announced = true;
+    lab.onStep?.(step);
+  };
+  const started = await launchLab({ ...lab, enrol: false, onStep });
   printStatus(out, await started.client.status());
   out.line();
   out.line(out.paint('dim', `  Up in ${seconds(begunMs)} s, in namespaces nobody else sees.`));
   return started;
+}
+
+function announce(out: Terminal): void {
+  out.line(out.paint('bold', 'Two pods talk through mutual TLS and do not know it'));
+  out.heading('1  Two nodes, four pods: network namespaces of this machine');
 }
 
 async function showEverything(options: DemoOptions, { client }: StartedLab, claims: Claims): Promise<void> {
