@@ -30,8 +30,6 @@ export class LoadBalancer {
     const nearest = nearestOf(service, client, candidates).filter((candidate) => candidate.workload.capacity > 0);
     if (nearest.length < 2) return nearest[0];
     const weights = this.#rotationOf(rotation);
-    for (const uid of weights.keys())
-      if (!nearest.some((candidate) => candidate.workload.uid === uid)) weights.delete(uid);
     let total = 0;
     let chosen: Candidate | undefined;
     let heaviest = Number.NEGATIVE_INFINITY;
@@ -43,6 +41,8 @@ export class LoadBalancer {
       if (weight > heaviest) [heaviest, chosen] = [weight, candidate];
     }
     if (chosen !== undefined) weights.set(chosen.workload.uid, heaviest - total);
+    // All of `nearest` are in there now: only more than those can have some to forget.
+    if (weights.size > nearest.length) keepOnly(weights, nearest);
     return chosen;
   }
 
@@ -57,6 +57,12 @@ export class LoadBalancer {
     }
     return rotation;
   }
+}
+
+/** Forgets the weights of workloads that are not among `candidates`. */
+function keepOnly(weights: Map<string, number>, candidates: readonly Candidate[]): void {
+  const uids = new Set(candidates.map((candidate) => candidate.workload.uid));
+  for (const uid of weights.keys()) if (!uids.has(uid)) weights.delete(uid);
 }
 
 /** The candidates of the best locality rank; with STRICT only those that match every preference. */

@@ -210,6 +210,29 @@ test('weights are kept and short runs are spread evenly', () => {
   expect(picks).toEqual(['a', 'a', 'b', 'a', 'a', 'a', 'b', 'a']);
 });
 
+test('an endpoint that is away begins anew when it is back', () => {
+  const ones = ['a', 'b', 'c'].map((name) => workload({ name }));
+  const candidates = ones.map((one) => ({ workload: one, endpoint: endpoint(one, 's') }));
+  const balancer = new LoadBalancer(() => 0);
+  const run = (count: number, from: typeof candidates): (string | undefined)[] =>
+    Array.from({ length: count }, () => balancer.pick('s:80', service({ name: 's' }), source, from)?.workload.name);
+  expect(run(4, candidates)).toEqual(['a', 'b', 'c', 'a']);
+  expect(run(3, candidates.slice(1))).toEqual(['b', 'c', 'b']);
+  expect(run(4, candidates)).toEqual(['c', 'a', 'b', 'c']);
+});
+
+test('with thousands of endpoints a connection is spread as evenly, in time that grows with their number only', () => {
+  const candidates = Array.from({ length: 5_000 }, (_, index) => {
+    const one = workload({ name: `pod-${index}` });
+    return { workload: one, endpoint: endpoint(one, 's') };
+  });
+  const balancer = new LoadBalancer(() => 0);
+  const began = performance.now();
+  const picked = Array.from({ length: 1_000 }, () => balancer.pick('s:80', service({ name: 's' }), source, candidates));
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(picked).toEqual(candidates.slice(0, 1_000));
+});
+
 const at = (name: string, network: string, region: string, zone: string): Workload =>
   workload({ name, network, locality: { region, zone, subzone: '' } });
 const places = [
