@@ -65,6 +65,7 @@ describe('the command line', () => {
   test.each([
     { argv: ['status'] },
     { argv: ['logs'] },
+    { argv: ['logs', '-f', '-n', '0'] },
     { argv: ['enrol', 'sleep'] },
     { argv: ['exec', 'sleep', '--', 'curl', '-s', 'httpbin'] },
     { argv: ['ztunnel', 'kill', 'node1'] },
@@ -96,6 +97,13 @@ describe('the command line', () => {
       expect(command.helpInformation()).toMatch(/^Usage: npx lab /);
       expect(command.helpInformation()).not.toMatch(bare);
     }
+  });
+
+  test.each(['-1', '1.5', 'x', ''])('logs -n %j is refused', async (count) => {
+    const program = buildProgram(context(), () => undefined);
+    for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
+    const parsing = program.parseAsync(['logs', '-n', count], { from: 'user' });
+    await expect(parsing).rejects.toMatchObject({ code: 'commander.invalidArgument' });
   });
 
   test('down --all without a lab is content', async () => {

@@ -6,7 +6,7 @@ import { runCapture } from './capture.ts';
 import type { CliContext } from './context.ts';
 import { runDemoCommand } from './demo.ts';
 import { runExec } from './exec.ts';
-import { runLogs } from './logs.ts';
+import { FOLLOWED_LINES, type LogFlags, runLogs } from './logs.ts';
 import { runEnrol, runZtunnel } from './mesh.ts';
 import { type StartFlags, splitCommand } from './start-flags.ts';
 import { runStatus } from './status.ts';
@@ -36,7 +36,12 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
     .description('output of ztunnels and pods: `ztunnel@node1`, `httpbin-1`; all ztunnels if none is named')
     .argument('[sources...]')
     .option('-f, --follow', 'go on until interrupted')
-    .action((sources: string[], flags: { name: string; follow?: boolean }) => runLogs(context, sources, flags));
+    .option(
+      '-n, --lines <n>',
+      `begin with the last n lines of each (default: all; with -f: ${FOLLOWED_LINES})`,
+      parseCount,
+    )
+    .action((sources: string[], flags: LogFlags) => runLogs(context, sources, flags));
   for (const direction of ['enrol', 'unenrol'] as const)
     named(program.command(direction))
       .description(direction === 'enrol' ? 'take pods into the mesh' : 'give pods back')
@@ -98,6 +103,13 @@ function renderUsageError(text: string): string {
   const [what = '', ...more] = text.trim().split('\n');
   const said = [what.replace(/^error: /, ''), ...more].join(' ');
   return `lab: LAB_ARGUMENT_INVALID: ${said} (\`${LAB_COMMAND} --help\` says more)\n`;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(count) || count < 0)
+    throw new InvalidArgumentError('want a whole number, 0 or more');
+  return count;
 }
 
 function parseSeconds(text: string): number {

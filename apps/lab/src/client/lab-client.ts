@@ -32,6 +32,12 @@ export interface ExecOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Which part of a log to read. */
+export interface LogOptions {
+  /** The last so many of the lines that are there; all if absent. */
+  readonly lines?: number;
+}
+
 /** A capture of frames that goes on until it is stopped. */
 export interface FrameCapture {
   /** Ends it and returns the frames, Ethernet header first. Throws LAB_COMMAND_FAILED if some were lost. */
@@ -132,17 +138,18 @@ export class LabClient implements AsyncDisposable {
   }
 
   /** Lines of a log so far: of a node's ztunnel (`NODE` or `ztunnel@NODE`) or of a pod. Throws LAB_NAME_UNKNOWN. */
-  async log(source: string): Promise<readonly string[]> {
+  async log(source: string, options: LogOptions = {}): Promise<readonly string[]> {
     const lines: string[] = [];
-    await this.#connection.control.request('logs', { name: source }, (text) => {
+    await this.#connection.control.request('logs', { ...options, name: source }, (text) => {
       lines.push(...String(text).replace(/\n$/, '').split('\n'));
     });
     return lines;
   }
 
-  /** Calls `onText` with a log from its beginning and whatever is added, until the lab ends. */
-  async followLog(source: string, onText: (text: string) => void): Promise<void> {
-    await this.#connection.control.request('logs', { name: source, follow: true }, (text) => onText(String(text)));
+  /** Calls `onText` with a log from its beginning (or its last `lines`) and whatever is added, until the lab ends. */
+  async followLog(source: string, onText: (text: string) => void, options: LogOptions = {}): Promise<void> {
+    const asked = { ...options, name: source, follow: true };
+    await this.#connection.control.request('logs', asked, (text) => onText(String(text)));
   }
 
   /**

@@ -32,6 +32,15 @@ export function readNumber(given: Given, key: string): number {
   return value;
 }
 
+/** A whole number of a request, 0 or more; undefined if absent. */
+export function readCount(given: Given, key: string): number | undefined {
+  const value = given[key];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new LabError('LAB_ARGUMENT_INVALID', `${key}: want a whole number, 0 or more`);
+  return value;
+}
+
 /** A switch of a request; off if absent. */
 export function readFlag(given: Given, key: string): boolean {
   return given[key] === true;

@@ -4,7 +4,7 @@ import type { ControlOperation, LabStatus, StartReport } from '../control-protoc
 import { LabError } from '../errors.ts';
 import { LAB_RUN, LABS_INSIDE } from '../state/bootstrap.ts';
 import { addressesOf, hostnameOf, namespaceOf, type Topology } from '../topology/topology.ts';
-import { readFlag, readName, readNames, readNumber, readSignal } from './arguments.ts';
+import { readCount, readFlag, readName, readNames, readNumber, readSignal } from './arguments.ts';
 import { Captures } from './captures.ts';
 import { listenControl, type Operation, type OperationContext } from './control-server.ts';
 import { readLog } from './log-follower.ts';
@@ -128,8 +128,9 @@ export class Lab {
   }
 
   async #logs(context: OperationContext): Promise<void> {
-    const path = this.#logPath(readName(context.arguments));
-    for await (const text of readLog(path, readFlag(context.arguments, 'follow'), context.signal)) context.emit(text);
+    const { arguments: given, signal } = context;
+    const reading = { follow: readFlag(given, 'follow'), lines: readCount(given, 'lines'), signal };
+    for await (const text of readLog(this.#logPath(readName(given)), reading)) context.emit(text);
   }
 
   #logPath(source: string): string {
