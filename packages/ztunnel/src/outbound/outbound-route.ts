@@ -23,14 +23,13 @@ import type { Workload } from '../state/workload.ts';
 import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
 import { peerOf, principalOf } from '../telemetry/peer.ts';
 import { newTraceContext } from '../telemetry/trace-context.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { TunnelDialer } from './tunnel-dialer.ts';
 import { tunnelFields } from './tunnel-request.ts';
 import { HBONE_PORT, type Upstream } from './upstream.ts';
 
 type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
 type TcpUpstream = Extract<Upstream, { kind: 'tcp' }>;
-
-const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /**
  * Takes one application's connection to where it goes: chooses the upstream, dials it plainly or through a tunnel, relays
@@ -41,7 +40,8 @@ export class OutboundRoute implements PodConnection {
   protected readonly pod: Pod;
   protected readonly plain: Plain;
   protected readonly trace = newTraceContext();
-  #leading = NO_BYTES;
+  /** `plain`, as the relay reads it. */
+  #source: Plain;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
   #relay: { abort(): void } | undefined;
@@ -50,6 +50,7 @@ export class OutboundRoute implements PodConnection {
   constructor(pod: Pod, plain: Plain) {
     this.pod = pod;
     this.plain = plain;
+    this.#source = plain;
     pod.context.sockets.source++;
     this.watch();
   }
@@ -72,8 +73,8 @@ export class OutboundRoute implements PodConnection {
   }
 
   /** Starts on the way to `target`. `leading`: bytes for it that were read already. */
-  protected route(target: SocketAddress, leading: Uint8Array = NO_BYTES): void {
-    this.#leading = leading;
+  protected route(target: SocketAddress, leading?: Uint8Array): void {
+    if (leading !== undefined && leading.length > 0) this.#source = new ReadAhead(this.plain, leading);
     const { context, info } = this.pod;
     if (isLoopback(target.ip) && isProxyPort(context.config, target.port)) return this.refuse(target, RECURSIVE_CALL);
     this.#wait(
@@ -151,10 +152,7 @@ export class OutboundRoute implements PodConnection {
       {
         connected: (server) => {
           this.#pending = undefined;
-          const leading = this.#leading;
-          server.write(leading, 0, leading.length);
-          this.#record?.fromClient(leading.length);
-          this.#relay = new PlainRelay(this.plain, server, this.#observer());
+          this.#relay = new PlainRelay(this.#source, server, this.#observer());
         },
         failed: (failure) => this.finish({ message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' }),
       },
@@ -199,14 +197,7 @@ export class OutboundRoute implements PodConnection {
 
   #join(stream: ClientStream): void {
     this.#pending = undefined;
-    const leading = this.#leading;
-    if (leading.length > stream.budget) {
-      stream.cancel();
-      return this.finish({ message: 'h2 failed: the peer has no window for the first bytes', flag: 'CONNECT' });
-    }
-    if (leading.length > 0) stream.send(leading, 0, leading.length);
-    this.#record?.fromClient(leading.length);
-    this.#relay = new TunnelRelay({ stream, plain: this.plain, first: 'plain', observer: this.#observer() });
+    this.#relay = new TunnelRelay({ stream, plain: this.#source, first: 'plain', observer: this.#observer() });
   }
 
   #observer() {
