@@ -10,8 +10,9 @@ export interface ControlRequest {
 /** What can be asked of a lab, and what its result is. */
 export interface ControlResults {
   readonly status: LabStatus;
-  readonly enrol: null;
-  readonly unenrol: null;
+  /** Names of the nodes whose ztunnel was restarted for it; as of `unenrol`. */
+  readonly enrol: readonly string[];
+  readonly unenrol: readonly string[];
   readonly 'ztunnel-signal': null;
   readonly 'ztunnel-stop': null;
   readonly 'ztunnel-start': null;
@@ -46,6 +47,8 @@ export interface ProcessStatus {
   /** As the lab's own processes see it (`lab exec POD -- ps`). */
   readonly pid: number | undefined;
   readonly running: boolean;
+  /** How often it has been started, for whatever reason, the first time included. */
+  readonly starts: number;
   /** How often the lab has started it again after it ended by itself. */
   readonly restarts: number;
   /** Exit code or signal of its last end. */

@@ -1,5 +1,6 @@
 import type { LabClient } from '../client/lab-client.ts';
 import { LabError } from '../errors.ts';
+import { renderRestartNotice } from '../restart-notice.ts';
 import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
 import { printStatus } from './status-tables.ts';
@@ -10,7 +11,10 @@ export async function runEnrol(
   name: string,
   what: { readonly direction: 'enrol' | 'unenrol'; readonly pods: readonly string[] },
 ): Promise<void> {
-  await withLab(context, name, (client) => client[what.direction](...what.pods));
+  await withLab(context, name, async (client) => {
+    const restarted = await client[what.direction](...what.pods);
+    if (restarted.length > 0) context.out.wrapped(renderRestartNotice(restarted), { indent: 0 });
+  });
 }
 
 /** `lab ztunnel`. Throws LAB_NOT_RUNNING, LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY, LAB_ARGUMENT_INVALID. */

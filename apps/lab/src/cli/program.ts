@@ -12,6 +12,11 @@ import { type StartFlags, splitCommand } from './start-flags.ts';
 import { runStatus } from './status.ts';
 import { runDown, runUp } from './up.ts';
 
+const ENROLMENTS = { enrol: 'take pods into the mesh', unenrol: 'give pods back' } as const;
+const RESTART_WARNING =
+  'The pods are not restarted, but every ztunnel is if this changes who is enrolled: it reads that when it starts. ' +
+  'Connections through the mesh end then, also those of other pods.';
+
 /** The command line as data; `finish` is told the exit code. Parse with `parseAsync`. */
 export function buildProgram(context: CliContext, finish: (exitCode: number) => void): Command {
   const program = new Command(LAB_COMMAND)
@@ -44,7 +49,8 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
     .action((sources: string[], flags: LogFlags) => runLogs(context, sources, flags));
   for (const direction of ['enrol', 'unenrol'] as const)
     named(program.command(direction))
-      .description(direction === 'enrol' ? 'take pods into the mesh' : 'give pods back')
+      .summary(ENROLMENTS[direction])
+      .description(`${ENROLMENTS[direction]}\n\n${RESTART_WARNING}`)
       .argument('<pods...>')
       .action((pods: string[], flags: { name: string }) => runEnrol(context, flags.name, { direction, pods }));
   named(program.command('ztunnel'))

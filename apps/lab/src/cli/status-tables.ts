@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { LabStatus } from '../control-protocol.ts';
+import type { LabStatus, ProcessStatus } from '../control-protocol.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Prints nodes, pods and services as tables without frames. */
@@ -14,7 +14,7 @@ export function printStatus(out: Terminal, status: LabStatus): void {
       address,
       ready ? yes('ready') : no(ztunnel.running ? 'not ready' : `ended: ${ztunnel.lastExit ?? 'never ran'}`),
       String(ztunnel.pid ?? '-'),
-      String(ztunnel.restarts),
+      renderRestarts(ztunnel),
     ]),
   );
   if (status.nodes.length > 0) out.line();
@@ -43,6 +43,12 @@ export function printStatus(out: Terminal, status: LabStatus): void {
       endpoints.join(' '),
     ]),
   );
+}
+
+/** Of all kinds: an operator who sees 0 believes that it is the process of the beginning. */
+function renderRestarts({ starts, restarts }: ProcessStatus): string {
+  const all = String(Math.max(0, starts - 1));
+  return restarts === 0 ? all : `${all} (${restarts} after it died)`;
 }
 
 /** Prints rows in columns as wide as they need, with a heading. Nothing for no rows. */

@@ -122,14 +122,18 @@ export class LabClient implements AsyncDisposable {
     return this.#connection.control.request('status');
   }
 
-  /** Takes pods into the mesh; resolves when their traffic is captured. Throws LAB_ENROL_FAILED, LAB_NAME_UNKNOWN. */
-  async enrol(...pods: readonly string[]): Promise<void> {
-    await this.#connection.control.request('enrol', { names: pods });
+  /**
+   * Takes pods into the mesh; resolves when their traffic is captured. Ztunnels learn who is enrolled at their start
+   * only: where that has changed they are started again, which ends the connections through them; returned are the names
+   * of their nodes. Throws LAB_ENROL_FAILED, LAB_NAME_UNKNOWN.
+   */
+  async enrol(...pods: readonly string[]): Promise<readonly string[]> {
+    return this.#connection.control.request('enrol', { names: pods });
   }
 
-  /** Gives pods back. Ztunnels learn who is enrolled at their start only, so those are started again. */
-  async unenrol(...pods: readonly string[]): Promise<void> {
-    await this.#connection.control.request('unenrol', { names: pods });
+  /** Gives pods back; restarts as `enrol` does, returns and throws the same. */
+  async unenrol(...pods: readonly string[]): Promise<readonly string[]> {
+    return this.#connection.control.request('unenrol', { names: pods });
   }
 
   /** Lines a node's ztunnel has printed so far. */

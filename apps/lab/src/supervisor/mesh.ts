@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import type { NodeStatus } from '../control-protocol.ts';
-import { LabError } from '../errors.ts';
+import { asLabError, LabError } from '../errors.ts';
+import { renderRestartNotice } from '../restart-notice.ts';
 import { LAB_RUN } from '../state/bootstrap.ts';
 import { renderMeshConfig } from '../topology/mesh-config.ts';
 import type { NodeSpec } from '../topology/topology.ts';
@@ -89,26 +90,14 @@ export class Mesh {
     await Promise.all([...this.#nodes.values()].map((node) => untilZtunnelReady(node.spec, node.ztunnel)));
   }
 
-  /** Takes pods over. Throws LAB_ENROL_FAILED. */
-  enrol(pods: readonly Pod[]): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#enrolment.enrol(pods);
-      } finally {
-        await this.#publish();
-      }
-    });
+  /** Takes pods over. Resolves to the names of the nodes whose ztunnel was restarted for it. Throws LAB_ENROL_FAILED. */
+  enrol(pods: readonly Pod[]): Promise<readonly string[]> {
+    return this.#inTurn(() => this.#changeEnrolment(() => this.#enrolment.enrol(pods)));
   }
 
-  /** Gives pods back. Throws LAB_ENROL_FAILED. */
-  unenrol(pods: readonly Pod[]): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#enrolment.unenrol(pods);
-      } finally {
-        await this.#publish();
-      }
-    });
+  /** Gives pods back; as `enrol`. */
+  unenrol(pods: readonly Pod[]): Promise<readonly string[]> {
+    return this.#inTurn(() => this.#changeEnrolment(() => this.#enrolment.unenrol(pods)));
   }
 
   isEnrolled(pod: string): boolean {
@@ -157,20 +146,37 @@ export class Mesh {
     this.authority.close();
   }
 
-  /** Until there is discovery, a ztunnel learns who is enrolled when it starts: start it again if that has changed. */
-  async #publish(): Promise<void> {
+  /** Publishes also what has changed of a change that failed, and tells of restarts then too. */
+  async #changeEnrolment(change: () => Promise<void>): Promise<readonly string[]> {
+    const failure = await change().then(
+      () => undefined,
+      (error: unknown) => asLabError(error, 'LAB_ENROL_FAILED'),
+    );
+    const restarted = await this.#publish();
+    if (failure === undefined) return restarted;
+    if (restarted.length === 0) throw failure;
+    const message = `${failure.message}; ${renderRestartNotice(restarted)}`;
+    throw new LabError(failure.code, message, { cause: failure });
+  }
+
+  /**
+   * Until there is discovery, a ztunnel learns who is enrolled when it starts: start it again if that has changed.
+   * Resolves to the names of the nodes where that was done.
+   */
+  async #publish(): Promise<readonly string[]> {
     const { enrolled } = this.#enrolment;
-    if (enrolled.size === this.#published.size && [...enrolled].every((name) => this.#published.has(name))) return;
+    if (enrolled.size === this.#published.size && [...enrolled].every((name) => this.#published.has(name))) return [];
     this.#published = new Set(enrolled);
     writeMeshConfig(this.#config, this.#published);
+    const running = [...this.#nodes.values()].filter(({ ztunnel }) => ztunnel.status().running);
     await Promise.all(
-      [...this.#nodes.values()].map(async ({ spec, ztunnel }) => {
-        if (!ztunnel.status().running) return;
+      running.map(async ({ spec, ztunnel }) => {
         await ztunnel.stop('SIGTERM', DRAIN_GRACE_MS);
         ztunnel.start();
         await untilZtunnelReady(spec, ztunnel);
       }),
     );
+    return running.map(({ spec }) => spec.name);
   }
 
   #node(name: string): MeshNode {
@@ -180,7 +186,7 @@ export class Mesh {
     return node;
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work);
     this.#queue = done.catch(() => undefined);
     return done;

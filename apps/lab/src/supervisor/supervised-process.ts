@@ -28,6 +28,7 @@ export class SupervisedProcess {
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #wanted = false;
+  #starts = 0;
   #restarts = 0;
   #lastExit: string | undefined;
   #backoffMs = FIRST_BACKOFF_MS;
@@ -53,6 +54,7 @@ export class SupervisedProcess {
       closeSync(log);
     }
     this.#child = child;
+    this.#starts += 1;
     this.#ended = new Promise((resolve) => {
       const end = (how: string): void => {
         if (this.#child !== child) return;
@@ -89,6 +91,7 @@ export class SupervisedProcess {
     return {
       pid: this.#child?.pid,
       running: this.#child !== undefined,
+      starts: this.#starts,
       restarts: this.#restarts,
       ...(this.#lastExit === undefined ? {} : { lastExit: this.#lastExit }),
     };

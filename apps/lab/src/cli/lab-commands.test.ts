@@ -1,0 +1,107 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { baseOf } from '../client/surroundings.ts';
+import type { LabStatus, ProcessStatus } from '../control-protocol.ts';
+import { controlSocketPath, labDirectory, mountNamespaceOf, writeRecord } from '../state/state-directory.ts';
+import { listenControl, type Operation } from '../supervisor/control-server.ts';
+import { buildProgram } from './program.ts';
+import { Terminal } from './terminal.ts';
+
+const none: Operation = () => Promise.resolve(null);
+
+let temporary: string;
+let server: Server;
+let restarted: readonly string[];
+let ztunnel: ProcessStatus;
+let asked: Readonly<Record<string, unknown>>[];
+
+/** A lab of which only the control socket is there; this process stands for its process 1. */
+beforeEach(async () => {
+  temporary = mkdtempSync(join(tmpdir(), 'lab-commands-'));
+  restarted = [];
+  ztunnel = { pid: 7, running: true, starts: 1, restarts: 0 };
+  asked = [];
+  const base = baseOf({ TMPDIR: temporary });
+  mkdirSync(labDirectory(base, 'default'), { recursive: true, mode: 0o700 });
+  const mountNamespace = mountNamespaceOf(process.pid) ?? '';
+  writeRecord(base, { name: 'default', starterPid: 0, starterStart: '', initPid: process.pid, mountNamespace });
+  server = await listenControl(controlSocketPath(base, 'default'), operations());
+});
+afterEach(() => {
+  server.close();
+  rmSync(temporary, { recursive: true });
+});
+
+test.each(['enrol', 'unenrol'])('%s says which ztunnels were restarted and what that has ended', async (command) => {
+  restarted = ['node1', 'node2'];
+  expect(await run(command, 'sleep')).toMatch(
+    /^restarted ztunnel@node1, ztunnel@node2: connections through them have ended\n/,
+  );
+  restarted = ['node1'];
+  expect(await run(command, 'sleep')).toMatch(/^restarted ztunnel@node1: connections through it have ended\n/);
+  restarted = [];
+  expect(await run(command, 'sleep')).not.toContain('restarted');
+});
+
+test.each([
+  { starts: 0, restarts: 0, shown: '0' },
+  { starts: 1, restarts: 0, shown: '0' },
+  { starts: 3, restarts: 0, shown: '2' },
+  { starts: 3, restarts: 1, shown: '2 (1 after it died)' },
+])('of $starts starts, $restarts of them after an end by itself, status shows $shown', async (row) => {
+  ztunnel = { pid: 7, running: true, starts: row.starts, restarts: row.restarts };
+  const line = (await run('status')).split('\n').find((text) => text.includes('node1'));
+  expect(line?.split(/ {2,}/).at(-1)).toBe(row.shown);
+});
+
+test.each([
+  { argv: ['logs', 'node1'], given: { name: 'node1' } },
+  { argv: ['logs', 'node1', '-n', '3'], given: { name: 'node1', lines: 3 } },
+  { argv: ['logs', 'node1', '-f'], given: { name: 'node1', follow: true, lines: 10 } },
+  { argv: ['logs', 'node1', '-f', '--lines', '0'], given: { name: 'node1', follow: true, lines: 0 } },
+])('$argv asks for $given', async ({ argv, given }) => {
+  expect(await run(...argv)).toBe('said\n');
+  expect(asked).toEqual([given]);
+});
+
+async function run(...argv: readonly string[]): Promise<string> {
+  let text = '';
+  const write = (more: string): void => {
+    text += more;
+  };
+  const out = new Terminal({ write, colour: false, columns: 80 });
+  const environment = { TMPDIR: temporary };
+  const interrupted = new AbortController().signal;
+  await buildProgram({ environment, out, write, interrupted }, () => undefined).parseAsync(argv, { from: 'user' });
+  return text;
+}
+
+function operations() {
+  return {
+    status: () => Promise.resolve(status()),
+    enrol: () => Promise.resolve(restarted),
+    unenrol: () => Promise.resolve(restarted),
+    'ztunnel-signal': none,
+    'ztunnel-stop': none,
+    'ztunnel-start': none,
+    'ztunnel-restart': none,
+    logs: (context) => {
+      asked.push(context.arguments);
+      context.emit('said\n');
+      return Promise.resolve(null);
+    },
+    'capture-start': none,
+    'capture-stop': none,
+    metrics: none,
+    certificates: none,
+    down: none,
+  } satisfies Readonly<Record<string, Operation>>;
+}
+
+function status(): LabStatus {
+  const node = { name: 'node1', address: '172.30.0.11', ztunnel, agentConnections: 1, ready: true };
+  return { name: 'default', startedAt: '', ipv6: false, ztunnelCommand: [], nodes: [node], pods: [], services: [] };
+}
