@@ -21,6 +21,8 @@ import {
 const STARTER = fileURLToPath(new URL('lab/starter.ts', import.meta.url));
 const SOURCE_CONDITION = '--conditions=@ambientmesh/source';
 const NOBODY = 65_534;
+/** As many captures as a lab runs at once. */
+const MAX_CAPTURES = 8;
 
 let before: MachineState;
 beforeAll(() => {
@@ -42,6 +44,22 @@ test('a lab ended from another client is gone without a trace', async () => {
   await lab.close();
   expect(await remains(lab.name, pidNamespace)).toEqual([]);
   await expect(attachLab(lab.name, process.env)).rejects.toMatchObject({ code: 'LAB_NOT_RUNNING' });
+});
+
+test('captures end with the client that began them, and only so many run at once', async () => {
+  await using lab = await startTestLab({ mesh: false });
+  const other = await attachLab(lab.name, process.env);
+  const kept = await lab.capture('node1');
+  const begun = [];
+  for (let count = 2; count <= MAX_CAPTURES; count += 1) begun.push(await other.capture('sleep'));
+  await expect(lab.capture('node2')).rejects.toMatchObject({ code: 'LAB_TOO_MANY_CAPTURES' });
+  await begun[0]?.stop();
+  begun.push(await other.capture('sleep'));
+  await expect(lab.capture('node2')).rejects.toMatchObject({ code: 'LAB_TOO_MANY_CAPTURES' });
+  other.disconnect();
+  await expect.poll(() => lab.capture('node2').catch((error: unknown) => error)).toHaveProperty('stop');
+  await lab.exec('sleep', ['curl', '-sS', `http://${ADDRESS['httpbin-2']}:${PORT.http}/hostname`]);
+  expect((await kept.stop()).length).toBeGreaterThan(0);
 });
 
 test('kill -9 of the supervisor takes everything with it', async () => {

@@ -16,6 +16,7 @@ export type LabErrorCode =
   | 'LAB_ZTUNNEL_NOT_READY'
   | 'LAB_ENROL_FAILED'
   | 'LAB_NAME_UNKNOWN'
+  | 'LAB_TOO_MANY_CAPTURES'
   | 'LAB_TIMEOUT'
   | 'LAB_CLOSED';
 

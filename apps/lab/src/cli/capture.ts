@@ -5,7 +5,7 @@ import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
 import { printTable } from './status-tables.ts';
 
-/** `lab capture`: keeps frames until interrupted or for some seconds, then says what they were. Throws LAB_NOT_RUNNING, LAB_NAME_UNKNOWN. */
+/** `lab capture`: keeps frames until interrupted or for some seconds, then says what they were. Throws LAB_NOT_RUNNING, LAB_NAME_UNKNOWN, LAB_TOO_MANY_CAPTURES. */
 export async function runCapture(
   context: CliContext,
   place: string,

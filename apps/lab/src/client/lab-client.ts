@@ -169,7 +169,10 @@ export class LabClient implements AsyncDisposable {
     return this.#view(source).waitFor(matches, { timeoutMs, from });
   }
 
-  /** Begins to keep the frames a node exchanges with the other nodes, or those of a pod. Throws LAB_NAME_UNKNOWN. */
+  /**
+   * Begins to keep the frames a node exchanges with the other nodes, or those of a pod; ends with the client at the
+   * latest. Throws LAB_NAME_UNKNOWN, LAB_TOO_MANY_CAPTURES.
+   */
   async capture(place: string): Promise<FrameCapture> {
     const { control } = this.#connection;
     const capture = await control.request('capture-start', { name: place });

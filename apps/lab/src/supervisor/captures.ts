@@ -7,9 +7,12 @@ import type { Topology } from '../topology/topology.ts';
 
 /** What one capture keeps at most: everything goes through one line of JSON. */
 const MAX_CAPTURE_BYTES = 64 * 1_024 * 1_024;
+/** Captures at once: each may come to hold the above. */
+const MAX_CAPTURES = 8;
 
 interface RunningCapture {
-  readonly stop: AbortController;
+  /** Ends it and forgets it. */
+  readonly end: () => void;
   readonly done: Promise<CaptureResult>;
 }
 
@@ -25,9 +28,16 @@ export class Captures {
 
   /**
    * Begins to keep the frames of `name` and returns the capture's number. A node is listened to at its cable to the
-   * other nodes, a pod at its only interface. Throws LAB_NAME_UNKNOWN.
+   * other nodes, a pod at its only interface. When `asker` aborts, nobody will ask for what it has: it ends. Throws
+   * LAB_NAME_UNKNOWN, LAB_TOO_MANY_CAPTURES, and the signal's reason.
    */
-  start(name: string): number {
+  start(name: string, asker: AbortSignal): number {
+    asker.throwIfAborted();
+    if (this.#running.size >= MAX_CAPTURES)
+      throw new LabError(
+        'LAB_TOO_MANY_CAPTURES',
+        `${name}: ${MAX_CAPTURES} captures run already, and no more may at once (end one first)`,
+      );
     const stop = new AbortController();
     const node = this.#topology.nodes.findIndex((spec) => spec.name === name);
     const frames = node >= 0 ? this.#ofNode(node, stop.signal) : this.#ofPod(name, stop.signal);
@@ -35,16 +45,22 @@ export class Captures {
     // Whoever stops the capture hears of its failure; until then nobody listens.
     done.catch(() => undefined);
     this.#lastId += 1;
-    this.#running.set(this.#lastId, { stop, done });
-    return this.#lastId;
+    const id = this.#lastId;
+    const end = (): void => {
+      asker.removeEventListener('abort', end);
+      this.#running.delete(id);
+      stop.abort();
+    };
+    asker.addEventListener('abort', end);
+    this.#running.set(id, { end, done });
+    return id;
   }
 
   /** Ends a capture and returns what it has. Throws LAB_ARGUMENT_INVALID if there is none of the number. */
   async stop(id: number): Promise<CaptureResult> {
     const capture = this.#running.get(id);
     if (capture === undefined) throw new LabError('LAB_ARGUMENT_INVALID', `no capture ${id}`);
-    this.#running.delete(id);
-    capture.stop.abort();
+    capture.end();
     return capture.done;
   }
 

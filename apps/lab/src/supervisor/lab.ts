@@ -86,7 +86,7 @@ export class Lab {
         await this.#needMesh().startZtunnel(readName(given));
       },
       logs: (context) => this.#logs(context),
-      'capture-start': async ({ arguments: given }) => this.#captures.start(readName(given)),
+      'capture-start': async ({ arguments: given, signal }) => this.#captures.start(readName(given), signal),
       'capture-stop': ({ arguments: given }) => this.#captures.stop(readNumber(given, 'capture')),
       metrics: ({ arguments: given }) => this.#needMesh().metrics(readName(given)),
       certificates: async () => this.#needMesh().authority.issued.list(),
