@@ -123,6 +123,32 @@ test('write: one `written` for a turn, `queued` falls by it, END after what was 
   expect([written, plain.queued]).toEqual([[30], 0]);
 });
 
+test('small writes to a reader that does not read cost little more than their bytes, and arrive', async () => {
+  const { plain, socket } = await pair();
+  const full = Buffer.alloc(1_048_576, 'f');
+  for (let count = 0; count < 16; count++) plain.write(full, 0, full.length);
+  await new Promise(setImmediate);
+  const octets = 200_000;
+  const scratch = Buffer.from('0123456789');
+  const before = process.memoryUsage();
+  for (let index = 0; index < octets; index++) {
+    plain.write(scratch, index % 10, (index % 10) + 1);
+    if (index % 1000 === 0) await new Promise(setImmediate);
+  }
+  const after = process.memoryUsage();
+  // 200,000 objects would be 50 MB.
+  expect(after.heapUsed + after.external - before.heapUsed - before.external).toBeLessThan(16 * 1_048_576);
+  plain.end();
+  let last = '';
+  let bytes = 0;
+  for await (const chunk of socket) {
+    bytes += chunk.length;
+    last = (last + chunk.toString('latin1').slice(-10)).slice(-10);
+  }
+  expect([bytes, last]).toEqual([16 * full.length + octets, '0123456789']);
+  expect(plain.queued).toBe(0);
+});
+
 test('written memory may be used again at once', async () => {
   const { plain, socket } = await pair();
   const scratch = Buffer.alloc(10_000, 'a');

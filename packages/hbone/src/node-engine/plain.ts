@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Backlog } from '../core/backlog.ts';
 import { type ByteSink, END, type Plain, type PlainHandler, type SocketAddress } from '../engine.ts';
 import { socketDescriptor } from './node-internals.ts';
 import { socketFailure } from './system-failure.ts';
@@ -9,6 +10,9 @@ import type { Flushable, Turn } from './turn.ts';
  * anybody else had a turn and before the other end's word on the first bytes (a reset, say) could be heard.
  */
 const SLOW_START_BYTES = 1_048_576;
+
+/** Smaller writes are gathered: Node keeps several hundred bytes for each. */
+const SMALL_BYTES = 4096;
 
 /** libuv reads into buffers of this size. */
 const READ_BYTES = 65_536;
@@ -38,6 +42,10 @@ export class NodePlain implements Plain, Flushable {
   #ended = false;
   #queued = 0;
   #dirty = false;
+  /** Given to the socket since it was corked. */
+  #corked = 0;
+  /** Not given to the socket yet. */
+  readonly #backlog = new Backlog();
   #ending = false;
   /** The end was handed to the socket. */
   #shutDown = false;
@@ -80,7 +88,9 @@ export class NodePlain implements Plain, Flushable {
     if (this.#gone || this.#ending || this.#closing || start === end) return;
     this.#touch();
     this.#queued += end - start;
-    this.#socket.write(this.#turn.keep(memory, start, end), this.#wrote);
+    if (end - start < SMALL_BYTES) this.#backlog.copy(memory, start, end);
+    else if (this.#backlog.bytes > 0) this.#backlog.keep(this.#turn.keep(memory, start, end));
+    else this.#give(this.#turn.keep(memory, start, end));
   }
 
   end(): void {
@@ -105,6 +115,10 @@ export class NodePlain implements Plain, Flushable {
   flush(): void {
     this.#dirty = false;
     if (this.#gone) return;
+    // What comes while the kernel takes nothing is gathered until it does.
+    const waiting = this.#socket.writableLength > this.#corked;
+    if (!waiting || this.#ending || this.#closing) this.#giveBacklog();
+    this.#corked = 0;
     this.#socket.uncork();
     if (this.#ending && !this.#closing) this.#shutdown();
     if (this.#closing) this.#closeOnceSent();
@@ -114,6 +128,15 @@ export class NodePlain implements Plain, Flushable {
   release(): Socket {
     this.#gone = true;
     return this.#socket;
+  }
+
+  #give(memory: Uint8Array): void {
+    this.#corked += memory.length;
+    this.#socket.write(memory, this.#wrote);
+  }
+
+  #giveBacklog(): void {
+    if (this.#backlog.bytes > 0) for (const piece of this.#backlog.take()) this.#give(piece);
   }
 
   #touch(): void {
@@ -180,16 +203,17 @@ export class NodePlain implements Plain, Flushable {
   readonly #wrote = (error?: Error | null): void => {
     if (this.#gone || error) return;
     // All writes of a flush end together; the first of their callbacks reports them all.
-    const taken = this.#queued - this.#socket.writableLength;
+    const taken = this.#queued - this.#socket.writableLength - this.#backlog.bytes;
     if (taken > 0) {
       this.#queued -= taken;
       this.handler.written(taken);
     }
+    if (this.#backlog.bytes > 0 && this.#socket.writableLength === 0) this.#touch();
     if (this.#closing) this.#closeOnceSent();
   };
 
   #closeOnceSent(): void {
-    if (this.#gone || this.#socket.writableLength > 0) return;
+    if (this.#gone || this.#socket.writableLength > 0 || this.#backlog.bytes > 0) return;
     this.#gone = true;
     const unread = this.#waiting !== undefined || this.#socket.readableLength > 0;
     // Bytes that are still in the kernel make it send RST by itself; for those already here we do. No shutdown before:

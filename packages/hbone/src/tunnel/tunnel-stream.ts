@@ -1,3 +1,4 @@
+import { Backlog } from '../core/backlog.ts';
 import type { Fields } from '../core/contract.ts';
 import { ErrorCode } from '../core/error-code.ts';
 import type { Link } from './link.ts';
@@ -24,7 +25,7 @@ export class TunnelStream {
   readonly id: number;
   handler: StreamHandler = NOBODY;
   readonly #link: Link;
-  #held: Uint8Array[] | undefined = [];
+  #held: Backlog | undefined = new Backlog();
   #started = false;
   #localEnded = false;
   #remoteEnded = false;
@@ -60,7 +61,7 @@ export class TunnelStream {
   start(): void {
     if (this.#started || this.#gone) return;
     this.#started = true;
-    if (this.#held?.length === 0 && !this.#remoteEnded) this.#held = undefined;
+    if (this.#held?.bytes === 0 && !this.#remoteEnded) this.#held = undefined;
     else this.#link.engine.atEndOfTurn(this.#deliverHeld);
   }
 
@@ -107,7 +108,7 @@ export class TunnelStream {
   receive(memory: Uint8Array, start: number, end: number, last: boolean): void {
     this.#remoteEnded ||= last;
     if (this.#held !== undefined) {
-      if (end > start) this.#held.push(memory.slice(start, end));
+      if (end > start) this.#held.copy(memory, start, end);
       return;
     }
     if (end > start) this.handler.data(memory, start, end);
@@ -139,7 +140,7 @@ export class TunnelStream {
     const held = this.#held;
     this.#held = undefined;
     if (held === undefined || this.#gone) return;
-    for (const bytes of held) {
+    for (const bytes of held.take()) {
       this.handler.data(bytes, 0, bytes.length);
       if (this.#gone) return;
     }
