@@ -1,4 +1,5 @@
 import { type ByteSink, type ConnectionFailure, END, type Plain, type PlainHandler } from '../engine.ts';
+import { cutPlain } from './cut-plain.ts';
 import { RelayEnd } from './relay-end.ts';
 import { type Direction, type RelayFailure, type RelayObserver, socketFailed } from './relay-failure.ts';
 
@@ -24,7 +25,7 @@ export class PlainRelay {
     this.#second.pump();
   }
 
-  /** Closes both sockets; the kernel answers RST where bytes were left unread. No callback follows. */
+  /** Cuts both sockets: RST where bytes were left unread or unsent. No callback follows. */
   abort(): void {
     this.#finished = true;
     this.#first.stop();
@@ -67,7 +68,7 @@ class Side implements PlainHandler, ByteSink {
 
   stop(): void {
     this.#stopped = true;
-    this.#plain.close();
+    cutPlain(this.#plain);
   }
 
   /** Reads what the other socket has room for. */

@@ -312,3 +312,22 @@ test('a local abort resets the stream with CANCEL and closes the application', a
   expect(stream.rstCode).toBe(ErrorCode.CANCEL);
   expect(await ends[0]).toEqual({ text: 'one', end: 'fin' });
 });
+
+test('a local abort does not wait for a reader that does not read', async () => {
+  const readers: Socket[] = [];
+  const app = await listenSockets((socket) => void readers.push(socket), cleanup);
+  const second = engine.adopt(await dialSocket(app, cleanup));
+  const relays: PlainRelay[] = [];
+  const port = await listenPlain(
+    engine,
+    (first) => void relays.push(new PlainRelay(first, second, observe().observer)),
+    cleanup,
+  );
+  const writer = await dialSocket(port, cleanup);
+  // More than the kernels on the way take.
+  writer.write(Buffer.alloc(64 * MEBIBYTE));
+  await vi.waitUntil(() => relays.length > 0 && second.queued >= MEBIBYTE / 2);
+  relays[0]!.abort();
+  expect(second.descriptor).toBe(-1);
+  expect((await watch(readers[0]!)).end).toBe('rst');
+});

@@ -1,6 +1,7 @@
 import { type ByteSink, type ConnectionFailure, END, type Plain, type PlainHandler } from '../engine.ts';
 import type { StreamFailure } from '../tunnel/stream-failure.ts';
 import type { StreamHandler, TunnelStream } from '../tunnel/tunnel-stream.ts';
+import { cutPlain } from './cut-plain.ts';
 import { RelayEnd } from './relay-end.ts';
 import {
   type Direction,
@@ -68,7 +69,7 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     if (this.#finished) return;
     this.#finished = true;
     this.#stream.cancel();
-    this.#plain.close();
+    cutPlain(this.#plain);
   }
 
   // StreamHandler
@@ -201,7 +202,7 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     if (this.#finished) return;
     this.#finished = true;
     this.#stream.cancel();
-    this.#plain.close();
+    cutPlain(this.#plain);
     if (failure === undefined) this.#observer.finished();
     else this.#observer.finished(failure);
   }
