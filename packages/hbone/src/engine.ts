@@ -62,7 +62,7 @@ export interface Plain {
   end(): void;
   /** Closes after what is queued was sent; the kernel answers FIN, or RST if received bytes were left unread. */
   close(): void;
-  /** Drops what is queued and sends RST. */
+  /** Drops what is queued and sends RST. Also after `close`. */
   reset(): void;
 }
 
@@ -98,9 +98,9 @@ export interface Secure {
   /** Stops and resumes reading: the peer's back-pressure is TCP's own. */
   pause(): void;
   resume(): void;
-  /** close_notify and FIN after what is queued. */
-  close(): void;
-  /** Cuts the TCP connection; nothing queued is sent. */
+  /** close_notify and FIN after what is queued; `done` once nothing of it is left: the peer ended too, or it was cut. */
+  close(done?: () => void): void;
+  /** Cuts the TCP connection; nothing queued is sent. Also after `close`. */
   abort(): void;
 }
 

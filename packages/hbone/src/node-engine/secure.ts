@@ -20,8 +20,10 @@ import type { Flushable, Gathered, Turn } from './turn.ts';
 const QUEUE_LIMIT_BYTES = 1_048_576;
 /** The owner may go on when this much has left: early enough to keep the socket busy. */
 const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
-/** After our close_notify the peer has this long to read it before the socket is cut. */
+/** Once all was sent the peer has this long to end its side before the socket is cut. */
 const LINGER_MS = 2000;
+/** A closing connection is cut when its peer has taken nothing of the queue for this long. */
+const STALLED_MS = 30_000;
 /** Longest chain that is looked at; real ones have two or three. */
 const MAX_CHAIN = 16;
 const ALPN = ['h2'];
@@ -60,6 +62,7 @@ export class NodeSecure implements Secure, Flushable {
   #blocked = false;
   #deliveredDue = false;
   #closing = false;
+  #closed: (() => void) | undefined;
   #gone = false;
 
   // oxlint-disable-next-line max-params -- one caller, in this folder
@@ -144,8 +147,11 @@ export class NodeSecure implements Secure, Flushable {
     if (!this.#gone && !this.#closing) this.#socket.resume();
   }
 
-  close(): void {
-    if (this.#gone || this.#closing) return;
+  close(done?: () => void): void {
+    if (this.#closing) return;
+    this.#closed = done;
+    if (this.#gone) this.#tellClosed();
+    if (this.#gone) return;
     this.#closing = true;
     this.handler = NOBODY;
     this.#touch();
@@ -156,6 +162,7 @@ export class NodeSecure implements Secure, Flushable {
     this.#gone = true;
     this.#stopTimer();
     this.#socket.destroy();
+    this.#tellClosed();
   }
 
   flush(): void {
@@ -164,12 +171,23 @@ export class NodeSecure implements Secure, Flushable {
     this.#commit();
     this.#socket.uncork();
     if (!this.#closing) return;
-    this.#socket.end();
+    this.#socket.end(() => this.#abortAfter(LINGER_MS));
     // What still comes is dropped: bytes left unread would turn our FIN into a RST.
     this.#socket.resume();
+    this.#abortAfter(STALLED_MS);
+  }
+
+  #abortAfter(ms: number): void {
     this.#stopTimer();
-    this.#timer = setTimeout(() => this.abort(), LINGER_MS);
+    if (this.#gone) return;
+    this.#timer = setTimeout(() => this.abort(), ms);
     this.#timer.unref();
+  }
+
+  #tellClosed(): void {
+    const closed = this.#closed;
+    this.#closed = undefined;
+    if (closed !== undefined) this.#turn.atEnd(closed);
   }
 
   #touch(): void {
@@ -187,6 +205,7 @@ export class NodeSecure implements Secure, Flushable {
   }
 
   readonly #wrote = (): void => {
+    if (this.#closing) this.#timer?.refresh();
     if (!this.#blocked || this.#gone || this.#closing || this.room < RESUME_ROOM_BYTES) return;
     this.#blocked = false;
     this.handler.writable();
@@ -254,6 +273,7 @@ export class NodeSecure implements Secure, Flushable {
     if (this.#gone) return;
     this.#gone = true;
     this.#socket.destroy();
+    this.#tellClosed();
     this.handler.failed(failure);
   }
 

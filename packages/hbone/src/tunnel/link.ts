@@ -23,11 +23,13 @@ export interface LinkOwner {
   silent(): void;
   /** A stream ended in whatever way; `streams` is smaller by it. */
   streamEnded(): void;
-  /** The connection is gone; all streams were told. */
+  /** The connection is gone, and what was queued has left unless it failed; all streams were told before. */
   closed(failure: ConnectionFailure | undefined): void;
 }
 
 const FRAME_HEADER_BYTES = 9;
+/** What a peer that broke the protocol, or fell silent, has for reading our GOAWAY. */
+const DISMISSAL_MS = 2000;
 /** Scratch memory: the engine copies from it within the call. */
 const header = new Uint8Array(FRAME_HEADER_BYTES);
 const controlScratch = new Uint8Array(2 * MIN_CONTROL_ROOM_BYTES);
@@ -48,6 +50,7 @@ export class Link implements SecureHandler {
   #controlDue = false;
   #serveDue = false;
   #closed = false;
+  #told = false;
 
   // oxlint-disable-next-line max-params -- two callers, in this folder
   constructor(engine: Engine, secure: Secure, owner: LinkOwner, role: Role, options: TunnelOptions) {
@@ -130,19 +133,26 @@ export class Link implements SecureHandler {
     if (stream.localEnded && stream.remoteEnded) this.#forget(stream);
   }
 
-  /** Sends what is queued and closes; streams that are left fail with `failure`. */
+  /** Sends what is queued and closes; streams that are left fail with `failure`. `owner.closed` follows when all has left. */
   close(failure: ConnectionFailure = CONNECTION_ENDED): void {
     if (this.#closed) return;
     this.#flushControl();
-    this.secure.close();
-    this.#end(failure);
+    this.secure.close(() => this.#tell(failure));
+    this.#endStreams(failure);
   }
 
-  /** Cuts the connection; streams fail with `failure`. */
+  /** As `close`, for a peer that cannot be trusted to read: what has not left soon never does. */
+  dismiss(failure: ConnectionFailure = CONNECTION_ENDED): void {
+    this.close(failure);
+    this.engine.after(DISMISSAL_MS, () => this.abort(failure));
+  }
+
+  /** Cuts the connection, also one that is closing; streams fail with `failure`. */
   abort(failure: ConnectionFailure = CONNECTION_ABORTED): void {
-    if (this.#closed) return;
+    if (this.#told) return;
     this.secure.abort();
-    this.#end(failure);
+    this.#endStreams(failure);
+    this.#tell(failure);
   }
 
   // SecureHandler
@@ -171,7 +181,8 @@ export class Link implements SecureHandler {
   }
 
   failed(failure: ConnectionFailure): void {
-    this.#end(failure);
+    this.#endStreams(failure);
+    this.#tell(failure);
   }
 
   /** For the codec: a window opened. */
@@ -207,7 +218,7 @@ export class Link implements SecureHandler {
     if (this.streams.delete(stream.id)) this.#owner.streamEnded();
   }
 
-  #end(failure: ConnectionFailure): void {
+  #endStreams(failure: ConnectionFailure): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#liveness?.stop();
@@ -215,6 +226,11 @@ export class Link implements SecureHandler {
     const streams = [...this.streams.values()];
     this.streams.clear();
     for (const stream of streams) stream.fail({ kind: 'connection', failure });
+  }
+
+  #tell(failure: ConnectionFailure): void {
+    if (this.#told) return;
+    this.#told = true;
     this.#owner.closed(failure === CONNECTION_ENDED ? undefined : failure);
   }
 
@@ -289,6 +305,6 @@ class LinkEvents implements Events {
   }
 
   fatal(code: number): void {
-    this.#link.close({ code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` });
+    this.#link.dismiss({ code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` });
   }
 }

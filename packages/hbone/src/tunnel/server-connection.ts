@@ -93,7 +93,7 @@ export class ServerConnection implements LinkOwner {
   /** For the link. */
   silent(): void {
     this.#link.codec.goaway(ErrorCode.NO_ERROR, false);
-    this.#link.close();
+    this.#link.dismiss();
   }
 
   /** For the link. */

@@ -72,6 +72,7 @@ export class TunnelPool {
   /** Every connection that is up, with its place in the pool. */
   readonly #connections = new Map<ClientConnection, Pooled | undefined>();
   #closed = false;
+  #drained: (() => void) | undefined;
 
   constructor(engine: Engine, options: TunnelPoolOptions = {}) {
     this.#engine = engine;
@@ -106,13 +107,35 @@ export class TunnelPool {
     return { cancel: () => this.#cancel(key, waiter) };
   }
 
-  /** Drops every connection at once, also those in use; requests that wait fail with `ABORTED`. */
+  /** Drops every connection at once, also those in use; requests that wait fail with `ABORTED`. Also after `drain`. */
   close(): void {
+    this.#stop();
+    for (const connection of this.#connections.keys()) connection.abort();
+  }
+
+  /**
+   * Closes every connection once its streams have ended and what is queued has left; requests that wait fail with
+   * `ABORTED`. `done` comes when no connection is left.
+   */
+  drain(done: () => void): void {
+    this.#stop();
+    this.#drained = done;
+    for (const connection of this.#connections.keys()) connection.close();
+    this.#engine.atEndOfTurn(() => this.#tellDrained());
+  }
+
+  #tellDrained(): void {
+    if (this.#connections.size > 0) return;
+    const drained = this.#drained;
+    this.#drained = undefined;
+    drained?.();
+  }
+
+  #stop(): void {
     if (this.#closed) return;
     this.#closed = true;
     const keys = [...this.#keys.values()];
     for (const pooled of this.#recent) this.#forget(pooled);
-    for (const connection of this.#connections.keys()) connection.abort();
     for (const key of keys) {
       key.dialling?.dial?.cancel();
       const waiters = key.dialling === undefined ? key.waiting : [key.dialling.waiter, ...key.waiting];
@@ -223,9 +246,11 @@ export class TunnelPool {
   #connectionClosed(connection: ClientConnection): void {
     const pooled = this.#connections.get(connection);
     this.#connections.delete(connection);
-    if (pooled === undefined) return;
-    this.#forget(pooled);
-    this.#discardIfEmpty(pooled.key);
+    if (pooled !== undefined) {
+      this.#forget(pooled);
+      this.#discardIfEmpty(pooled.key);
+    }
+    this.#tellDrained();
   }
 
   /** Forgets a connection, which closes when no stream is left. */
