@@ -81,7 +81,10 @@ function startPlane(name: 'server' | 'client', over: Partial<DataPlaneConfig> = 
       .map(({ text }) => text)
       .join('');
   };
-  return { plane, start, all, log };
+  /** Index of the first message of a type whose text, if it has one, contains `text`. */
+  const position = (type: FromDataThread['type'], text = ''): number =>
+    said.findIndex((message) => message.type === type && (!('text' in message) || message.text.includes(text)));
+  return { plane, start, all, log, position };
 }
 
 function startBoth() {
@@ -91,13 +94,13 @@ function startBoth() {
   return { inbound, outbound };
 }
 
-/** An echo server in the pod. */
-async function startApplication(): Promise<void> {
+/** A server in the pod; an echo if nothing else is said. */
+async function startApplication(serve: (socket: Socket) => void = (socket) => void socket.pipe(socket)): Promise<void> {
   const { fd } = listenTcp(serverPod, { ip: '10.77.0.2', port: PORT });
   const application = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
     undos.push(() => socket.destroy());
-    socket.pipe(socket);
+    serve(socket);
   });
   await new Promise<void>((resolve) => {
     application.listen({ fd }, resolve);
@@ -181,6 +184,60 @@ test('a drain waits for its deadline, cuts what is left and says so once', async
   // The other side's last connection has ended: nothing is to be waited for.
   inbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
   await vi.waitFor(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+});
+
+test('a drain waits for the bytes of a connection whose other half was closed before: server', async () => {
+  const answer = Buffer.alloc(3_000_000, 'a');
+  let asked = false;
+  await startApplication((socket) => {
+    asked = true;
+    socket.on('end', () => socket.end(answer)).resume();
+  });
+  const { inbound } = startBoth();
+  const call = await callServer();
+  await vi.waitFor(() => expect(asked).toBe(true));
+  inbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
+  call.socket.end();
+  await vi.waitFor(() => expect(call.over()).toBe(true));
+  expect(call.received()).toHaveLength(answer.length);
+  await vi.waitFor(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+  // A thread is ended at that word: what was not said before never is.
+  const line = inbound.position('log', 'direction="inbound" bytes_sent=3000000 bytes_recv=5');
+  expect(line).toBeGreaterThanOrEqual(0);
+  expect(line).toBeLessThan(inbound.position('drained'));
+});
+
+test('a drain waits for the bytes of a connection whose other half was closed before: client', async () => {
+  let heard = 0;
+  let ended = false;
+  await startApplication((socket) => {
+    socket.end('bye');
+    socket.on('data', (chunk) => void (heard += chunk.length)).on('end', () => void (ended = true));
+  });
+  const { outbound } = startBoth();
+  const call = await callServer();
+  await vi.waitFor(() => expect(call.received()).toBe('bye'));
+  outbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
+  call.socket.end(Buffer.alloc(10_000_000));
+  await vi.waitFor(() => expect(outbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+  await vi.waitFor(() => expect(ended).toBe(true));
+  expect(heard).toBe(10_000_005);
+});
+
+test('an application that ignores the end of a tunnel is still served, and cut with its pod', async () => {
+  let application: Socket | undefined;
+  await startApplication((socket) => void (application = socket.resume()));
+  const { inbound, outbound } = startBoth();
+  await callServer();
+  await vi.waitFor(() => expect(application).toBeDefined());
+  outbound.plane.close();
+  await vi.waitFor(() => expect(application?.readableEnded).toBe(true));
+  inbound.plane.apply({ type: 'connections', id: 1 });
+  expect(inbound.all('connections').at(-1)?.pods.get('server')?.inbound).toHaveLength(1);
+  inbound.plane.apply({ type: 'pod-stop', uid: 'server' });
+  expect(inbound.log()).toContain('direction="inbound"');
+  inbound.plane.apply({ type: 'report', id: 2 });
+  expect(inbound.all('report').at(-1)?.openSockets).toEqual({ source: 0, destination: 0 });
 });
 
 test('no certificate: asked for once, then every connection fails at once', async () => {

@@ -151,16 +151,19 @@ export class PodProxy implements Pod {
   /** Listeners close; connections go on until they end or the deadline passes. */
   drain(deadlineMs: number, observer: DrainObserver): void {
     this.#stopListening();
-    const drain = new Drain(this.#connections, observer, () => {
-      this.#drain = undefined;
-      deadline.cancel();
-      this.pool.close();
-    });
+    const drain = new Drain(this.#connections, observer, (done) =>
+      this.pool.drain(() => {
+        this.#drain = undefined;
+        deadline.cancel();
+        done();
+      }),
+    );
     this.#drain = drain;
     const deadline = this.context.engine.after(deadlineMs, () => {
       drain.force();
       for (const connection of this.#connections) connection.cut(DRAINED);
       drain.connectionEnded();
+      this.pool.close();
     });
     for (const connection of this.#connections) connection.drain();
     drain.connectionEnded();
@@ -208,15 +211,15 @@ export class PodProxy implements Pod {
 class Drain {
   readonly #connections: ReadonlySet<PodConnection>;
   readonly #observer: DrainObserver;
-  readonly #done: () => void;
+  readonly #closePool: (done: () => void) => void;
   readonly #left = new Set(COMPONENTS);
   #cut = 0;
   #finished = false;
 
-  constructor(connections: ReadonlySet<PodConnection>, observer: DrainObserver, done: () => void) {
+  constructor(connections: ReadonlySet<PodConnection>, observer: DrainObserver, closePool: (done: () => void) => void) {
     this.#connections = connections;
     this.#observer = observer;
-    this.#done = done;
+    this.#closePool = closePool;
   }
 
   /** The deadline has come: what is left is about to be cut. */
@@ -232,7 +235,7 @@ class Drain {
     }
     if (this.#left.size > 0 || this.#finished) return;
     this.#finished = true;
-    this.#done();
-    this.#observer.drained(this.#cut);
+    // The last connections have handed over all bytes, but tunnels may still be sending them.
+    this.#closePool(() => this.#observer.drained(this.#cut));
   }
 }

@@ -77,6 +77,8 @@ export class HboneConnection implements PodConnection {
     if (this.#tunnel !== undefined) this.#tunnel.abort({ code: 'ABORTED', message: reason.message });
     // Nothing happens to a socket that the handshake has: it is cut when the handshake is cancelled.
     else this.#plain.reset();
+    // Those that live on without their stream, because the application has not ended yet.
+    for (const stream of this.#streams) stream.cut();
     this.#end();
   }
 
@@ -88,6 +90,7 @@ export class HboneConnection implements PodConnection {
   /** To be called by every stream when it has ended. */
   streamEnded(stream: InboundStream): void {
     this.#streams.delete(stream);
+    if (this.#over && this.#streams.size === 0) this.pod.ended(this);
   }
 
   #requestCertificate(workload: Workload): void {
@@ -177,6 +180,6 @@ export class HboneConnection implements PodConnection {
     this.#pending?.cancel();
     this.pod.context.sockets.destination--;
     this.pod.opening.delete(this);
-    this.pod.ended(this);
+    if (this.#streams.size === 0) this.pod.ended(this);
   }
 }

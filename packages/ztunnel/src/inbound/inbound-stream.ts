@@ -41,6 +41,7 @@ export class InboundStream {
   readonly #options: InboundStreamOptions;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
+  #relay: TunnelRelay | undefined;
   #over = false;
 
   constructor(options: InboundStreamOptions) {
@@ -60,6 +61,12 @@ export class InboundStream {
       this.#refuse(503, `failed to fetch information about local workload: ${describePod(info)}`);
     });
     if (pending !== undefined) this.#pending = pending;
+  }
+
+  /** The tunnel is gone; what is left of this ends now, for the tunnel's reason. */
+  cut(): void {
+    this.#relay?.abort();
+    this.#finish(undefined);
   }
 
   #route(workload: Workload): void {
@@ -146,8 +153,7 @@ export class InboundStream {
 
   #relayTo(application: Plain): void {
     if (this.#over) return application.close();
-    // oxlint-disable-next-line no-new -- it lives on as the handler of both ends
-    new TunnelRelay({
+    this.#relay = new TunnelRelay({
       stream: this.#options.stream,
       plain: application,
       first: 'stream',
