@@ -1,12 +1,11 @@
 // `npm run demo`: installs the workspace if it has not been, then starts the lab's demo with the project's own Node.
 // Plain JavaScript without dependencies: it runs before anything is installed, on Node 18 and newer.
 import { spawn } from 'node:child_process';
-import { accessSync, constants as fsConstants } from 'node:fs';
-import { constants as osConstants } from 'node:os';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { environment, node, setUp } from './setup.js';
+import { environment, exitCodeOfSignal, node, SIGNALS, setUp } from './setup.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -22,10 +21,12 @@ const NEEDED = [
   { program: 'setpriv', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'setpriv' },
 ];
 
+const OPTIONS_WITH_VALUE = ['--name', '--ztunnel', '--ztunnel-env'];
+
 /** What runs now; signals that only this process got are passed on to it. */
 let current;
 let interruptedBy;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+for (const signal of SIGNALS)
   process.on(signal, () => {
     interruptedBy = signal;
     // Ctrl-C reaches the child by the terminal too; it takes a second one for the first.
@@ -39,14 +40,27 @@ async function main() {
     return fail(
       'LAB_PLATFORM_UNSUPPORTED: the demo needs Linux: it is made of network namespaces (use a Linux virtual machine)',
     );
+  const lost = OPTIONS_WITH_VALUE.filter((option) => takenByNpm(option) !== undefined);
+  if (lost.length > 0)
+    return fail(
+      `LAB_ARGUMENT_INVALID: npm keeps ${lost.join(', ')} for itself: ` +
+        `npm run demo -- ${lost.map((option) => `${option} VALUE`).join(' ')}`,
+    );
   try {
     await setUp();
     await installTools();
   } catch (error) {
-    return interruptedBy === undefined ? fail(error.message) : exitCodeOf(null, interruptedBy);
+    return interruptedBy === undefined ? fail(error.message) : exitCodeOfSignal(interruptedBy);
   }
-  if (interruptedBy !== undefined) return exitCodeOf(null, interruptedBy);
-  return runDemo(process.argv.slice(2));
+  if (interruptedBy !== undefined) return exitCodeOfSignal(interruptedBy);
+  const args = process.argv.slice(2);
+  return runDemo(takenByNpm('--keep') === 'true' ? ['--keep', ...args] : args);
+}
+
+/** What npm made of an option that it took for one of its own, as in `npm run demo --keep`. */
+function takenByNpm(option) {
+  if (process.env.npm_lifecycle_event !== 'demo') return undefined;
+  return process.env[`npm_config_${option.slice('--'.length).replaceAll('-', '_')}`];
 }
 
 async function installTools() {
@@ -86,7 +100,7 @@ function runDemo(args) {
       env: { ...environment, LAB_LIFELINE_FD: '3' },
     });
     current.on('error', (error) => resolve(fail(`${node}: ${error.message}`)));
-    current.on('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
+    current.on('exit', (code, signal) => resolve(code ?? exitCodeOfSignal(signal)));
   });
 }
 
@@ -144,16 +158,12 @@ function showProgress(what, startedMs) {
 function isInstalled(program) {
   return [...(process.env.PATH ?? '').split(delimiter), ...SBIN].some((folder) => {
     try {
-      accessSync(join(folder, program), fsConstants.X_OK);
+      accessSync(join(folder, program), constants.X_OK);
       return folder !== '';
     } catch {
       return false;
     }
   });
-}
-
-function exitCodeOf(code, signal) {
-  return code ?? 128 + (osConstants.signals[signal] ?? 0);
 }
 
 function fail(message) {

@@ -1,14 +1,13 @@
 // `npm test`: everything. Unit tests anywhere; tests that need root when root is there; the end-to-end suite in the lab.
 // Plain JavaScript for Node 18 and newer; the tests themselves run on the project's own Node. Ends with one line of counts.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { environment, node, setUp } from './setup.js';
+import { environment, exitCodeOfSignal, node, SIGNALS, setUp } from './setup.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const countsReporter = join(root, 'tools', 'counts-reporter.js');
 const filters = process.argv.slice(2);
 const isRoot = process.getuid?.() === 0;
 const suites = [
@@ -17,27 +16,31 @@ const suites = [
   { name: 'end to end', config: 'e2e/vitest.config.ts', needsRoot: true },
 ];
 
+/** What runs now; signals that only this process got are passed on to it. */
+let current;
+let interruptedBy;
+
 await setUp();
-const scratch = mkdtempSync(join(tmpdir(), 'ambientmesh-test-'));
+for (const signal of SIGNALS)
+  process.on(signal, () => {
+    interruptedBy = signal;
+    current?.kill(signal);
+  });
 const total = { passed: 0, failed: 0, skipped: 0 };
-const rootTests = { ran: 0, skipped: 0 };
-try {
-  for (const suite of suites) {
-    if (suite.needsRoot && !isRoot) {
-      const skipped = await count(suite);
-      rootTests.skipped += skipped;
-      total.skipped += skipped;
-      continue;
-    }
-    process.stdout.write(`\n── ${suite.name} ──\n`);
-    const outcome = await test(suite);
-    total.passed += outcome.passed;
-    total.failed += outcome.failed;
-    total.skipped += outcome.skipped;
-    if (suite.needsRoot) rootTests.ran += outcome.passed + outcome.failed;
+let needRoot = 0;
+for (const suite of suites) {
+  if (suite.needsRoot && !isRoot) {
+    const skipped = await count(suite);
+    needRoot += skipped;
+    total.skipped += skipped;
+    continue;
   }
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
+  process.stdout.write(`\n── ${suite.name} ──\n`);
+  const outcome = await test(suite);
+  total.passed += outcome.passed;
+  total.failed += outcome.failed;
+  total.skipped += outcome.skipped;
+  if (suite.needsRoot) needRoot += outcome.passed + outcome.failed;
 }
 if (filters.length > 0 && total.passed + total.failed + total.skipped === 0) {
   process.stderr.write(
@@ -45,47 +48,60 @@ if (filters.length > 0 && total.passed + total.failed + total.skipped === 0) {
   );
   process.exit(1);
 }
-process.stdout.write(`\n${rootTests.ran + rootTests.skipped} tests need root: `);
-process.stdout.write(isRoot ? 'they ran\n' : 'they did not run (start `npm test` as root)\n');
+process.stdout.write(`\n${describeNeedOfRoot()}\n`);
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
 process.exit(total.failed === 0 ? 0 : 1);
 
+function describeNeedOfRoot() {
+  if (needRoot === 0) return 'none of these tests needs root';
+  return `${needRoot} tests need root: ${isRoot ? 'they ran' : 'they did not run (start `npm test` as root)'}`;
+}
+
 async function test(suite) {
-  const report = join(scratch, `${suite.name.replaceAll(' ', '-')}.json`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const code = await start(['run', '--config', suite.config, ...reporters, ...filters], 'inherit');
-  let counts;
-  try {
-    counts = JSON.parse(readFileSync(report, 'utf8'));
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
-  }
-  const failed =
-    counts.numFailedTests +
-    counts.testResults.filter((one) => one.status === 'failed' && one.assertionResults.length === 0).length;
+  const reporters = ['--reporter=default', `--reporter=${countsReporter}`];
+  const { code, said } = await start(['run', '--config', suite.config, ...reporters, ...filters], {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    heard: 3,
+  });
+  if (said === '') return { passed: 0, failed: 1, skipped: 0 };
+  const counts = JSON.parse(said);
   // An unhandled error fails the run though every test passed.
-  const unhandled = code !== 0 && failed === 0 ? 1 : 0;
-  return {
-    passed: counts.numPassedTests,
-    failed: failed + unhandled,
-    skipped: counts.numPendingTests + counts.numTodoTests,
-  };
+  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
 }
 
 async function count(suite) {
-  const report = join(scratch, 'list.json');
-  await start(['list', '--config', suite.config, `--json=${report}`, ...filters], 'ignore');
+  // Last: `--json` would take a filter for a file to write.
+  const { said } = await start(['list', '--config', suite.config, ...filters, '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    heard: 1,
+  });
   try {
-    return JSON.parse(readFileSync(report, 'utf8')).length;
+    return JSON.parse(said).length;
   } catch {
     return 0;
   }
 }
 
-function start(args, stdio) {
+/** Runs Vitest to its end; `heard` is the descriptor whose text is returned. Ends this process if it was interrupted. */
+function start(args, { stdio, heard }) {
   return new Promise((resolve) => {
-    const child = spawn(node, [vitest, ...args], { cwd: root, env: environment, stdio: ['ignore', stdio, stdio] });
-    child.on('close', (code) => resolve(code ?? 1));
+    let said = '';
+    current = spawn(node, [vitest, ...args], { cwd: root, env: testEnvironment(), stdio });
+    current.stdio[heard].on('data', (chunk) => {
+      said += chunk;
+    });
+    current.on('close', (code) => {
+      if (interruptedBy !== undefined) process.exit(exitCodeOfSignal(interruptedBy));
+      resolve({ code: code ?? 1, said });
+    });
   });
+}
+
+/** Colour is for terminals only, whatever npm, CI or a shell have set. */
+function testEnvironment() {
+  if (process.stdout.isTTY) return environment;
+  const { FORCE_COLOR: _, ...others } = environment;
+  return { ...others, NO_COLOR: '1' };
 }
