@@ -1,6 +1,9 @@
 /** Memory for copies is taken in pieces up to this size. */
 const PIECE_BYTES = 16_384;
 
+/** Up to here a loop copies faster than `set` on a view made for it. */
+const LOOP_COPY_BYTES = 32;
+
 /**
  * Bytes that wait, in few pieces however many frames brought them: a peer that sends one octet at a time must not cost an
  * object for each. Copies take at most twice their bytes.
@@ -25,7 +28,9 @@ export class Backlog {
       this.#seal();
       this.#open = new Uint8Array(Math.max(bytes, Math.min(2 * before, PIECE_BYTES)));
     }
-    this.#open.set(memory.subarray(start, end), this.#end);
+    // For a few octets a loop is cheaper than a view.
+    if (bytes > LOOP_COPY_BYTES) this.#open.set(memory.subarray(start, end), this.#end);
+    else for (let from = start, to = this.#end; from < end; from++, to++) this.#open[to] = memory[from]!;
     this.#end += bytes;
   }
 
