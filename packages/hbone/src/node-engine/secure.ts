@@ -255,8 +255,9 @@ export class NodeSecure implements Secure, Flushable {
   #peerEnded(): void {
     if (this.#gone) return;
     if (this.#closing) {
-      this.#stopTimer();
-      this.#socket.destroySoon();
+      // The timer goes on: a peer that has ended its side may still not read the rest of ours. With a flush due the
+      // socket ends by that, behind what is gathered.
+      if (!this.#dirty) this.#socket.destroySoon();
     } else if (this.#established) this.handler.ended();
     else this.#refuse(handshakeEnd(this.#role));
   }
