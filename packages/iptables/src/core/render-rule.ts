@@ -1,8 +1,28 @@
 import { IptablesError } from '../errors.ts';
-import { renderMark, renderMarkMatch, renderMask } from './mark.ts';
-import type { AddressMatch, Match, PortMatch, PortRange, Rule, Target, TransportMatch } from './rule.ts';
+import { FULL_MASK, renderMark, renderMarkMatch, renderMask } from './mark.ts';
+import type {
+  AddressMatch,
+  DestinationNatTarget,
+  IcmpMatch,
+  LogTarget,
+  MasqueradeTarget,
+  Match,
+  OwnerMatch,
+  PortMatch,
+  PortRange,
+  Rule,
+  SourceNatTarget,
+  StatisticMatch,
+  Target,
+  TcpFlag,
+  TransportMatch,
+} from './rule.ts';
 
 const HIGHEST_PORT = 65_535;
+const HIGHEST_OCTET = 255;
+/** As iptables prints probabilities. */
+const PROBABILITY_DIGITS = 11;
+const MULTIPORT_OPTIONS = { source: '--sports', destination: '--dports', either: '--ports' } as const;
 
 /** One line of restore text without a line break. Throws `IPTABLES_RULE_INVALID` when a value cannot be written. */
 export function renderRule(rule: Rule): string {
@@ -34,6 +54,21 @@ export function renderMatch(match: Match): string {
       return `-m ${match.match} ${not}--mark ${renderMarkMatch(match.mark)}`;
     case 'conntrack':
       return `-m conntrack ${not}--ctstate ${match.states.join(',')}`;
+    case 'multiport':
+      return `-m multiport ${not}${MULTIPORT_OPTIONS[match.side]} ${match.ports.map((ports) => renderPorts(ports, ':')).join(',')}`;
+    case 'icmp':
+    case 'icmp6':
+      return `-m ${match.match} ${not}--${match.match === 'icmp' ? 'icmp' : 'icmpv6'}-type ${renderIcmpType(match)}`;
+    case 'owner':
+      return `-m owner ${not}${renderOwner(match)}`;
+    case 'set':
+      return `-m set ${not}--match-set ${word(match.set)} ${match.directions.join(',')}`;
+    case 'addrtype':
+      return `-m addrtype ${not}--${match.side === 'source' ? 'src' : 'dst'}-type ${match.types.join(',')}`;
+    case 'limit':
+      return `-m limit --limit ${count(match.packets)}/${match.per}${match.burst === undefined ? '' : ` --limit-burst ${count(match.burst)}`}`;
+    case 'statistic':
+      return `-m statistic --mode ${match.mode} ${not}${renderStatistic(match)}`;
     case 'comment':
       return `-m comment --comment ${renderString(match.text)}`;
     case 'raw':
@@ -48,6 +83,8 @@ export function renderTarget(target: Target): string {
     case 'DROP':
     case 'RETURN':
       return `-j ${target.target}`;
+    case 'REJECT':
+      return `-j REJECT${target.with === undefined ? '' : ` --reject-with ${word(target.with)}`}`;
     case 'jump':
       return `-j ${word(target.chain)}`;
     case 'goto':
@@ -56,12 +93,24 @@ export function renderTarget(target: Target): string {
       return target.operation === 'set-xmark'
         ? `-j CONNMARK --set-xmark ${renderMark(target.mark)}`
         : `-j CONNMARK --${target.operation} --nfmask ${renderMask(target.nfmask)} --ctmask ${renderMask(target.ctmask)}`;
+    case 'MARK':
+      return `-j MARK --set-xmark ${renderMark(target.mark)}`;
+    case 'LOG':
+      return `-j LOG${renderLogOptions(target)}`;
+    case 'TCPMSS':
+      return `-j TCPMSS ${target.size === 'path' ? '--clamp-mss-to-pmtu' : `--set-mss ${port(target.size)}`}`;
+    case 'DNAT':
+      return `-j DNAT --to-destination ${renderNatAddress(target)}`;
+    case 'SNAT':
+      return `-j SNAT --to-source ${renderNatAddress(target)}`;
+    case 'MASQUERADE':
+      return `-j MASQUERADE${renderMasquerade(target)}`;
     case 'REDIRECT':
       return `-j REDIRECT --to-port${target.abbreviated ? '' : 's'} ${renderPorts(target.toPorts, '-')}`;
     case 'TPROXY':
       return `-j TPROXY --on-port ${port(target.onPort)} --on-ip ${word(target.onIp)} --tproxy-mark ${renderMark(target.mark)}`;
     case 'CT':
-      return `-j CT --zone ${port(target.zone)}`;
+      return target.zone === 'none' ? '-j CT --notrack' : `-j CT --zone ${port(target.zone)}`;
     case 'raw':
       return `-j ${oneLine(target.text)}`;
   }
@@ -75,12 +124,51 @@ function renderTransport(match: TransportMatch): string {
   const words = match.implicit ? [] : [`-m ${match.match}`];
   if (match.sourcePort !== undefined) words.push(renderPortMatch('--sport', match.sourcePort));
   if (match.destinationPort !== undefined) words.push(renderPortMatch('--dport', match.destinationPort));
+  if (match.flags !== undefined)
+    words.push(
+      `${match.flags.negated ? '! ' : ''}--tcp-flags ${flags(match.flags.examined)} ${flags(match.flags.set)}`,
+    );
   if (words.length === 0)
     throw new IptablesError(
       'IPTABLES_RULE_INVALID',
-      `an implicit ${match.match} match needs a port, or it says nothing`,
+      `an implicit ${match.match} match needs a port or flags, or it says nothing`,
     );
   return words.join(' ');
+}
+
+function flags(names: readonly TcpFlag[]): string {
+  return names.length === 0 ? 'NONE' : names.join(',');
+}
+
+function renderIcmpType({ type, code }: IcmpMatch): string {
+  return code === undefined ? octet(type) : `${octet(type)}/${octet(code)}`;
+}
+
+function renderOwner(match: OwnerMatch): string {
+  if (match.by === 'socket-exists') return '--socket-exists';
+  const option = match.by === 'user' ? '--uid-owner' : '--gid-owner';
+  return `${option} ${count(match.first)}${match.last === undefined ? '' : `-${count(match.last)}`}`;
+}
+
+function renderStatistic(match: StatisticMatch): string {
+  if (match.mode === 'nth') return `--every ${count(match.every)} --packet ${count(match.packet)}`;
+  if (!(match.probability >= 0 && match.probability <= 1))
+    throw new IptablesError('IPTABLES_RULE_INVALID', `probability ${match.probability}: want 0 to 1`);
+  return `--probability ${match.probability.toFixed(PROBABILITY_DIGITS)}`;
+}
+
+function renderLogOptions({ prefix, level }: LogTarget): string {
+  return `${prefix === undefined ? '' : ` --log-prefix ${renderString(prefix)}`}${level === undefined ? '' : ` --log-level ${octet(level)}`}`;
+}
+
+function renderNatAddress({ address, ports }: DestinationNatTarget | SourceNatTarget): string {
+  if (ports === undefined) return word(address);
+  return `${address.includes(':') ? `[${word(address)}]` : word(address)}:${renderPorts(ports, '-')}`;
+}
+
+function renderMasquerade({ ports, random }: MasqueradeTarget): string {
+  const chosen = random === undefined ? '' : { ports: ' --random', fully: ' --random-fully' }[random];
+  return `${ports === undefined ? '' : ` --to-ports ${renderPorts(ports, '-')}`}${chosen}`;
 }
 
 function renderPortMatch(option: string, ports: PortMatch): string {
@@ -92,6 +180,18 @@ function renderPorts(ports: PortRange, separator: string): string {
   if (ports.last <= ports.first)
     throw new IptablesError('IPTABLES_RULE_INVALID', `ports ${ports.first} to ${ports.last}: want the lower one first`);
   return `${port(ports.first)}${separator}${port(ports.last)}`;
+}
+
+function octet(value: number): string {
+  if (!Number.isInteger(value) || value < 0 || value > HIGHEST_OCTET)
+    throw new IptablesError('IPTABLES_RULE_INVALID', `${value}: want an integer from 0 to ${HIGHEST_OCTET}`);
+  return `${value}`;
+}
+
+function count(value: number): string {
+  if (!Number.isInteger(value) || value < 0 || value > FULL_MASK)
+    throw new IptablesError('IPTABLES_RULE_INVALID', `${value}: want an unsigned 32-bit integer`);
+  return `${value}`;
 }
 
 function port(value: number): string {

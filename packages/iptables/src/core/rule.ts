@@ -41,13 +41,43 @@ export interface ProtocolMatch {
   readonly negated?: true;
 }
 
+/** Flags of a TCP header, in the order iptables lists them. */
+export type TcpFlag = 'FIN' | 'SYN' | 'RST' | 'PSH' | 'ACK' | 'URG';
+
+/** `--tcp-flags`: of `examined`, exactly those in `set` are on. `--syn` is SYN of FIN, SYN, RST, ACK. */
+export interface TcpFlagsMatch {
+  readonly examined: readonly TcpFlag[];
+  readonly set: readonly TcpFlag[];
+  readonly negated?: true;
+}
+
 /** Ports of TCP or UDP; needs a protocol match of the same protocol before it. */
 export interface TransportMatch {
   readonly match: 'tcp' | 'udp';
   readonly sourcePort?: PortMatch;
   readonly destinationPort?: PortMatch;
+  /** TCP only. */
+  readonly flags?: TcpFlagsMatch;
   /** Written without `-m tcp`; iptables loads the match from `-p tcp` and lists it with `-m tcp`. Spelling only. */
   readonly implicit?: true;
+}
+
+/** `-m multiport`: one of up to 15 ports, a range counting twice; needs a protocol match with ports before it. */
+export interface MultiportMatch {
+  readonly match: 'multiport';
+  readonly side: 'source' | 'destination' | 'either';
+  readonly ports: readonly PortRange[];
+  readonly negated?: true;
+}
+
+/** `-m icmp --icmp-type` (IPv4), `-m icmp6 --icmpv6-type` (IPv6); needs the protocol match before it. */
+export interface IcmpMatch {
+  readonly match: 'icmp' | 'icmp6';
+  /** 0 to 255. */
+  readonly type: number;
+  /** 0 to 255; any code where absent. */
+  readonly code?: number;
+  readonly negated?: true;
 }
 
 /** `-m mark` / `-m connmark`: the packet's or the connection's mark equals `mark.value` under `mark.mask`. */
@@ -70,7 +100,75 @@ export interface CommentMatch {
   readonly text: string;
 }
 
-/** Escape hatch: rule text kept word for word, for example `-m owner --uid-owner 0`. One line; quoting is yours. */
+/** `-m owner`: who made the packet's socket; only in chains that local packets pass (OUTPUT, POSTROUTING). */
+export type OwnerMatch =
+  | {
+      readonly match: 'owner';
+      readonly by: 'user' | 'group';
+      readonly first: number;
+      /** Absent for a single id. */
+      readonly last?: number;
+      readonly negated?: true;
+    }
+  | { readonly match: 'owner'; readonly by: 'socket-exists'; readonly negated?: true };
+
+/** `-m set --match-set`: addresses (and ports) of the packet are in a set made with `ipset`. */
+export interface SetMatch {
+  readonly match: 'set';
+  readonly set: string;
+  /** Which side each dimension of the set is looked up with. */
+  readonly directions: readonly ('src' | 'dst')[];
+  readonly negated?: true;
+}
+
+/** `-m addrtype`: what the routing tables say of the address, for example `LOCAL`. */
+export interface AddressTypeMatch {
+  readonly match: 'addrtype';
+  readonly side: 'source' | 'destination';
+  readonly types: readonly AddressType[];
+  readonly negated?: true;
+}
+
+/** Kinds of addresses that `-m addrtype` knows. */
+export type AddressType =
+  | 'UNSPEC'
+  | 'UNICAST'
+  | 'LOCAL'
+  | 'BROADCAST'
+  | 'ANYCAST'
+  | 'MULTICAST'
+  | 'BLACKHOLE'
+  | 'UNREACHABLE'
+  | 'PROHIBIT';
+
+/** `-m limit`: matches while packets come no faster, for example 3 a minute after a burst of 5. */
+export interface LimitMatch {
+  readonly match: 'limit';
+  readonly packets: number;
+  readonly per: 'sec' | 'min' | 'hour' | 'day';
+  /** 5 where absent. */
+  readonly burst?: number;
+}
+
+/** `-m statistic`: a share of all packets, by chance or by turns. */
+export type StatisticMatch =
+  | {
+      readonly match: 'statistic';
+      readonly mode: 'random';
+      /** 0 to 1; the kernel keeps 31 bits of it, iptables prints 11 digits. */
+      readonly probability: number;
+      readonly negated?: true;
+    }
+  | {
+      readonly match: 'statistic';
+      readonly mode: 'nth';
+      readonly every: number;
+      /** Which of each `every` packets, from 0. */
+      readonly packet: number;
+      readonly negated?: true;
+    };
+
+/** Escape hatch: rule text kept word for word, for example `-m ttl --ttl-lt 2`. One line; quoting is yours. */
 export interface RawMatch {
   readonly match: 'raw';
   readonly text: string;
@@ -82,8 +180,15 @@ export type Match =
   | InterfaceMatch
   | ProtocolMatch
   | TransportMatch
+  | MultiportMatch
+  | IcmpMatch
   | MarkMatch
   | ConntrackMatch
+  | OwnerMatch
+  | SetMatch
+  | AddressTypeMatch
+  | LimitMatch
+  | StatisticMatch
   | CommentMatch
   | RawMatch;
 
@@ -113,10 +218,38 @@ export interface CopyConnmarkTarget {
   readonly ctmask: number;
 }
 
-/** Escape hatch: the target and its options word for word, for example `LOG --log-prefix "x "`. Without `-j`. */
+/** `MARK --set-xmark`: the packet's mark = (its mark and not mask) xor value. */
+export interface SetMarkTarget {
+  readonly target: 'MARK';
+  readonly mark: Mark;
+}
+
+/** Writes the packet's header to the kernel log and goes on with the next rule. */
+export interface LogTarget {
+  readonly target: 'LOG';
+  /** At most 29 bytes. */
+  readonly prefix?: string;
+  /** syslog level, 0 (emergency) to 7 (debug); 4 (warning) where absent. */
+  readonly level?: number;
+}
+
+/** Sets the maximum segment size of a SYN, to a number or to what the path allows. */
+export interface SegmentSizeTarget {
+  readonly target: 'TCPMSS';
+  readonly size: number | 'path';
+}
+
+/** Escape hatch: the target and its options word for word, for example `NFLOG --nflog-group 5`. Without `-j`. */
 export interface RawTarget {
   readonly target: 'raw';
   readonly text: string;
+}
+
+/** filter only: drops the packet and tells its sender. */
+export interface RejectTarget {
+  readonly target: 'REJECT';
+  /** Such as `tcp-reset`; a port-unreachable message of the family where absent. */
+  readonly with?: string;
 }
 
 /** nat only: to a port of this machine. */
@@ -125,6 +258,29 @@ export interface RedirectTarget {
   readonly toPorts: PortRange;
   /** Written `--to-port`, as the reference spells some rules; listed as `--to-ports`. Spelling only. */
   readonly abbreviated?: true;
+}
+
+/** nat only: another destination. */
+export interface DestinationNatTarget {
+  readonly target: 'DNAT';
+  readonly address: string;
+  /** Kept as it is where absent. */
+  readonly ports?: PortRange;
+}
+
+/** nat only: another source. */
+export interface SourceNatTarget {
+  readonly target: 'SNAT';
+  readonly address: string;
+  readonly ports?: PortRange;
+}
+
+/** nat only: the address of the interface the packet leaves by as its source. */
+export interface MasqueradeTarget {
+  readonly target: 'MASQUERADE';
+  readonly ports?: PortRange;
+  /** How source ports are chosen: by hash (`ports`) or by chance (`fully`). */
+  readonly random?: 'ports' | 'fully';
 }
 
 /** mangle only: hands the packet to a local transparent socket, leaving its addresses alone. */
@@ -136,19 +292,27 @@ export interface TproxyTarget {
   readonly mark: Mark;
 }
 
-/** raw only: connection tracking in a zone of its own. */
+/** raw only: connection tracking in a zone of its own, or none. */
 export interface ConntrackTarget {
   readonly target: 'CT';
-  readonly zone: number;
+  readonly zone: number | 'none';
 }
 
 /** Targets that every table has. */
-export type CommonTarget = VerdictTarget | ChainTarget | SetConnmarkTarget | CopyConnmarkTarget | RawTarget;
+export type CommonTarget =
+  | VerdictTarget
+  | ChainTarget
+  | SetMarkTarget
+  | SetConnmarkTarget
+  | CopyConnmarkTarget
+  | LogTarget
+  | SegmentSizeTarget
+  | RawTarget;
 
 interface TableTargets {
-  readonly filter: never;
+  readonly filter: RejectTarget;
   readonly mangle: TproxyTarget;
-  readonly nat: RedirectTarget;
+  readonly nat: RedirectTarget | DestinationNatTarget | SourceNatTarget | MasqueradeTarget;
   readonly raw: ConntrackTarget;
   readonly security: never;
 }

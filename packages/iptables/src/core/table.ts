@@ -2,7 +2,15 @@ import { IptablesError } from '../errors.ts';
 import { renderRule } from './render-rule.ts';
 import type { Chain, Rule, Table, TableName, Target } from './rule.ts';
 
-const ONLY_IN: { readonly [K in Target['target']]?: TableName } = { TPROXY: 'mangle', REDIRECT: 'nat', CT: 'raw' };
+const ONLY_IN: { readonly [K in Target['target']]?: TableName } = {
+  REJECT: 'filter',
+  TPROXY: 'mangle',
+  REDIRECT: 'nat',
+  DNAT: 'nat',
+  SNAT: 'nat',
+  MASQUERADE: 'nat',
+  CT: 'raw',
+};
 
 /** Makes a table of rules whose table was not known to the compiler. Throws `IPTABLES_RULE_INVALID` for a target of another table. */
 export function buildTable(name: TableName, chains: readonly Chain[], rules: readonly Rule[]): Table {
