@@ -39,6 +39,9 @@ export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const TCP_USER_TIMEOUT = 18;
+export const MS_BIND = 0x1000;
+export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
 export const CLONE_NEWNET = 0x4000_0000;
 /** `_IO(0xb7, 0x3)`, see ioctl_ns(2). */
 export const NS_GET_NSTYPE = 0xb703;

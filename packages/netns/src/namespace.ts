@@ -1,7 +1,8 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
-import { CLONE_NEWNET, NS_GET_NSTYPE, O_CLOEXEC } from './kernel-constants.ts';
+import { CLONE_NEWNET, NS_GET_NSTYPE, O_CLOEXEC, O_NONBLOCK } from './kernel-constants.ts';
+import { pinDescriptor, removePin } from './namespace-pin.ts';
 import { checked, errnoName, native, systemCallError } from './native.ts';
 
 /** What makes two descriptors the same namespace: `st_dev` and `st_ino`, never the descriptor's number or path. */
@@ -10,6 +11,9 @@ export interface NamespaceId {
   readonly inode: bigint;
 }
 
+/** Not `/proc/self`: that is the main thread's, and a worker may be elsewhere. */
+const OWN_PATH = '/proc/thread-self/ns/net';
+
 /** Where this thread is now; setns(2) is per OS thread and each JavaScript thread loads its own copy of this module. */
 let currentFd: number | undefined;
 
@@ -17,6 +21,9 @@ let currentFd: number | undefined;
 export class Namespace implements Disposable {
   readonly id: NamespaceId;
   #fd: number;
+  /** Calls of `run` that are going on. */
+  #entered = 0;
+  #closed = false;
 
   private constructor(fd: number) {
     this.#fd = fd;
@@ -29,7 +36,7 @@ export class Namespace implements Disposable {
    * @throws {NetnsError} `NETNS_GONE` if the path does not exist, `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`, `NETNS_UNSUPPORTED`.
    */
   static open(path: string): Namespace {
-    const fd = checked(native().open(path, O_CLOEXEC), {
+    const fd = checked(native().open(path, O_CLOEXEC | O_NONBLOCK), {
       operation: 'open namespace',
       subject: path,
       remedy: 'does the pod still run, and may this process look at it?',
@@ -50,9 +57,30 @@ export class Namespace implements Disposable {
     return new Namespace(fd);
   }
 
+  /**
+   * A new, empty namespace (`lo` is down), made by unshare(2) on the calling thread, which is back where it was when this
+   * returns. It lives as long as something holds it: this object, a socket, a process or `pin`.
+   * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_SYSTEM_CALL` (ENOSPC: the limit of namespaces is reached).
+   */
+  static create(): Namespace {
+    const c = native();
+    const back = ownDescriptor();
+    checked(c.unshare(CLONE_NEWNET), { operation: 'unshare' });
+    let fd = -1;
+    let errno = 0;
+    try {
+      fd = c.open(OWN_PATH, O_CLOEXEC);
+      errno = c.errno();
+    } finally {
+      comeBack(back, undefined);
+    }
+    if (fd < 0) throw systemCallError({ operation: 'open namespace', subject: 'just made' }, errno);
+    return new Namespace(fd);
+  }
+
   /** The namespace of the calling thread. Throws as `open` does. */
   static current(): Namespace {
-    return Namespace.open('/proc/thread-self/ns/net');
+    return Namespace.open(OWN_PATH);
   }
 
   /**
@@ -60,7 +88,7 @@ export class Namespace implements Disposable {
    * @throws {NetnsError} `NETNS_CLOSED` after `close`.
    */
   get fd(): number {
-    if (this.#fd < 0)
+    if (this.#closed)
       throw new NetnsError('NETNS_CLOSED', `netns ${this.id.inode} is closed here (it was used after close)`, {
         namespaceId: this.id.inode,
       });
@@ -85,21 +113,18 @@ export class Namespace implements Disposable {
    * and whatever `fn` throws.
    */
   run<T>(fn: () => T): T {
-    const c = native();
-    currentFd ??= checked(c.open('/proc/thread-self/ns/net', O_CLOEXEC), {
-      operation: 'open namespace',
-      subject: 'own',
-    });
-    const back = currentFd;
+    const back = ownDescriptor();
     const fd = this.fd;
-    if (c.setns(fd, CLONE_NEWNET) < 0) throw systemCallError({ operation: 'setns', namespaceId: this.id.inode });
+    checked(native().setns(fd, CLONE_NEWNET), { operation: 'setns', namespaceId: this.id.inode });
     currentFd = fd;
+    this.#entered += 1;
     let result: T;
     try {
       result = fn();
     } finally {
-      if (c.setns(back, CLONE_NEWNET) < 0) endProcess(this.id.inode);
-      currentFd = back;
+      comeBack(back, this.id.inode);
+      this.#entered -= 1;
+      if (this.#closed) this.#release();
     }
     if (isThenable(result)) {
       result.then(undefined, ignoreRejection);
@@ -112,17 +137,62 @@ export class Namespace implements Disposable {
     return result;
   }
 
-  /** Closes the descriptor. Idempotent. */
+  /**
+   * Gives the namespace a name, as `ip netns attach` does: a file is made at `path` (`/run/netns/NAME`; its directory is
+   * made if absent) and the namespace mounted on it. `ip netns` sees and deletes it; it lives until `unpin` or a reboot.
+   * Nothing is left behind when it throws.
+   * @throws {NetnsError} `NETNS_EXISTS` (EEXIST: there is something at `path`), `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_GONE`
+   * (ENOENT: the directory of the directory is missing), `NETNS_CLOSED`, `NETNS_SYSTEM_CALL`.
+   */
+  pin(path: string): void {
+    pinDescriptor(this.fd, path);
+  }
+
+  /**
+   * Takes the name away, as `ip netns delete` does: unmounts and removes the file, also if only the empty file is left. The
+   * namespace itself ends when nothing else holds it.
+   * @throws {NetnsError} `NETNS_GONE` (ENOENT), `NETNS_INVALID_ARGUMENT` (another file than a pin: it is left alone),
+   * `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`.
+   */
+  static unpin(path: string): void {
+    removePin(path);
+  }
+
+  /** Closes the descriptor; inside of this namespace's own `run`, when that ends. Idempotent. */
   close(): void {
-    const fd = this.#fd;
-    if (fd < 0) return;
-    this.#fd = -1;
-    closeDescriptor(fd);
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+
+  #release(): void {
+    // A nested `run` comes back through this descriptor; its number must not become another namespace's meanwhile.
+    if (this.#entered > 0 || this.#fd < 0) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    closeDescriptor(fd);
+  }
+}
+
+/** The descriptor of the namespace the calling thread is in; the first one is kept for the life of the thread. */
+function ownDescriptor(): number {
+  currentFd ??= checked(native().open(OWN_PATH, O_CLOEXEC), { operation: 'open namespace', subject: 'own' });
+  return currentFd;
+}
+
+/** Ends the process if it does not succeed, also if the call itself throws. */
+function comeBack(fd: number, left: bigint | undefined): void {
+  let result = -1;
+  try {
+    result = native().setns(fd, CLONE_NEWNET);
+  } finally {
+    if (result < 0) endProcess(left);
+  }
+  currentFd = fd;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -133,10 +203,13 @@ function ignoreRejection(): void {
   // The promise is refused as a whole; how it ends is nobody's business any more.
 }
 
-function endProcess(inode: bigint): never {
-  const reason = errnoName(native().errno());
-  writeSync(2, `netns: cannot leave netns ${inode}: ${reason}; ending the process so that no traffic leaks\n`);
-  // process.abort does not exist in worker threads; abort(3) does not return.
-  native().abort();
-  throw new NetnsError('NETNS_SYSTEM_CALL', `cannot leave netns ${inode}: ${reason}`);
+function endProcess(inode: bigint | undefined): never {
+  const words = `cannot leave netns ${inode ?? 'just made'}: ${errnoName(native().errno())}`;
+  try {
+    writeSync(2, `netns: ${words}; ending the process so that no traffic leaks\n`);
+  } finally {
+    // process.abort does not exist in worker threads; abort(3) does not return.
+    native().abort();
+  }
+  throw new NetnsError('NETNS_SYSTEM_CALL', words);
 }

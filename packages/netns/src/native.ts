@@ -19,6 +19,9 @@ export interface Native {
   fcntlBytes(fd: number, command: number, value: Bytes): number;
   ioctl(fd: number, request: number, value: Bytes): number;
   setns(fd: number, kind: number): number;
+  unshare(flags: number): number;
+  mount(source: string, target: string, type: string | null, flags: number, data: string | null): number;
+  umount2(target: string, flags: number): number;
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: Bytes, length: number): number;
   listen(fd: number, backlog: number): number;
@@ -28,6 +31,7 @@ export interface Native {
   getsockopt(fd: number, level: number, name: number, value: Bytes, length: Bytes): number;
   setsockopt(fd: number, level: number, name: number, value: Bytes, length: number): number;
   recv(fd: number, bytes: Bytes, length: number, flags: number): number;
+  send(fd: number, bytes: Bytes, length: number, flags: number): number;
   recvmsg(fd: number, header: number, flags: number): number;
   sendmsg(fd: number, header: number, flags: number): number;
   poll(entries: Bytes, count: number, timeoutMs: number): number;
@@ -91,6 +95,8 @@ function codeFor(name: string): NetnsErrorCode {
   switch (name) {
     case 'EADDRINUSE':
       return 'NETNS_ADDRESS_IN_USE';
+    case 'EEXIST':
+      return 'NETNS_EXISTS';
     case 'EPERM':
     case 'EACCES':
       return 'NETNS_PERMISSION';
@@ -107,7 +113,7 @@ function remedyFor(name: string, operation: string): string | undefined {
   if (name === 'EINVAL' && operation === 'setns') return 'is it a network namespace?';
   if (name === 'EMFILE') return 'raise the limit of open files';
   if (name !== 'EPERM' && name !== 'EACCES') return undefined;
-  if (operation === 'setns') return 'needs CAP_SYS_ADMIN';
+  if (operation === 'setns' || operation === 'unshare' || operation === 'mount') return 'needs CAP_SYS_ADMIN';
   if (operation.startsWith('SO_MARK') || operation.includes('TRANSPARENT')) return 'needs CAP_NET_ADMIN';
   if (operation.includes('AF_PACKET')) return 'needs CAP_NET_RAW';
   return 'check the privileges of this process';
@@ -154,6 +160,9 @@ function bind(koffi: typeof Koffi): Native {
     fcntlBytes: library.func('int fcntl(int, int, void *)'),
     ioctl: library.func('int ioctl(int, unsigned long, void *)'),
     setns: library.func('int setns(int, int)'),
+    unshare: library.func('int unshare(int)'),
+    mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
+    umount2: library.func('int umount2(const char *, int)'),
     socket: library.func('int socket(int, int, int)'),
     bind: library.func('int bind(int, void *, int)'),
     listen: library.func('int listen(int, int)'),
@@ -163,6 +172,7 @@ function bind(koffi: typeof Koffi): Native {
     getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
     setsockopt: library.func('int setsockopt(int, int, int, void *, int)'),
     recv: library.func('int64_t recv(int, void *, size_t, int)'),
+    send: library.func('int64_t send(int, void *, size_t, int)'),
     recvmsg: library.func('int64_t recvmsg(int, uintptr_t, int)'),
     sendmsg: library.func('int64_t sendmsg(int, uintptr_t, int)'),
     poll: library.func('int poll(void *, unsigned long, int)'),
