@@ -2,14 +2,14 @@ import { parseSave } from './core/parse-save.ts';
 import type { Family, RuleSet } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
 import type { ToolResult } from './run-tool.ts';
+import type { ToolPlace } from './tool-place.ts';
 import { type FamilyTools, missing } from './tools.ts';
-import type { Workplace } from './workplace.ts';
 
 /**
  * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, `IPTABLES_PERMISSION`,
  * `IPTABLES_TOOL_MISSING`.
  */
-export async function readFirewall(place: Workplace, family: Family): Promise<RuleSet> {
+export async function readFirewall(place: ToolPlace, family: Family): Promise<RuleSet> {
   const tools = familyTools(place, family);
   const result = await place.run([tools.save]);
   if (result.status === 0) return parseSave(result.stdout, family);
@@ -20,7 +20,7 @@ export async function readFirewall(place: Workplace, family: Family): Promise<Ru
  * Hands one payload to `iptables-restore --noflush`. Atomic by table: when it throws, tables before the one that
  * failed have changed. Throws `IPTABLES_RESTORE_FAILED` with the line, `IPTABLES_LOCKED`, `IPTABLES_PERMISSION`.
  */
-export async function restoreFirewall(place: Workplace, family: Family, payload: string): Promise<void> {
+export async function restoreFirewall(place: ToolPlace, family: Family, payload: string): Promise<void> {
   if (payload === '') return;
   const { restore, waitArguments } = familyTools(place, family);
   const result = await place.run([restore, '--noflush', '-v', ...waitArguments], payload);
@@ -28,13 +28,13 @@ export async function restoreFirewall(place: Workplace, family: Family, payload:
   throw toolError(place, restore, result) ?? restoreError(place, restore, result, payload);
 }
 
-function familyTools(place: Workplace, family: Family): FamilyTools {
+function familyTools(place: ToolPlace, family: Family): FamilyTools {
   const tools = family === 'ipv4' ? place.tools.v4 : place.tools.v6;
   if (tools === undefined) throw missing('ip6tables-restore', 'iptables');
   return tools;
 }
 
-function toolError(place: Workplace, program: string, { stderr }: ToolResult): IptablesError | undefined {
+function toolError(place: ToolPlace, program: string, { stderr }: ToolResult): IptablesError | undefined {
   const text = `${program} in ${place.namespace.label}: ${oneLine(stderr)}`;
   if (/holding the xtables lock|another app/i.test(stderr))
     return new IptablesError('IPTABLES_LOCKED', `${text} (which program changes the firewall all the time?)`);
@@ -43,7 +43,7 @@ function toolError(place: Workplace, program: string, { stderr }: ToolResult): I
   return undefined;
 }
 
-function saveError(place: Workplace, program: string, { status, stderr }: ToolResult): IptablesError {
+function saveError(place: ToolPlace, program: string, { status, stderr }: ToolResult): IptablesError {
   return new IptablesError(
     'IPTABLES_SAVE_FAILED',
     `${program} in ${place.namespace.label}: status ${status}: ${oneLine(stderr)}`,
@@ -51,7 +51,7 @@ function saveError(place: Workplace, program: string, { status, stderr }: ToolRe
 }
 
 function restoreError(
-  place: Workplace,
+  place: ToolPlace,
   program: string,
   { status, stderr }: ToolResult,
   payload: string,

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { readIpv6State } from './ipv6-state.ts';
 import type { ToolResult } from './run-tool.ts';
-import type { Workplace } from './workplace.ts';
+import type { ToolPlace } from './tool-place.ts';
 
 /** A place where every program ends as told. */
-function placeOf(result: Partial<ToolResult>): Workplace {
-  const place: Workplace = {
+function placeOf(result: Partial<ToolResult>): ToolPlace {
+  return {
     namespace: { fd: -1, label: '/run/netns/pod' },
     tools: {
       nsenter: 'nsenter',
@@ -15,9 +15,7 @@ function placeOf(result: Partial<ToolResult>): Workplace {
       env: {},
     },
     run: () => Promise.resolve({ status: 0, stdout: '', stderr: '', ...result }),
-    uninterrupted: () => place,
   };
-  return place;
 }
 
 test.each([

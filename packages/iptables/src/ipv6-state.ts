@@ -1,5 +1,5 @@
 import { IptablesError } from './errors.ts';
-import type { Workplace } from './workplace.ts';
+import type { ToolPlace } from './tool-place.ts';
 
 /** Whether IPv6 can carry traffic in a namespace. */
 export type Ipv6State =
@@ -29,7 +29,7 @@ const NO_IPV6_STATUS = 3;
  * Asks the kernel from inside of the namespace. Throws what entering it throws, and `IPTABLES_SAVE_FAILED` if the answer
  * cannot be had: taking that for "no IPv6" would leave IPv6 traffic uncaptured.
  */
-export async function readIpv6State(place: Workplace): Promise<Ipv6State> {
+export async function readIpv6State(place: ToolPlace): Promise<Ipv6State> {
   const { status, stdout, stderr } = await place.run([place.tools.shell, '-c', LIST_DISABLED]);
   if (status !== 0 && status !== NO_IPV6_STATUS)
     throw new IptablesError(

@@ -4,33 +4,41 @@ import { IptablesError } from './errors.ts';
 /** A network namespace: a path such as `/proc/123/ns/net` or `/run/netns/x`, or an open descriptor of one (not closed). */
 export type NamespaceRef = string | { readonly fd: number };
 
+const CURRENT_NAMESPACE = '/proc/self/ns/net';
+
 /** A namespace held open for as long as it is worked on, so that its path may vanish or be reused meanwhile. */
 export interface OpenNamespace {
   /** Valid until the callback of {@link withNamespace} settles. */
   readonly fd: number;
   /** For messages: the path, or `fd 12`. */
   readonly label: string;
+  /** Where this process is, so that there is no need to enter it. */
+  readonly current?: true;
 }
 
 /** `NSFS_MAGIC` of linux/magic.h: what a namespace file's file system says it is. */
 const NSFS_MAGIC = 0x6e73_6673;
 
 /**
- * Runs `work` with the namespace open. Throws `IPTABLES_NAMESPACE_GONE` if it does not exist, `IPTABLES_PERMISSION` if
+ * Runs `work` with the namespace open; without `ref` that is the one this process is in. Throws `IPTABLES_NAMESPACE_GONE` if it does not exist, `IPTABLES_PERMISSION` if
  * it may not be opened, and whatever `work` throws.
  */
-export async function withNamespace<R>(ref: NamespaceRef, work: (namespace: OpenNamespace) => Promise<R>): Promise<R> {
-  if (typeof ref !== 'string') {
+export async function withNamespace<R>(
+  ref: NamespaceRef | undefined,
+  work: (namespace: OpenNamespace) => Promise<R>,
+): Promise<R> {
+  if (typeof ref === 'object') {
     const label = `fd ${ref.fd}`;
     await assertNamespace(`/proc/self/fd/${ref.fd}`, label);
     return work({ fd: ref.fd, label });
   }
-  const file = await open(ref, 'r').catch((cause: unknown) => {
-    throw openError(ref, cause);
+  const path = ref ?? CURRENT_NAMESPACE;
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw openError(path, cause);
   });
   try {
-    await assertNamespace(`/proc/self/fd/${file.fd}`, ref);
-    return await work({ fd: file.fd, label: ref });
+    await assertNamespace(`/proc/self/fd/${file.fd}`, path);
+    return await work({ fd: file.fd, label: path, ...(ref === undefined ? { current: true } : {}) });
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
-import type { PolicyRouting } from './ambient-pod-rules.ts';
+import type { PolicyRouting } from './core/owned-rules.ts';
 import type { Family } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
-import type { Workplace } from './workplace.ts';
+import type { ToolPlace } from './tool-place.ts';
 
 /** Which parts of the policy routing of one family exist. */
 export interface RoutingState {
@@ -14,7 +14,7 @@ const ABSENT: RoutingState = { rule: false, route: false };
 const LOCAL_ROUTE_TYPES: readonly unknown[] = ['2', 'local'];
 
 /** Reads what exists of `routing`. Throws `IPTABLES_ROUTING_FAILED`, `IPTABLES_PERMISSION`. */
-export async function readRouting(place: Workplace, family: Family, routing: PolicyRouting): Promise<RoutingState> {
+export async function readRouting(place: ToolPlace, family: Family, routing: PolicyRouting): Promise<RoutingState> {
   const [rules, routes] = await Promise.all([
     listJson(place, [flag(family), '-N', '-j', 'rule', 'show']),
     listJson(place, [flag(family), '-N', '-j', 'route', 'show', 'table', `${routing.table}`]),
@@ -27,7 +27,7 @@ export async function readRouting(place: Workplace, family: Family, routing: Pol
 
 /** Turns `current` into `wanted`: adding the route before the rule that uses it, removing in the other order. */
 export async function changeRouting(
-  place: Workplace,
+  place: ToolPlace,
   family: Family,
   routing: PolicyRouting,
   change: { readonly current: RoutingState; readonly wanted: RoutingState },
@@ -47,7 +47,7 @@ export async function changeRouting(
 }
 
 /** Removes what exists of `routing`. Throws `IPTABLES_ROUTING_FAILED`, `IPTABLES_PERMISSION`. */
-export async function removeRouting(place: Workplace, family: Family, routing: PolicyRouting): Promise<void> {
+export async function removeRouting(place: ToolPlace, family: Family, routing: PolicyRouting): Promise<void> {
   const current = await readRouting(place, family, routing);
   await changeRouting(place, family, routing, { current, wanted: ABSENT });
 }
@@ -66,7 +66,7 @@ function isOurRule(rule: Readonly<Record<string, unknown>>, routing: PolicyRouti
   );
 }
 
-async function listJson(place: Workplace, args: readonly string[]): Promise<readonly Record<string, unknown>[]> {
+async function listJson(place: ToolPlace, args: readonly string[]): Promise<readonly Record<string, unknown>[]> {
   const { status, stdout, stderr } = await place.run([place.tools.ip, ...args]);
   // What an IPv4 table without any route is called.
   if (status !== 0 && stderr.includes('FIB table does not exist')) return [];
@@ -89,12 +89,12 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** Losing a race against another writer of the same thing (`settled`) is success. */
-async function runIp(place: Workplace, args: readonly string[], settled?: RegExp): Promise<void> {
+async function runIp(place: ToolPlace, args: readonly string[], settled?: RegExp): Promise<void> {
   const { status, stderr } = await place.run([place.tools.ip, ...args]);
   if (status !== 0 && settled?.test(stderr) !== true) throw routingError(place, args, stderr);
 }
 
-function routingError(place: Workplace, args: readonly string[], stderr: string): IptablesError {
+function routingError(place: ToolPlace, args: readonly string[], stderr: string): IptablesError {
   const text = `ip ${args.join(' ')} in ${place.namespace.label}: ${stderr.trim()}`;
   if (/not permitted|denied/i.test(stderr))
     return new IptablesError('IPTABLES_PERMISSION', `${text} (needs CAP_NET_ADMIN there)`);

@@ -42,7 +42,8 @@ export const NAMESPACE_PATH = `/proc/self/fd/${NAMESPACE_FD}`;
  */
 export async function runInNamespace(namespace: OpenNamespace, command: ToolCommand): Promise<ToolResult> {
   command.signal?.throwIfAborted();
-  const argv: [string, ...string[]] = [command.nsenter, `--net=${NAMESPACE_PATH}`, '--', ...command.argv];
+  const enter: [string, ...string[]] = [command.nsenter, `--net=${NAMESPACE_PATH}`, '--', ...command.argv];
+  const argv = namespace.current === true ? command.argv : enter;
   const result = await runTool({ ...command, argv }, namespace.fd);
   command.signal?.throwIfAborted();
   if (result.status !== 0 && result.stderr.startsWith('nsenter:')) throw enterError(namespace, result.stderr);

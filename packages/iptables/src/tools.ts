@@ -18,6 +18,8 @@ export interface Tools {
   readonly nsenter: string;
   readonly ip: string;
   readonly shell: string;
+  /** Absent when `nft` is not installed. */
+  readonly nft?: string;
   readonly v4: FamilyTools;
   /** Absent when `ip6tables` is not installed. */
   readonly v6?: FamilyTools;
@@ -57,10 +59,11 @@ export async function findTools(options?: FindToolsOptions): Promise<Tools> {
   const searchPath = options?.searchPath ?? DEFAULT_SEARCH_PATH;
   const variant = options?.backend === undefined ? '' : `-${options.backend}`;
   const plain: Record<string, string> = { PATH: searchPath.join(':'), LC_ALL: 'C' };
-  const [nsenter, ip, shell, v4, v6] = await Promise.all([
+  const [nsenter, ip, shell, nft, v4, v6] = await Promise.all([
     findProgram('nsenter', searchPath),
     findProgram('ip', searchPath),
     findProgram('sh', searchPath),
+    findProgram('nft', searchPath),
     findFamily(`iptables${variant}`, searchPath, plain, options?.signal),
     findFamily(`ip6tables${variant}`, searchPath, plain, options?.signal),
   ]);
@@ -69,7 +72,7 @@ export async function findTools(options?: FindToolsOptions): Promise<Tools> {
   if (nsenter === undefined) throw missing('nsenter', 'util-linux');
   if (shell === undefined) throw missing('sh', 'dash');
   const env = v4.backend === 'legacy' && !(await canLock()) ? { ...plain, XTABLES_LOCKFILE: NAMESPACE_PATH } : plain;
-  return { nsenter, ip, shell, v4, env, ...(v6 === undefined ? {} : { v6 }) };
+  return { nsenter, ip, shell, v4, env, ...(nft === undefined ? {} : { nft }), ...(v6 === undefined ? {} : { v6 }) };
 }
 
 /** The error for a program that is not there. */

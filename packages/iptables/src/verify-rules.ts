@@ -1,4 +1,5 @@
-import type { AmbientRules, PolicyRouting } from './ambient-pod-rules.ts';
+import type { AmbientRules } from './ambient-pod-rules.ts';
+import type { PolicyRouting } from './core/owned-rules.ts';
 import { AMBIENT_POD_OWNERSHIP, compareOwned, extractOwned } from './core/ownership.ts';
 import type { RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';

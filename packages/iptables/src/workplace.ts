@@ -1,22 +1,26 @@
 import { type NamespaceRef, type OpenNamespace, withNamespace } from './namespace.ts';
-import { runInNamespace, type ToolResult } from './run-tool.ts';
+import { type NamespaceNetworking, toolNetworking } from './networking.ts';
+import { runInNamespace } from './run-tool.ts';
+import type { ToolPlace } from './tool-place.ts';
 import { findTools, type Tools } from './tools.ts';
 
 /** Where to work, with what, and until when. */
 export interface WorkOptions {
-  readonly namespace: NamespaceRef;
-  /** From {@link findTools}; searched for on every call if absent. */
+  /** Where this process is, if absent. */
+  readonly namespace?: NamespaceRef;
+  /** `iptables` (default): through `iptables-restore`, whichever variant; `nftables`: the native form, through `nft`. */
+  readonly backend?: 'iptables' | 'nftables';
+  /** From `findTools` or `detectBackend`; searched for on every call if absent. */
   readonly tools?: Tools;
+  /** Instead of running `ip` and `sh`, which is what happens if absent. */
+  readonly networking?: NamespaceNetworking;
   /** Stops the work and undoes what was done; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** An open namespace and the programs to run in it. */
-export interface Workplace {
-  readonly namespace: OpenNamespace;
-  readonly tools: Tools;
-  /** Runs a program in the namespace; see {@link runInNamespace} for what it throws. */
-  run(argv: readonly [string, ...string[]], input?: string): Promise<ToolResult>;
+/** A place to work in, with everything that is needed there. */
+export interface Workplace extends ToolPlace {
+  readonly networking: NamespaceNetworking;
   /** The same place without the caller's signal: undoing must not be stopped. */
   uninterrupted(): Workplace;
 }
@@ -26,11 +30,21 @@ export async function withWorkplace<R>(options: WorkOptions, work: (place: Workp
   const { signal } = options;
   signal?.throwIfAborted();
   const tools = options.tools ?? (await findTools(signal === undefined ? {} : { signal }));
-  return withNamespace(options.namespace, async (namespace) => work(openPlace(namespace, tools, signal)));
+  return withNamespace(options.namespace, async (namespace) =>
+    work(openPlace(namespace, tools, options.networking, signal)),
+  );
 }
 
-function openPlace(namespace: OpenNamespace, tools: Tools, signal: AbortSignal | undefined): Workplace {
-  return {
+// Reading of /etc/nsswitch.conf (spec section 10, item 8 of section 15): the reference hides it from the programs it
+// runs for a pod, whose name services are not up yet. Nothing to hide here: only the network namespace is entered, so
+// the files are those of this process's own mount namespace, and no rule of this package has a name to look up.
+function openPlace(
+  namespace: OpenNamespace,
+  tools: Tools,
+  networking: NamespaceNetworking | undefined,
+  signal: AbortSignal | undefined,
+): Workplace {
+  const place: ToolPlace = {
     namespace,
     tools,
     run: async (argv, input) =>
@@ -41,6 +55,10 @@ function openPlace(namespace: OpenNamespace, tools: Tools, signal: AbortSignal |
         signal,
         ...(input === undefined ? {} : { input }),
       }),
-    uninterrupted: () => openPlace(namespace, tools, undefined),
+  };
+  return {
+    ...place,
+    networking: networking ?? toolNetworking(place),
+    uninterrupted: () => openPlace(namespace, tools, networking, undefined),
   };
 }
