@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type AmbientRules,
+  type AmbientPodRules,
   applyRules,
   buildAmbientPodRules,
   findTools,
@@ -55,7 +55,7 @@ async function openThrowAway(prepare = 'ip link set lo up', unshare: readonly st
 }
 
 /** Ambient rules of which the IPv6 half has one rule that the kernel refuses, in its last table. */
-function breakIpv6(good: AmbientRules): AmbientRules {
+function breakIpv6(good: AmbientPodRules): AmbientPodRules {
   if (good.v6 === undefined) throw new Error('expected IPv6 rules');
   const bad = { target: 'raw', text: 'DNAT --to-destination 10.0.0.1' } as const;
   const tables = good.v6.tables.map((table) =>

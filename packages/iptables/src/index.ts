@@ -1,20 +1,32 @@
 export {
-  AMBIENT_POLICY_ROUTING,
-  type AmbientPodOptions,
-  type AmbientRules,
-  buildAmbientPodRules,
-  CAPTURE_PORTS,
-  DEFAULT_PROBE_SOURCES,
-  type PolicyRouting,
-  PROXY_MARK,
-  RETURN_MARK,
-} from './ambient-pod-rules.ts';
+  type AmbientHostOptions,
+  type AmbientHostRules,
+  buildAmbientHostRules,
+} from './ambient/host-rules.ts';
+export { AMBIENT_POLICY_ROUTING, PROXY_MARK, RETURN_MARK } from './ambient/marks.ts';
+export type { CaptureMode } from './ambient/pod-rows.ts';
+export { type AmbientPodOptions, type AmbientPodRules, buildAmbientPodRules } from './ambient/pod-rules.ts';
+export { CAPTURE_PORTS } from './ambient/ports.ts';
+export { DEFAULT_PROBE_SOURCES, type ProbeSources } from './ambient/probe-sources.ts';
 export { type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
 // For those who write rules of their own.
 export { CONNECTION_STATES, type ConnectionState } from './core/connection-state.ts';
 export { buildListing, listRule } from './core/listing.ts';
 export { FULL_MASK, type Mark } from './core/mark.ts';
+export { type NftChain, type NftHook, type NftRule, type NftTable, renderNft } from './core/nft-script.ts';
+export type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
+export type { Ownership } from './core/ownership.ts';
 export { parseSave } from './core/parse-save.ts';
+export {
+  type ChainPlan,
+  type Plan,
+  type PlanOptions,
+  type PolicyChange,
+  plan,
+  type RuleChange,
+  type TablePlan,
+} from './core/plan.ts';
+export { renderPlan, renderPlanRestore } from './core/render-plan.ts';
 export { renderMatch, renderRule, renderTarget } from './core/render-rule.ts';
 export { type RenderSaveOptions, renderRestore, renderSave } from './core/render-rule-set.ts';
 export type {
@@ -50,7 +62,10 @@ export type {
 } from './core/rule.ts';
 export { buildTable } from './core/table.ts';
 export { IptablesError, type IptablesErrorCode, type IptablesErrorOptions } from './errors.ts';
+export type { Ipv6State } from './ipv6-state.ts';
 export type { NamespaceRef } from './namespace.ts';
+export type { NamespaceNetworking, RoutingChange } from './networking.ts';
+export type { RoutingState } from './policy-routing.ts';
 export { removeRules } from './remove-rules.ts';
 export { DEFAULT_SEARCH_PATH, type FamilyTools, type FindToolsOptions, findTools, type Tools } from './tools.ts';
 export { type FamilyReport, type VerifyResult, verifyRules } from './verify-rules.ts';

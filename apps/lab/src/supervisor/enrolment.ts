@@ -1,5 +1,5 @@
 import {
-  type AmbientRules,
+  type AmbientPodRules,
   applyRules,
   buildAmbientPodRules,
   findTools,
@@ -22,11 +22,11 @@ export function namespacePath(pod: Pod): string {
  */
 export class Enrolment {
   readonly #agents: ReadonlyMap<string, NodeAgent>;
-  readonly #rules: AmbientRules;
+  readonly #rules: AmbientPodRules;
   readonly #tools: Tools;
   readonly #enrolled = new Set<string>();
 
-  private constructor(agents: ReadonlyMap<string, NodeAgent>, rules: AmbientRules, tools: Tools) {
+  private constructor(agents: ReadonlyMap<string, NodeAgent>, rules: AmbientPodRules, tools: Tools) {
     this.#agents = agents;
     this.#rules = rules;
     this.#tools = tools;

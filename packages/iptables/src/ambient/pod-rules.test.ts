@@ -10,7 +10,7 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
+const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures', name), 'utf8');
 const families = (options: Omit<AmbientPodOptions, 'capture'>) => {
   const { v4, v6 } = buildAmbientPodRules({ capture: 'tproxy', ...options });
   if (v6 === undefined) throw new Error('expected IPv6 rules');

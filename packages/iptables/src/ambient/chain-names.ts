@@ -1,0 +1,13 @@
+/** Our chain for packets that come in; in mangle, nat and raw. */
+export const INBOUND_CHAIN = 'ISTIO_PRERT';
+/** Our chain for packets made in the pod; in mangle, nat and raw. */
+export const OUTBOUND_CHAIN = 'ISTIO_OUTPUT';
+/** The host's chain in nat, for probes on their way to pods. */
+export const HOST_CHAIN = 'ISTIO_POSTRT';
+
+/** Tables of the nftables form, of family `inet`. */
+export const NFT_TABLES = {
+  nat: 'istio-ambient-nat',
+  mangle: 'istio-ambient-mangle',
+  raw: 'istio-ambient-raw',
+} as const;
