@@ -9,6 +9,8 @@
  * - `IPTABLES_ROUTING_FAILED`: the policy route or its rule could not be read or changed.
  * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break).
  * - `IPTABLES_SAVE_INVALID`: text that is not `iptables-save` output; the message has line and column.
+ * - `IPTABLES_PACKET_INVALID`: a description that is no packet, or none for these rules; the message has the column.
+ * - `IPTABLES_COMMAND_INVALID`: wrong arguments of the command.
  */
 export type IptablesErrorCode =
   | 'IPTABLES_TOOL_MISSING'
@@ -19,7 +21,9 @@ export type IptablesErrorCode =
   | 'IPTABLES_SAVE_FAILED'
   | 'IPTABLES_ROUTING_FAILED'
   | 'IPTABLES_RULE_INVALID'
-  | 'IPTABLES_SAVE_INVALID';
+  | 'IPTABLES_SAVE_INVALID'
+  | 'IPTABLES_PACKET_INVALID'
+  | 'IPTABLES_COMMAND_INVALID';
 
 /** What an {@link IptablesError} may carry besides its message. */
 export interface IptablesErrorOptions extends ErrorOptions {
