@@ -19,10 +19,18 @@ export interface NftRule {
   readonly text: string;
 }
 
+/** A set of addresses that rules of the same table name as `@name`. */
+export interface NftSet {
+  readonly name: string;
+  readonly type: 'ipv4_addr' | 'ipv6_addr';
+}
+
 /** One table of nftables, all of it ours. `inet` holds both address families. */
 export interface NftTable {
   readonly family: 'inet' | 'ip' | 'ip6';
   readonly name: string;
+  /** Made where they do not exist; their elements are left alone. */
+  readonly sets?: readonly NftSet[];
   readonly chains: readonly NftChain[];
   readonly rules: readonly NftRule[];
 }
@@ -38,6 +46,7 @@ export function renderNft(tables: readonly NftTable[]): string {
       return [
         `add table ${name}`,
         `flush table ${name}`,
+        ...(table.sets ?? []).map((set) => `add set ${name} ${set.name} { type ${set.type} ; }`),
         ...table.chains.map((chain) => `add chain ${name} ${chain.name}${renderHook(chain.hook)}`),
         ...table.rules.map(({ chain, text }) => `add rule ${name} ${chain} ${text}`),
       ];
