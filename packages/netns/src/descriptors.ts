@@ -1,4 +1,5 @@
 import { F_DUPFD_CLOEXEC, RLIMIT_NOFILE } from './kernel-constants.ts';
+import { RLIMIT } from './kernel-structs.ts';
 import { checked, native } from './native.ts';
 
 /**
@@ -30,12 +31,11 @@ export interface FileLimit {
  */
 export function raiseFileLimit(): FileLimit {
   const c = native();
-  // struct rlimit: two unsigned 64-bit words, soft then hard.
-  const limit = Buffer.alloc(16);
+  const limit = Buffer.alloc(RLIMIT.size);
   checked(c.getrlimit(RLIMIT_NOFILE, limit), { operation: 'getrlimit', subject: 'RLIMIT_NOFILE' });
-  const hard = limit.readBigUInt64LE(8);
-  if (limit.readBigUInt64LE(0) !== hard) {
-    limit.writeBigUInt64LE(hard, 0);
+  const hard = limit.readBigUInt64LE(RLIMIT.hard);
+  if (limit.readBigUInt64LE(RLIMIT.soft) !== hard) {
+    limit.writeBigUInt64LE(hard, RLIMIT.soft);
     checked(c.setrlimit(RLIMIT_NOFILE, limit), { operation: 'setrlimit', subject: `RLIMIT_NOFILE to ${hard}` });
   }
   return { soft: Number(hard), hard: Number(hard) };

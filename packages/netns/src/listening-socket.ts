@@ -1,15 +1,7 @@
 import { closeDescriptor } from './descriptors.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  IPPROTO_IPV6,
-  IPV6_V6ONLY,
-  SO_REUSEADDR,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-  SOL_SOCKET,
-} from './kernel-constants.ts';
+import { NetnsError } from './errors.ts';
+import { SOCK_STREAM } from './kernel-constants.ts';
+import { INT_BYTES } from './kernel-structs.ts';
 import type { Namespace } from './namespace.ts';
 import { checked, native } from './native.ts';
 import {
@@ -19,17 +11,30 @@ import {
   renderAddress,
   SOCKET_ADDRESS_BYTES,
 } from './socket-address.ts';
-import { MARK, REUSE_PORT, type SocketOption, setOption, TRANSPARENT, trySetOption } from './socket-options.ts';
+import { makeSocket } from './socket-descriptor.ts';
+import {
+  bindToDevice,
+  FREE_BIND,
+  type KeepAlive,
+  MARK,
+  REUSE_ADDRESS,
+  REUSE_PORT,
+  setKeepAlive,
+  setNoDelay,
+  setOption,
+  setUserTimeout,
+  TRANSPARENT,
+  trySetOption,
+  V6_ONLY,
+} from './socket-options.ts';
 
 /** The reference proxy's backlog. */
-const DEFAULT_BACKLOG = 128;
-
-const V6_ONLY: SocketOption = { level: IPPROTO_IPV6, number: IPV6_V6ONLY, name: 'IPV6_V6ONLY' };
-export const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
+export const DEFAULT_BACKLOG = 128;
+const MAX_BACKLOG = 2 ** 31 - 1;
 
 /** What to listen on and how. */
 export interface ListenOptions {
-  /** `::` accepts IPv4 as well, whatever `net.ipv6.bindv6only` says. */
+  /** `::` accepts IPv4 as well, whatever `net.ipv6.bindv6only` says, unless `v6Only` is set. */
   readonly ip: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
@@ -41,6 +46,16 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
   /** `IP_TRANSPARENT`: best effort (`try`, the default), a must (`require`) or never (`off`). Needs CAP_NET_ADMIN. */
   readonly transparent?: 'try' | 'require' | 'off';
+  /** Refuse IPv4 on an IPv6 address; false by default. */
+  readonly v6Only?: boolean;
+  /** Listen on an address that no interface has, or none yet (`IP_FREEBIND`); false by default. */
+  readonly freeBind?: boolean;
+  /** Name of the interface that connections must come in by; any by default. */
+  readonly device?: string;
+  /** `TCP_NODELAY`, keep-alive and `TCP_USER_TIMEOUT` (milliseconds) of the accepted connections, which inherit them; the kernel's defaults without. */
+  readonly noDelay?: boolean;
+  readonly keepAlive?: KeepAlive;
+  readonly userTimeoutMs?: number;
 }
 
 /** A listener made in a namespace. */
@@ -58,16 +73,12 @@ export interface ListeningSocket {
  * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`.
  */
 export function listenTcp(namespace: Namespace, options: ListenOptions): ListeningSocket {
-  const family = ipFamily(options.ip);
-  const namespaceId = namespace.id.inode;
-  const fd = namespace.run(() =>
-    checked(native().socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), {
-      operation: 'socket',
-      namespaceId,
-    }),
-  );
+  const { backlog = DEFAULT_BACKLOG } = options;
+  if (!Number.isInteger(backlog) || backlog < 0 || backlog > MAX_BACKLOG)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `backlog ${backlog}: want an integer from 0 to ${MAX_BACKLOG}`);
+  const fd = makeSocket(namespace, ipFamily(options.ip), SOCK_STREAM);
   try {
-    return configure(fd, options, namespaceId);
+    return configure(fd, options, namespace.id.inode);
   } catch (error) {
     closeDescriptor(fd);
     throw error;
@@ -80,7 +91,8 @@ function configure(fd: number, options: ListenOptions, namespaceId: bigint): Lis
   const setMark = (): void => {
     if (mark !== undefined) setOption(fd, MARK, mark, namespaceId);
   };
-  if (ip === '::') setOption(fd, V6_ONLY, 0, namespaceId);
+  setScope(fd, options, namespaceId);
+  setInherited(fd, options);
   if (reusePort) {
     setMark();
     // A kernel without port reuse still serves one listener.
@@ -98,10 +110,33 @@ function configure(fd: number, options: ListenOptions, namespaceId: bigint): Lis
   return { fd, transparent: isTransparent, port: localPort(fd) };
 }
 
+/** Which addresses of a socket that will be bound count, and by which interface. */
+export interface BindScope {
+  readonly ip: string;
+  readonly v6Only?: boolean;
+  readonly freeBind?: boolean;
+  readonly device?: string;
+}
+
+/** Sets what must be set before bind(2). @throws {NetnsError} `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`. */
+export function setScope(fd: number, { ip, v6Only = false, freeBind = false, device }: BindScope, id: bigint): void {
+  if (ipFamily(ip) === 6) setOption(fd, V6_ONLY, v6Only ? 1 : 0, id);
+  else if (v6Only) throw new NetnsError('NETNS_INVALID_ARGUMENT', `v6Only with the IPv4 address ${ip}`);
+  // On an IPv6 socket, too: the kernel keeps one flag for both.
+  if (freeBind) setOption(fd, FREE_BIND, 1, id);
+  if (device !== undefined) bindToDevice(fd, device, id);
+}
+
+function setInherited(fd: number, { noDelay, keepAlive, userTimeoutMs }: ListenOptions): void {
+  if (noDelay === true) setNoDelay(fd);
+  if (keepAlive !== undefined) setKeepAlive(fd, keepAlive);
+  if (userTimeoutMs !== undefined) setUserTimeout(fd, userTimeoutMs);
+}
+
 /** The port a socket is bound to. */
 export function localPort(fd: number): number {
   const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
-  const length = Buffer.alloc(4);
+  const length = Buffer.alloc(INT_BYTES);
   length.writeInt32LE(bytes.length);
   checked(native().getsockname(fd, bytes, length), { operation: 'getsockname', subject: `descriptor ${fd}` });
   return decodeSocketAddress(bytes).port;

@@ -8,25 +8,21 @@ import {
   SCM_RIGHTS,
   SOL_SOCKET,
 } from './kernel-constants.ts';
+import { CMSG_ALIGNMENT, CMSGHDR, INT_BYTES, IOVEC, MSGHDR } from './kernel-structs.ts';
 import { native } from './native.ts';
 
 /** Longest packet that `sendPacket` and `receivePacket` move. */
-const MAX_PACKET_BYTES = 65_536;
+export const MAX_PACKET_BYTES = 65_536;
 /** `SCM_MAX_FD`: more descriptors than this never come with one packet. */
-const MAX_PACKET_DESCRIPTORS = 253;
+export const MAX_PACKET_DESCRIPTORS = 253;
 
-/*
- * Layouts on 64-bit little-endian Linux, the same on x64 and arm64:
- * struct msghdr (56): name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48
- * struct iovec (16): base 0, len 8
- * struct cmsghdr (16): len 0 (header and data), level 8, type 12; data from 16, the next header at a multiple of 8
- */
-const HEADER = { at: 0, iov: 16, iovCount: 24, control: 32, controlLength: 40, flags: 48 } as const;
+/** Parts of the scratch memory: `struct msghdr` first, then these. */
 const VECTOR_AT = 64;
 const CONTROL_AT = 96;
-const CONTROL_HEADER_BYTES = 16;
-const CONTROL_BYTES = CONTROL_HEADER_BYTES + Math.ceil((MAX_PACKET_DESCRIPTORS * 4) / 8) * 8;
 const DATA_AT = 2_048;
+/** For control messages of other kinds, which come only if someone has asked for them on the socket, and before descriptors. */
+const OTHER_CONTROL_BYTES = 512;
+const MAX_CONTROL_BYTES = align(descriptorsLength(MAX_PACKET_DESCRIPTORS)) + OTHER_CONTROL_BYTES;
 
 interface Scratch {
   readonly address: number;
@@ -44,14 +40,18 @@ export interface ReceivedPacket {
   readonly truncated: boolean;
 }
 
-/** recvmsg(2) without waiting. Returns undefined on failure: `native().errno()` says why, EAGAIN for "nothing there". */
-export function receivePacket(fd: number, maxBytes: number): ReceivedPacket | undefined {
-  const { address, bytes } = prepare(Math.min(maxBytes, MAX_PACKET_BYTES), CONTROL_BYTES);
+/**
+ * recvmsg(2) without waiting. Returns undefined on failure: `native().errno()` says why, EAGAIN for "nothing there". Of
+ * more than `maxDescriptors` descriptors, the kernel closes the rest and says `truncated`; all come by default.
+ */
+export function receivePacket(fd: number, maxBytes: number, maxDescriptors?: number): ReceivedPacket | undefined {
+  const controlLength = maxDescriptors === undefined ? MAX_CONTROL_BYTES : descriptorsLength(maxDescriptors);
+  const { address, bytes } = prepare(Math.min(maxBytes, MAX_PACKET_BYTES), controlLength);
   const length = native().recvmsg(fd, address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (length < 0) return undefined;
   // Descriptors first: from here on they are open in this process, whatever else is wrong with the packet.
-  const fds = readDescriptors(bytes, Number(bytes.readBigUInt64LE(HEADER.controlLength)));
-  const flags = bytes.readUInt32LE(HEADER.flags);
+  const fds = readDescriptors(bytes, Number(bytes.readBigUInt64LE(MSGHDR.controlLength)));
+  const flags = bytes.readUInt32LE(MSGHDR.flags);
   return {
     bytes: Uint8Array.from(bytes.subarray(DATA_AT, DATA_AT + Math.min(length, maxBytes))),
     fds,
@@ -70,14 +70,14 @@ export function sendPacket(fd: number, packet: Uint8Array, fds: readonly number[
       'NETNS_INVALID_ARGUMENT',
       `packet of ${packet.length} bytes and ${fds.length} descriptors: at most ${MAX_PACKET_BYTES} and ${MAX_PACKET_DESCRIPTORS} go at once`,
     );
-  const used = fds.length === 0 ? 0 : CONTROL_HEADER_BYTES + fds.length * 4;
-  const { address, bytes } = prepare(packet.length, Math.ceil(used / 8) * 8);
+  const used = descriptorsLength(fds.length);
+  const { address, bytes } = prepare(packet.length, align(used));
   bytes.set(packet, DATA_AT);
   if (used > 0) {
-    bytes.writeBigUInt64LE(BigInt(used), CONTROL_AT);
-    bytes.writeInt32LE(SOL_SOCKET, CONTROL_AT + 8);
-    bytes.writeInt32LE(SCM_RIGHTS, CONTROL_AT + 12);
-    for (const [index, each] of fds.entries()) bytes.writeInt32LE(each, CONTROL_AT + CONTROL_HEADER_BYTES + index * 4);
+    bytes.writeBigUInt64LE(BigInt(used), CONTROL_AT + CMSGHDR.length);
+    bytes.writeInt32LE(SOL_SOCKET, CONTROL_AT + CMSGHDR.level);
+    bytes.writeInt32LE(SCM_RIGHTS, CONTROL_AT + CMSGHDR.type);
+    for (const [index, each] of fds.entries()) bytes.writeInt32LE(each, CONTROL_AT + CMSGHDR.size + index * INT_BYTES);
   }
   return native().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
@@ -87,12 +87,12 @@ function prepare(length: number, controlLength: number): Scratch {
   scratch ??= allocateScratch();
   const { address, bytes } = scratch;
   bytes.fill(0, 0, DATA_AT);
-  bytes.writeBigUInt64LE(BigInt(address + VECTOR_AT), HEADER.iov);
-  bytes.writeBigUInt64LE(1n, HEADER.iovCount);
-  bytes.writeBigUInt64LE(BigInt(address + DATA_AT), VECTOR_AT);
-  bytes.writeBigUInt64LE(BigInt(length), VECTOR_AT + 8);
-  if (controlLength > 0) bytes.writeBigUInt64LE(BigInt(address + CONTROL_AT), HEADER.control);
-  bytes.writeBigUInt64LE(BigInt(controlLength), HEADER.controlLength);
+  bytes.writeBigUInt64LE(BigInt(address + VECTOR_AT), MSGHDR.vectors);
+  bytes.writeBigUInt64LE(1n, MSGHDR.vectorCount);
+  bytes.writeBigUInt64LE(BigInt(address + DATA_AT), VECTOR_AT + IOVEC.base);
+  bytes.writeBigUInt64LE(BigInt(length), VECTOR_AT + IOVEC.length);
+  if (controlLength > 0) bytes.writeBigUInt64LE(BigInt(address + CONTROL_AT), MSGHDR.control);
+  bytes.writeBigUInt64LE(BigInt(controlLength), MSGHDR.controlLength);
   return scratch;
 }
 
@@ -105,14 +105,29 @@ function readDescriptors(bytes: Buffer, controlLength: number): number[] {
   const fds: number[] = [];
   const end = CONTROL_AT + controlLength;
   let at = CONTROL_AT;
-  while (at + CONTROL_HEADER_BYTES <= end) {
-    const length = Number(bytes.readBigUInt64LE(at));
-    if (length < CONTROL_HEADER_BYTES) break;
-    const isRights = bytes.readInt32LE(at + 8) === SOL_SOCKET && bytes.readInt32LE(at + 12) === SCM_RIGHTS;
+  while (at + CMSGHDR.size <= end) {
+    const length = Number(bytes.readBigUInt64LE(at + CMSGHDR.length));
+    if (length < CMSGHDR.size) break;
     const dataEnd = Math.min(at + length, end);
-    if (isRights)
-      for (let each = at + CONTROL_HEADER_BYTES; each + 4 <= dataEnd; each += 4) fds.push(bytes.readInt32LE(each));
-    at += Math.ceil(length / 8) * 8;
+    if (isDescriptors(bytes, at))
+      for (let each = at + CMSGHDR.size; each + INT_BYTES <= dataEnd; each += INT_BYTES)
+        fds.push(bytes.readInt32LE(each));
+    at += align(length);
   }
   return fds;
+}
+
+/** Credentials, time stamps and the like are no concern of anyone here. */
+function isDescriptors(bytes: Buffer, at: number): boolean {
+  return bytes.readInt32LE(at + CMSGHDR.level) === SOL_SOCKET && bytes.readInt32LE(at + CMSGHDR.type) === SCM_RIGHTS;
+}
+
+/** `CMSG_LEN` of so many descriptors: exactly as much is used, so that the kernel cannot fit another in the padding. */
+function descriptorsLength(count: number): number {
+  return count === 0 ? 0 : CMSGHDR.size + count * INT_BYTES;
+}
+
+/** `CMSG_ALIGN`. */
+function align(length: number): number {
+  return Math.ceil(length / CMSG_ALIGNMENT) * CMSG_ALIGNMENT;
 }

@@ -23,6 +23,7 @@ export interface Native {
   mount(source: string, target: string, type: string | null, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
   socket(family: number, type: number, protocol: number): number;
+  socketpair(family: number, type: number, protocol: number, fds: Bytes): number;
   bind(fd: number, address: Bytes, length: number): number;
   listen(fd: number, backlog: number): number;
   accept4(fd: number, address: Bytes, length: Bytes, flags: number): number;
@@ -66,6 +67,8 @@ export interface CallSubject {
   readonly namespaceId?: bigint;
   /** What the reader should check; without it, one is chosen by errno. */
   readonly remedy?: string;
+  /** The error that says so, if it is another's. */
+  readonly cause?: unknown;
 }
 
 /** The typed error for the system call that has just failed with `errno` (default: the thread's current one). */
@@ -80,6 +83,7 @@ export function systemCallError(about: CallSubject, errno: number = native().err
     errno: name,
     errnoNumber: errno,
     reason: native().strerror(errno),
+    ...(about.cause === undefined ? {} : { cause: about.cause }),
     ...(about.address === undefined ? {} : { address: about.address }),
     ...(about.namespaceId === undefined ? {} : { namespaceId: about.namespaceId }),
   });
@@ -164,6 +168,7 @@ function bind(koffi: typeof Koffi): Native {
     mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
     umount2: library.func('int umount2(const char *, int)'),
     socket: library.func('int socket(int, int, int)'),
+    socketpair: library.func('int socketpair(int, int, int, void *)'),
     bind: library.func('int bind(int, void *, int)'),
     listen: library.func('int listen(int, int)'),
     accept4: library.func('int accept4(int, void *, void *, int)'),

@@ -1,4 +1,5 @@
 import { IPPROTO_IP, IPPROTO_IPV6, SO_ORIGINAL_DST } from './kernel-constants.ts';
+import { INT_BYTES, SOCKADDR_IN, SOCKADDR_IN6 } from './kernel-structs.ts';
 import { native } from './native.ts';
 import {
   canonicalIp,
@@ -19,8 +20,8 @@ export function originalDestination(fd: number, local: SocketAddress): SocketAdd
   // The IPv4 option answers for dual-stack sockets as well; asked about a real IPv6 connection it looks up a meaningless tuple.
   const level = ipFamily(ip) === 4 ? IPPROTO_IP : IPPROTO_IPV6;
   const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
-  const length = Buffer.alloc(4);
-  length.writeInt32LE(level === IPPROTO_IP ? 16 : 28);
+  const length = Buffer.alloc(INT_BYTES);
+  length.writeInt32LE(level === IPPROTO_IP ? SOCKADDR_IN.size : SOCKADDR_IN6.size);
   if (native().getsockopt(fd, level, SO_ORIGINAL_DST, bytes, length) < 0) return { ip, port: local.port };
   return decodeSocketAddress(bytes);
 }

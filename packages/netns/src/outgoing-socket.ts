@@ -1,20 +1,15 @@
+import { constants } from 'node:os';
 import { closeDescriptor } from './descriptors.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  IP_FREEBIND,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
-  IPV6_FREEBIND,
-  IPV6_TRANSPARENT,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-} from './kernel-constants.ts';
+import { NetnsError } from './errors.ts';
+import { SOCK_STREAM } from './kernel-constants.ts';
 import type { Namespace } from './namespace.ts';
 import { checked, native } from './native.ts';
-import { encodeSocketAddress, ipFamily } from './socket-address.ts';
+import { encodeSocketAddress, ipFamily, renderAddress } from './socket-address.ts';
+import { makeSocket } from './socket-descriptor.ts';
 import {
+  bindToDevice,
+  FREE_BIND,
+  FREE_BIND_V6,
   type KeepAlive,
   MARK,
   type SocketOption,
@@ -23,20 +18,17 @@ import {
   setOption,
   setUserTimeout,
   TRANSPARENT,
+  TRANSPARENT_V6,
   trySetOption,
 } from './socket-options.ts';
 
 /** The reference proxy's keep-alive: 180 s, 180 s, 9 probes. */
 const DEFAULT_KEEP_ALIVE: KeepAlive = { idleSeconds: 180, intervalSeconds: 180, count: 9 };
 
-const FOREIGN_SOURCE_V4: readonly SocketOption[] = [
-  TRANSPARENT,
-  { level: IPPROTO_IP, number: IP_FREEBIND, name: 'IP_FREEBIND' },
-];
-const FOREIGN_SOURCE_V6: readonly SocketOption[] = [
-  { level: IPPROTO_IPV6, number: IPV6_TRANSPARENT, name: 'IPV6_TRANSPARENT' },
-  { level: IPPROTO_IPV6, number: IPV6_FREEBIND, name: 'IPV6_FREEBIND' },
-];
+const { EADDRNOTAVAIL } = constants.errno;
+
+const FOREIGN_SOURCE_V4: readonly SocketOption[] = [TRANSPARENT, FREE_BIND];
+const FOREIGN_SOURCE_V6: readonly SocketOption[] = [TRANSPARENT_V6, FREE_BIND_V6];
 
 /** How an outgoing connection is made. */
 export interface OpenTcpOptions {
@@ -52,6 +44,15 @@ export interface OpenTcpOptions {
   readonly userTimeoutMs?: number;
   /** Address to connect from although no interface has it. Needs CAP_NET_ADMIN and rules that bring the replies back. */
   readonly source?: string;
+  /** Port to connect from, with `source`; the kernel chooses by default. */
+  readonly sourcePort?: number;
+  /**
+   * Whether a `source` that cannot be had is an error, or given up (false, the default). An address that the namespace has
+   * is then bound like any other, without privilege.
+   */
+  readonly requireSource?: boolean;
+  /** Name of the interface to leave by; the routes choose by default. */
+  readonly device?: string;
 }
 
 /** An unconnected socket made in a namespace. */
@@ -64,34 +65,38 @@ export interface OutgoingSocket {
 
 /**
  * An unconnected TCP socket in `namespace`, for `new net.Socket({ fd, manualStart: true }).connect(…)`.
- * Nothing is left open when it throws. A refused `source` does not throw.
- * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN, CAP_NET_ADMIN), `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`.
+ * Nothing is left open when it throws. A refused `source` does not throw unless `requireSource` is set.
+ * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN, CAP_NET_ADMIN), `NETNS_ADDRESS_IN_USE` (`sourcePort`), `NETNS_INVALID_ARGUMENT`,
+ * `NETNS_SYSTEM_CALL`.
  */
 export function openTcp(namespace: Namespace, options: OpenTcpOptions): OutgoingSocket {
-  if (options.source === undefined) return { fd: makeSocket(namespace, options), sourceKept: false };
-  const sourceFits = ipFamily(options.source) === options.family;
-  const fd = makeSocket(namespace, options);
-  if (sourceFits && bindForeignSource(fd, options.family, options.source)) return { fd, sourceKept: true };
+  const { family, source, sourcePort = 0, requireSource = false } = options;
+  if (source === undefined) {
+    if (sourcePort !== 0) throw new NetnsError('NETNS_INVALID_ARGUMENT', `sourcePort ${sourcePort} without source`);
+    return { fd: openSocket(namespace, options), sourceKept: false };
+  }
+  const address = encodeSocketAddress({ ip: source, port: sourcePort });
+  const sourceFits = ipFamily(source) === family;
+  if (requireSource && !sourceFits)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `source ${source} for a connection of IPv${family}`);
+  const fd = openSocket(namespace, options);
+  if (requireSource) return { fd: bindSource(fd, options, namespace.id.inode), sourceKept: true };
+  if (sourceFits && bindForeignSource(fd, family, address)) return { fd, sourceKept: true };
   // Options may be half set by now; a fresh socket is like one that never tried.
   closeDescriptor(fd);
-  return { fd: makeSocket(namespace, options), sourceKept: false };
+  return { fd: openSocket(namespace, options), sourceKept: false };
 }
 
-function makeSocket(namespace: Namespace, options: OpenTcpOptions): number {
+function openSocket(namespace: Namespace, options: OpenTcpOptions): number {
   const namespaceId = namespace.id.inode;
-  const family = options.family === 4 ? AF_INET : AF_INET6;
-  const fd = namespace.run(() =>
-    checked(native().socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), {
-      operation: 'socket',
-      namespaceId,
-    }),
-  );
+  const fd = makeSocket(namespace, options.family, SOCK_STREAM);
   try {
-    const { noDelay = true, keepAlive = DEFAULT_KEEP_ALIVE, userTimeoutMs, mark } = options;
+    const { noDelay = true, keepAlive = DEFAULT_KEEP_ALIVE, userTimeoutMs, mark, device } = options;
     if (noDelay) setNoDelay(fd);
     if (keepAlive !== false) setKeepAlive(fd, keepAlive);
     if (userTimeoutMs !== undefined) setUserTimeout(fd, userTimeoutMs);
     if (mark !== undefined) setOption(fd, MARK, mark, namespaceId);
+    if (device !== undefined) bindToDevice(fd, device, namespaceId);
     return fd;
   } catch (error) {
     closeDescriptor(fd);
@@ -99,9 +104,25 @@ function makeSocket(namespace: Namespace, options: OpenTcpOptions): number {
   }
 }
 
-function bindForeignSource(fd: number, family: 4 | 6, ip: string): boolean {
+function bindForeignSource(fd: number, family: 4 | 6, address: Buffer): boolean {
   const needed = family === 4 ? FOREIGN_SOURCE_V4 : FOREIGN_SOURCE_V6;
   if (!needed.every((option) => trySetOption(fd, option, 1))) return false;
-  const address = encodeSocketAddress({ ip, port: 0 });
   return native().bind(fd, address, address.length) === 0;
+}
+
+/** Passes `fd` through, bound; closes it otherwise. */
+function bindSource(fd: number, { family, source = '', sourcePort = 0 }: OpenTcpOptions, namespaceId: bigint): number {
+  const address = encodeSocketAddress({ ip: source, port: sourcePort });
+  try {
+    if (native().bind(fd, address, address.length) === 0) return fd;
+    // Only an address that is not the namespace's own needs more.
+    if (native().errno() === EADDRNOTAVAIL)
+      for (const option of family === 4 ? FOREIGN_SOURCE_V4 : FOREIGN_SOURCE_V6) setOption(fd, option, 1, namespaceId);
+    const about = { address: renderAddress({ ip: source, port: sourcePort }), namespaceId };
+    checked(native().bind(fd, address, address.length), { operation: 'bind', ...about });
+    return fd;
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { closeDescriptor } from './descriptors.ts';
+import { encodeInterfaceName } from './interface-name.ts';
 import {
   AF_PACKET,
   ETH_P_ALL,
@@ -13,6 +14,7 @@ import {
   SOCK_RAW,
   SOL_SOCKET,
 } from './kernel-constants.ts';
+import { IFREQ, SOCKADDR_LL } from './kernel-structs.ts';
 import type { Namespace } from './namespace.ts';
 import { checked, native, systemCallError } from './native.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
@@ -24,11 +26,6 @@ const DEFAULT_MAX_BYTES = 65_550;
 const KERNEL_BUFFER_BYTES = 8 * 1_024 * 1_024;
 /** A busy network must not keep the event loop from timers and other sockets. */
 const FRAMES_A_TURN = 64;
-/** `IFNAMSIZ` and `sizeof(struct ifreq)`. */
-const MAX_INTERFACE_NAME_BYTES = 15;
-const INTERFACE_REQUEST_BYTES = 40;
-/** `sizeof(struct sockaddr_ll)`. */
-const LINK_ADDRESS_BYTES = 20;
 
 const BUFFER_FORCED: SocketOption = { level: SOL_SOCKET, number: SO_RCVBUFFORCE, name: 'SO_RCVBUFFORCE' };
 const BUFFER: SocketOption = { level: SOL_SOCKET, number: SO_RCVBUF, name: 'SO_RCVBUF' };
@@ -143,13 +140,13 @@ async function untilReadableOrAborted(watch: ReadinessWatch, signal: AbortSignal
 
 function bindToInterface(fd: number, name: string, namespaceId: bigint): void {
   const about = { subject: name, namespaceId, remedy: 'does the namespace have this interface?' };
-  const request = Buffer.alloc(INTERFACE_REQUEST_BYTES);
-  request.write(name.slice(0, MAX_INTERFACE_NAME_BYTES), 0, 'latin1');
+  const request = Buffer.alloc(IFREQ.size);
+  request.set(encodeInterfaceName(name), IFREQ.name);
   checked(native().ioctl(fd, SIOCGIFINDEX, request), { operation: 'find interface', ...about });
-  const address = Buffer.alloc(LINK_ADDRESS_BYTES);
-  address.writeUInt16LE(AF_PACKET, 0);
-  address.writeUInt16BE(ETH_P_ALL, 2);
-  address.writeInt32LE(request.readInt32LE(16), 4);
+  const address = Buffer.alloc(SOCKADDR_LL.size);
+  address.writeUInt16LE(AF_PACKET, SOCKADDR_LL.family);
+  address.writeUInt16BE(ETH_P_ALL, SOCKADDR_LL.protocol);
+  address.writeInt32LE(request.readInt32LE(IFREQ.index), SOCKADDR_LL.interfaceIndex);
   checked(native().bind(fd, address, address.length), { operation: 'bind to interface', ...about });
 }
 

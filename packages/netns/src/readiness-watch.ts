@@ -1,6 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { NetnsError } from './errors.ts';
 import { F_SETFL, F_SETOWN_EX, F_SETSIG, O_ASYNC, O_NONBLOCK, POLLIN, POLLOUT } from './kernel-constants.ts';
+import { F_OWNER_EX, POLLFD } from './kernel-structs.ts';
 import { checked, native } from './native.ts';
 
 /*
@@ -17,8 +18,6 @@ const OWNER_THREAD = 0;
 /** On the main thread the timer keeps the process alive and is a safety net, should someone remove all signal handlers. */
 const MAIN_THREAD_LOOK_MS = 1_000;
 const WORKER_LOOK_MS = 10;
-/** `struct pollfd`: int fd, short events, short revents. */
-const POLL_ENTRY_BYTES = 8;
 
 interface Waiter {
   readonly fd: number;
@@ -92,10 +91,9 @@ export class ReadinessWatch {
 
 function announceBySignal(fd: number): void {
   const c = native();
-  // struct f_owner_ex: int type, pid_t pid.
-  const owner = Buffer.alloc(8);
-  owner.writeInt32LE(OWNER_THREAD, 0);
-  owner.writeInt32LE(process.pid, 4);
+  const owner = Buffer.alloc(F_OWNER_EX.size);
+  owner.writeInt32LE(OWNER_THREAD, F_OWNER_EX.type);
+  owner.writeInt32LE(process.pid, F_OWNER_EX.pid);
   const about = { operation: 'fcntl', subject: `descriptor ${fd}` };
   checked(c.fcntlBytes(fd, F_SETOWN_EX, owner), about);
   checked(c.fcntl(fd, F_SETSIG, SIGNAL_NUMBER), about);
@@ -121,12 +119,12 @@ function look(): void {
 }
 
 function pollOnce(looked: readonly Waiter[]): void {
-  const entries = Buffer.alloc(looked.length * POLL_ENTRY_BYTES);
+  const entries = Buffer.alloc(looked.length * POLLFD.size);
   for (const [index, { fd, events }] of looked.entries()) {
-    entries.writeInt32LE(fd, index * POLL_ENTRY_BYTES);
-    entries.writeInt16LE(events, index * POLL_ENTRY_BYTES + 4);
+    entries.writeInt32LE(fd, index * POLLFD.size + POLLFD.fd);
+    entries.writeInt16LE(events, index * POLLFD.size + POLLFD.events);
   }
   if (native().poll(entries, looked.length, 0) <= 0) return;
   for (const [index, waiter] of looked.entries())
-    if (entries.readInt16LE(index * POLL_ENTRY_BYTES + 6) !== 0) waiter.settle();
+    if (entries.readInt16LE(index * POLLFD.size + POLLFD.returnedEvents) !== 0) waiter.settle();
 }

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from './kernel-constants.ts';
-import { type ReceivedPacket, receivePacket, sendPacket } from './message-packet.ts';
+import { SOCKADDR_UN } from './kernel-structs.ts';
+import {
+  MAX_PACKET_BYTES,
+  MAX_PACKET_DESCRIPTORS,
+  type ReceivedPacket,
+  receivePacket,
+  sendPacket,
+} from './message-packet.ts';
 import { checked, native, systemCallError } from './native.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
 import { takePendingError } from './socket-options.ts';
@@ -12,8 +19,8 @@ import { takePendingError } from './socket-options.ts';
 const DEFAULT_MAX_BYTES = 1_024;
 /** The kernel does not say when a full backlog has room again. */
 const BACKLOG_RETRY_MS = 20;
-/** `sizeof(sun_path)` with room for the final zero. */
-const MAX_PATH_BYTES = 107;
+/** The final zero needs a place, too. */
+const MAX_PATH_BYTES = SOCKADDR_UN.size - SOCKADDR_UN.path - 1;
 
 const { EAGAIN, EINTR, EINPROGRESS } = constants.errno;
 
@@ -21,8 +28,10 @@ const { EAGAIN, EINTR, EINPROGRESS } = constants.errno;
 export interface ReceiveOptions {
   /** Cancels the waiting; no packet is lost by it. */
   readonly signal?: AbortSignal;
-  /** Room for one packet, 1024 by default, at most 65 536; a longer one arrives cut, with `truncated`. */
+  /** Room for one packet, 1024 by default, 1 to 65 536; a longer one arrives cut, with `truncated`. */
   readonly maxBytes?: number;
+  /** How many descriptors may come, 0 to 253, as many by default; the kernel closes further ones, and `truncated` says so. */
+  readonly maxDescriptors?: number;
 }
 
 /** One end of a SEQPACKET connection: whole packets, in order, that may carry descriptors. */
@@ -67,19 +76,23 @@ export class SeqpacketConnection implements AsyncDisposable {
 
   /**
    * The next packet, or undefined at the end of the stream. The caller owns the descriptors in it. One call at a time.
+   * When this process runs out of descriptors, those that still fit come, with `truncated`.
    * @throws {NetnsError} `NETNS_SYSTEM_CALL` (ECONNRESET), `NETNS_BUSY` while another call waits, `NETNS_CLOSED` if `close`
-   * comes first; and the signal's reason.
+   * comes first, `NETNS_INVALID_ARGUMENT`; and the signal's reason.
    */
   async receive(options: ReceiveOptions = {}): Promise<ReceivedPacket | undefined> {
-    const { signal, maxBytes = DEFAULT_MAX_BYTES } = options;
+    const { signal, maxBytes = DEFAULT_MAX_BYTES, maxDescriptors } = options;
+    // With room for nothing, any packet would read as the end of the stream.
+    assertBetween('maxBytes', maxBytes, { least: 1, most: MAX_PACKET_BYTES });
+    assertBetween('maxDescriptors', maxDescriptors ?? 0, { least: 0, most: MAX_PACKET_DESCRIPTORS });
     if (this.#receiving) throw new NetnsError('NETNS_BUSY', 'another receive is waiting on this connection');
     this.#receiving = true;
     try {
       for (;;) {
         signal?.throwIfAborted();
         this.#assertOpen();
-        const packet = receivePacket(this.#fd, maxBytes);
-        if (packet !== undefined) return packet.bytes.length === 0 && packet.fds.length === 0 ? undefined : packet;
+        const packet = receivePacket(this.#fd, maxBytes, maxDescriptors);
+        if (packet !== undefined) return isEnd(packet) ? undefined : packet;
         const errno = native().errno();
         if (errno === EAGAIN) await this.#watch.readable(signal);
         else if (errno !== EINTR) throw systemCallError({ operation: 'recvmsg' }, errno);
@@ -155,10 +168,19 @@ export function encodeUnixAddress(path: string): Buffer {
       'NETNS_INVALID_ARGUMENT',
       `socket path of ${text.length} bytes: ${path} (want 1 to ${MAX_PATH_BYTES}, without zero bytes)`,
     );
-  const address = Buffer.alloc(2 + text.length + 1);
-  address.writeUInt16LE(AF_UNIX, 0);
-  address.set(text, 2);
+  const address = Buffer.alloc(SOCKADDR_UN.path + text.length + 1);
+  address.writeUInt16LE(AF_UNIX, SOCKADDR_UN.family);
+  address.set(text, SOCKADDR_UN.path);
   return address;
+}
+
+function isEnd({ bytes, fds, truncated }: ReceivedPacket): boolean {
+  return bytes.length === 0 && fds.length === 0 && !truncated;
+}
+
+function assertBetween(name: string, value: number, range: { readonly least: number; readonly most: number }): void {
+  if (Number.isInteger(value) && value >= range.least && value <= range.most) return;
+  throw new NetnsError('NETNS_INVALID_ARGUMENT', `${name} ${value}: want ${range.least} to ${range.most}`);
 }
 
 async function finishConnecting(fd: number, signal: AbortSignal | undefined): Promise<void> {

@@ -23,12 +23,14 @@ export class SeqpacketServer implements AsyncDisposable {
   readonly #inode: bigint;
   readonly #closing = new AbortController();
 
-  /** Takes over a listening socket bound to `path`. Meant for `listenSeqpacket`. */
-  constructor(fd: number, path: string) {
+  /** Takes over a listening socket bound to `path`; `signal` closes it. Meant for `listenSeqpacket`. */
+  constructor(fd: number, path: string, signal?: AbortSignal) {
     this.path = path;
     this.#fd = fd;
     this.#inode = lstatSync(path, { bigint: true }).ino;
     this.#watch = new ReadinessWatch(fd);
+    // A signal may outlive many servers: closing takes the listener off.
+    signal?.addEventListener('abort', () => this.close(), { signal: this.#closing.signal });
   }
 
   /**
@@ -43,7 +45,7 @@ export class SeqpacketServer implements AsyncDisposable {
       if (fd >= 0) return adopt(fd);
       const errno = native().errno();
       if (errno === EAGAIN) await this.#wait(options.signal);
-      else if (EXHAUSTED.has(errno)) await this.#pause();
+      else if (EXHAUSTED.has(errno)) await this.#pause(options.signal);
       else if (errno !== EINTR && errno !== ECONNABORTED)
         throw systemCallError({ operation: 'accept', subject: this.path }, errno);
     }
@@ -80,11 +82,12 @@ export class SeqpacketServer implements AsyncDisposable {
     }
   }
 
-  async #pause(): Promise<void> {
+  async #pause(signal: AbortSignal | undefined): Promise<void> {
+    const ending = signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, signal]);
     try {
-      await sleep(EXHAUSTED_RETRY_MS, undefined, { signal: this.#closing.signal });
+      await sleep(EXHAUSTED_RETRY_MS, undefined, { signal: ending });
     } catch (error) {
-      if (!this.#closing.signal.aborted) throw error;
+      if (!ending.aborted) throw error;
     }
   }
 }
@@ -99,13 +102,12 @@ export function listenSeqpacket(path: string, options: { readonly signal?: Abort
   signal?.throwIfAborted();
   const address = encodeUnixAddress(path);
   const fd = openSeqpacket();
-  let server: SeqpacketServer;
   try {
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
     const remedy = 'is the folder there and writable, and the path free?';
     checked(native().bind(fd, address, address.length), { operation: 'bind', subject: path, remedy });
     checked(native().listen(fd, BACKLOG), { operation: 'listen', subject: path });
-    server = new SeqpacketServer(fd, path);
+    return new SeqpacketServer(fd, path, signal);
   } catch (error) {
     closeDescriptor(fd);
     if (error instanceof NetnsError) throw error;
@@ -113,8 +115,6 @@ export function listenSeqpacket(path: string, options: { readonly signal?: Abort
       cause: error,
     });
   }
-  signal?.addEventListener('abort', () => server.close(), { once: true });
-  return server;
 }
 
 function adopt(fd: number): SeqpacketConnection {

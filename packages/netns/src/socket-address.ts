@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { NetnsError } from './errors.ts';
 import { AF_INET, AF_INET6 } from './kernel-constants.ts';
+import { IN_ADDR_BYTES, IN6_ADDR_BYTES, SOCKADDR_IN, SOCKADDR_IN6 } from './kernel-structs.ts';
 import { native } from './native.ts';
 
 /** An IP address and a port. */
@@ -12,10 +13,6 @@ export interface SocketAddress {
 
 /** Enough for `struct sockaddr_in6` and `struct sockaddr_ll`. */
 export const SOCKET_ADDRESS_BYTES = 32;
-/** `sizeof(struct sockaddr_in)`. */
-const IPV4_ADDRESS_BYTES = 16;
-/** `sizeof(struct sockaddr_in6)`. */
-const IPV6_ADDRESS_BYTES = 28;
 
 const MAPPED_DOTTED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const MAPPED_HEX = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/i;
@@ -43,10 +40,11 @@ export function encodeSocketAddress({ ip, port }: SocketAddress): Buffer {
   if (!Number.isInteger(port) || port < 0 || port > 0xffff)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `port ${port} is not between 0 and 65535`);
   const family = ipFamily(ip);
-  const bytes = Buffer.alloc(family === 4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES);
-  bytes.writeUInt16LE(family === 4 ? AF_INET : AF_INET6, 0);
-  bytes.writeUInt16BE(port, 2);
-  const address = bytes.subarray(family === 4 ? 4 : 8);
+  const layout = family === 4 ? SOCKADDR_IN : SOCKADDR_IN6;
+  const bytes = Buffer.alloc(layout.size);
+  bytes.writeUInt16LE(family === 4 ? AF_INET : AF_INET6, layout.family);
+  bytes.writeUInt16BE(port, layout.port);
+  const address = bytes.subarray(layout.address);
   if (native().inetPton(family === 4 ? AF_INET : AF_INET6, ip, address) !== 1)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `${ip} is not an IP address (zone ids are not supported)`);
   return bytes;
@@ -54,9 +52,15 @@ export function encodeSocketAddress({ ip, port }: SocketAddress): Buffer {
 
 /** Reads `struct sockaddr_in` or `struct sockaddr_in6`; v4-mapped addresses become IPv4. */
 export function decodeSocketAddress(bytes: Buffer): SocketAddress {
-  const port = bytes.readUInt16BE(2);
-  if (bytes.readUInt16LE(0) === AF_INET) return { ip: bytes.subarray(4, 8).join('.'), port };
-  return { ip: renderIpv6(bytes.subarray(8, 24)), port };
+  if (bytes.readUInt16LE(SOCKADDR_IN.family) === AF_INET)
+    return {
+      ip: bytes.subarray(SOCKADDR_IN.address, SOCKADDR_IN.address + IN_ADDR_BYTES).join('.'),
+      port: bytes.readUInt16BE(SOCKADDR_IN.port),
+    };
+  return {
+    ip: renderIpv6(bytes.subarray(SOCKADDR_IN6.address, SOCKADDR_IN6.address + IN6_ADDR_BYTES)),
+    port: bytes.readUInt16BE(SOCKADDR_IN6.port),
+  };
 }
 
 /**

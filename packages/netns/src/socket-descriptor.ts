@@ -1,4 +1,7 @@
 import type { Server, Socket } from 'node:net';
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from './kernel-constants.ts';
+import type { Namespace } from './namespace.ts';
+import { checked, native } from './native.ts';
 
 /**
  * The descriptor behind an open socket or server of `node:net`, which keeps owning it: for options and
@@ -10,4 +13,14 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
   if (typeof handle !== 'object' || handle === null) return undefined;
   const fd: unknown = Reflect.get(handle, 'fd');
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/**
+ * A new socket of the internet in `namespace`, non-blocking and closed on exec; the caller owns it. `kind` is `SOCK_STREAM` or `SOCK_DGRAM`.
+ * @throws {NetnsError} as `Namespace.run` does; `NETNS_SYSTEM_CALL` (EAFNOSUPPORT: no IPv6; EMFILE).
+ */
+export function makeSocket(namespace: Namespace, family: 4 | 6, kind: number): number {
+  const about = { operation: 'socket', subject: `of IPv${family}`, namespaceId: namespace.id.inode };
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  return namespace.run(() => checked(native().socket(domain, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), about));
 }

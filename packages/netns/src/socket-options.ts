@@ -1,10 +1,19 @@
+import { NetnsError } from './errors.ts';
+import { encodeInterfaceName } from './interface-name.ts';
 import {
+  IP_FREEBIND,
   IP_TRANSPARENT,
   IPPROTO_IP,
+  IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPV6_FREEBIND,
+  IPV6_TRANSPARENT,
+  IPV6_V6ONLY,
+  SO_BINDTODEVICE,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_MARK,
+  SO_REUSEADDR,
   SO_REUSEPORT,
   SOL_SOCKET,
   TCP_KEEPCNT,
@@ -13,6 +22,7 @@ import {
   TCP_NODELAY,
   TCP_USER_TIMEOUT,
 } from './kernel-constants.ts';
+import { INT_BYTES } from './kernel-structs.ts';
 import { checked, native } from './native.ts';
 
 /** When TCP probes an idle connection, and when it gives up. */
@@ -35,6 +45,15 @@ export interface SocketOption {
 export const MARK: SocketOption = { level: SOL_SOCKET, number: SO_MARK, name: 'SO_MARK' };
 export const REUSE_PORT: SocketOption = { level: SOL_SOCKET, number: SO_REUSEPORT, name: 'SO_REUSEPORT' };
 export const TRANSPARENT: SocketOption = { level: IPPROTO_IP, number: IP_TRANSPARENT, name: 'IP_TRANSPARENT' };
+export const TRANSPARENT_V6: SocketOption = {
+  level: IPPROTO_IPV6,
+  number: IPV6_TRANSPARENT,
+  name: 'IPV6_TRANSPARENT',
+};
+export const FREE_BIND: SocketOption = { level: IPPROTO_IP, number: IP_FREEBIND, name: 'IP_FREEBIND' };
+export const FREE_BIND_V6: SocketOption = { level: IPPROTO_IPV6, number: IPV6_FREEBIND, name: 'IPV6_FREEBIND' };
+export const V6_ONLY: SocketOption = { level: IPPROTO_IPV6, number: IPV6_V6ONLY, name: 'IPV6_V6ONLY' };
+export const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
 const NO_DELAY: SocketOption = { level: IPPROTO_TCP, number: TCP_NODELAY, name: 'TCP_NODELAY' };
 const KEEP_ALIVE: SocketOption = { level: SOL_SOCKET, number: SO_KEEPALIVE, name: 'SO_KEEPALIVE' };
 const KEEP_IDLE: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPIDLE, name: 'TCP_KEEPIDLE' };
@@ -43,18 +62,37 @@ const KEEP_COUNT: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPCNT, name
 const USER_TIMEOUT: SocketOption = { level: IPPROTO_TCP, number: TCP_USER_TIMEOUT, name: 'TCP_USER_TIMEOUT' };
 const PENDING_ERROR: SocketOption = { level: SOL_SOCKET, number: SO_ERROR, name: 'SO_ERROR' };
 
-/** Sets an integer option; returns whether the kernel took it (if not, `native().errno()` says why). */
+/**
+ * Sets an integer option; returns whether the kernel took it (if not, `native().errno()` says why).
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `value` is no integer of 32 bits, signed or not.
+ */
 export function trySetOption(fd: number, option: SocketOption, value: number): boolean {
-  const bytes = Buffer.alloc(4);
+  if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 32)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `${option.name}=${value}: want an integer of 32 bits`);
+  const bytes = Buffer.alloc(INT_BYTES);
   bytes.writeInt32LE(value | 0);
-  return native().setsockopt(fd, option.level, option.number, bytes, 4) === 0;
+  return native().setsockopt(fd, option.level, option.number, bytes, bytes.length) === 0;
 }
 
-/** Sets an integer option. @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`. */
+/** Sets an integer option. @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`. */
 export function setOption(fd: number, option: SocketOption, value: number, namespaceId?: bigint): void {
   const set = trySetOption(fd, option, value);
   checked(set ? 0 : -1, {
     operation: `${option.name}=${value}`,
+    ...(namespaceId === undefined ? {} : { namespaceId }),
+  });
+}
+
+/**
+ * Lets only packets of one interface of the socket's namespace in and out (`SO_BINDTODEVICE`).
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` (no possible name), `NETNS_SYSTEM_CALL` (ENODEV: no such interface).
+ */
+export function bindToDevice(fd: number, device: string, namespaceId?: bigint): void {
+  const name = encodeInterfaceName(device);
+  checked(native().setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length), {
+    operation: 'SO_BINDTODEVICE',
+    subject: device,
+    remedy: 'does the namespace have this interface?',
     ...(namespaceId === undefined ? {} : { namespaceId }),
   });
 }
@@ -95,6 +133,16 @@ export function readTransparent(fd: number): boolean {
   return readOption(fd, TRANSPARENT) !== 0;
 }
 
+/** How long sent data may stay unacknowledged, in milliseconds; 0 for the kernel's default. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function readUserTimeout(fd: number): number {
+  return readOption(fd, USER_TIMEOUT);
+}
+
+/** Whether Nagle's algorithm is off (`TCP_NODELAY`). @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function readNoDelay(fd: number): boolean {
+  return readOption(fd, NO_DELAY) !== 0;
+}
+
 /** Whether `SO_REUSEPORT` is set. @throws {NetnsError} `NETNS_SYSTEM_CALL` if `fd` is no socket. */
 export function readReusePort(fd: number): boolean {
   return readOption(fd, REUSE_PORT) !== 0;
@@ -115,10 +163,11 @@ export function takePendingError(fd: number): number {
   return readOption(fd, PENDING_ERROR);
 }
 
-function readOption(fd: number, option: SocketOption): number {
-  const value = Buffer.alloc(4);
-  const length = Buffer.alloc(4);
-  length.writeInt32LE(4);
+/** Reads an integer option. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+export function readOption(fd: number, option: SocketOption): number {
+  const value = Buffer.alloc(INT_BYTES);
+  const length = Buffer.alloc(INT_BYTES);
+  length.writeInt32LE(value.length);
   checked(native().getsockopt(fd, option.level, option.number, value, length), {
     operation: `read ${option.name}`,
     subject: `of descriptor ${fd}`,
