@@ -20,15 +20,16 @@ test('the golden files of the reference', () => {
   expect(renderNft(nftables)).toBe(golden('nftables'));
 });
 
-test('both families, other probe sources (3: H1 to H3; 13)', () => {
-  const probeSources = { v4: '10.1.2.3', v6: 'FD00:0::1' };
-  const { v4, v6, nftables } = buildAmbientHostRules({ probeSources, kubeletUid: 997 });
-  const expected = (set: string, address: string) => `* nat
+const expected = (set: string, address: string) => `* nat
 -N ISTIO_POSTRT
 -I POSTROUTING 1 -j ISTIO_POSTRT
 -A ISTIO_POSTRT -m owner --socket-exists -p tcp -m set --match-set ${set} dst -j SNAT --to-source ${address}
 COMMIT
 `;
+
+test('both families, other probe sources (3: H1 to H3; 13)', () => {
+  const probeSources = { v4: '10.1.2.3', v6: 'FD00:0::1' };
+  const { v4, v6, nftables } = buildAmbientHostRules({ probeSources, kubeletUid: 997 });
   expect(renderRestore(v4)).toBe(expected('istio-inpod-probes-v4', '10.1.2.3'));
   expect(renderRestore(v6 ?? EMPTY)).toBe(expected('istio-inpod-probes-v6', 'fd00::1'));
   expect(renderNft(nftables)).toBe(`add table inet istio-ambient-nat

@@ -166,7 +166,7 @@ function declaredChains(table: Row['table'], choice: Choice): readonly string[] 
   return choice.ingress ? [outbound, inbound] : [inbound, outbound];
 }
 
-function expectedRestore(choice: Choice, addresses: Readonly<Record<'LO' | 'P' | 'ANY', string>>): string {
+function expectedRestore(choice: Choice, addresses: Readonly<Record<string, string>>): string {
   return (['mangle', 'nat', 'raw'] as const)
     .filter((table) => table !== 'raw' || choice.dns)
     .flatMap((table) => {
@@ -178,7 +178,7 @@ function expectedRestore(choice: Choice, addresses: Readonly<Record<'LO' | 'P' |
       );
       return [`* ${table}`, ...declaredChains(table, choice), ...lines, 'COMMIT'];
     })
-    .map((line) => `${line.replaceAll(/\b(LO|P|ANY)\b/g, (key) => addresses[key as 'LO' | 'P' | 'ANY'])}\n`)
+    .map((line) => `${line.replaceAll(/\b(LO|P|ANY)\b/g, (key) => addresses[key] ?? '')}\n`)
     .join('');
 }
 
