@@ -180,8 +180,17 @@ export class Namespace implements Disposable {
 
 /** The descriptor of the namespace the calling thread is in; the first one is kept for the life of the thread. */
 function ownDescriptor(): number {
-  currentFd ??= checked(native().open(OWN_PATH, O_CLOEXEC), { operation: 'open namespace', subject: 'own' });
+  currentFd ??= openOwn();
   return currentFd;
+}
+
+function openOwn(): number {
+  const fd = checked(native().open(OWN_PATH, O_CLOEXEC), { operation: 'open namespace', subject: 'own' });
+  // In a user namespace of its own a process may leave for another namespace, but not come back to this one.
+  if (native().setns(fd, CLONE_NEWNET) === 0) return fd;
+  const error = systemCallError({ operation: 'setns', subject: 'to the own namespace' });
+  closeDescriptor(fd);
+  throw error;
 }
 
 /** Ends the process if it does not succeed, also if the call itself throws. */

@@ -14,7 +14,6 @@ import {
   type OpenTcpOptions,
   openTcp,
   originalDestination,
-  probeCapabilities,
   readKeepAlive,
   readMark,
   readReusePort,
@@ -104,10 +103,6 @@ const original = (socket: Socket): string => {
   });
   return `${ip} ${port}`;
 };
-
-test('this process has what the other tests here need', () => {
-  expect(probeCapabilities()).toEqual({ setns: true, mark: true, transparent: true });
-});
 
 test('a listener is in its namespace only, with its options', async () => {
   const listener = listenTcp(far, { ip: '127.0.0.1', port: 8_080, mark: MARK });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { probeCapabilities, raiseFileLimit } from '@ambientmesh/netns';
+import { probe, raiseFileLimit } from '@ambientmesh/netns';
 import { ZdsClient } from '@ambientmesh/zds';
 import { startDataThreads } from '../data-plane/threads.ts';
 import { bare } from '../log/line.ts';
@@ -292,13 +292,13 @@ function anyHosts(config: ZtunnelConfig): readonly string[] {
 
 /** Fails now, with the capability's name, rather than at the first pod. */
 function checkCapabilities(config: ZtunnelConfig): void {
-  const { setns, mark, transparent } = probeCapabilities();
+  const { setns, mark, transparentV4: transparent } = probe();
   const problems = [
-    ...(setns === true ? [] : [`entering network namespaces (CAP_SYS_ADMIN): ${setns}`]),
-    ...(mark === true ? [] : [`marking sockets (CAP_NET_ADMIN or CAP_NET_RAW): ${mark}`]),
-    ...(transparent === true || config.originalSource !== 'require'
+    ...(setns.supported ? [] : [`entering network namespaces (CAP_SYS_ADMIN): ${setns.reason}`]),
+    ...(mark.supported ? [] : [`marking sockets (CAP_NET_ADMIN or CAP_NET_RAW): ${mark.reason}`]),
+    ...(transparent.supported || config.originalSource !== 'require'
       ? []
-      : [`keeping source addresses (CAP_NET_ADMIN, or set ENABLE_ORIG_SRC=false): ${transparent}`]),
+      : [`keeping source addresses (CAP_NET_ADMIN, or set ENABLE_ORIG_SRC=false): ${transparent.reason}`]),
   ];
   if (problems.length > 0)
     throw new ZtunnelError('ZTUNNEL_PERMISSION', `the process lacks the capability of ${problems.join('; ')}`);
