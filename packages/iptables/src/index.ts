@@ -11,6 +11,12 @@ export { DEFAULT_PROBE_SOURCES, type ProbeSources } from './ambient/probe-source
 export { type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
 // For those who write rules of their own.
 export { CONNECTION_STATES, type ConnectionState } from './core/connection-state.ts';
+export { explainPacket } from './core/explain/explain-packet.ts';
+export type { Explanation, PacketAtEnd, PossibleEnd, RuleResult, Step } from './core/explain/explanation.ts';
+export type { Endpoint, Packet, PacketState } from './core/explain/packet.ts';
+export { parsePacket } from './core/explain/parse-packet.ts';
+export type { Assumption } from './core/explain/possibility.ts';
+export { renderExplanation } from './core/explain/render-explanation.ts';
 export { buildListing, listRule } from './core/listing.ts';
 export { FULL_MASK, type Mark } from './core/mark.ts';
 export { type NftChain, type NftHook, type NftRule, type NftTable, renderNft } from './core/nft-script.ts';
@@ -26,7 +32,8 @@ export {
   type RuleChange,
   type TablePlan,
 } from './core/plan.ts';
-export { renderPlan, renderPlanRestore } from './core/render-plan.ts';
+export { renderPlan } from './core/render-plan.ts';
+export { renderPlanRestore } from './core/render-plan-restore.ts';
 export { renderMatch, renderRule, renderTarget } from './core/render-rule.ts';
 export { type RenderSaveOptions, renderRestore, renderSave } from './core/render-rule-set.ts';
 export type {

@@ -1,0 +1,194 @@
+import { IptablesError } from '../../errors.ts';
+import type { RuleSet, TableName } from '../rule.ts';
+import { type IndexedTable, indexChains } from './chain-index.ts';
+import { collectEnds } from './collect-ends.ts';
+import type { Explanation } from './explanation.ts';
+import type { Packet } from './packet.ts';
+import { assume, certain, joinPossibilities, type Possibility } from './possibility.ts';
+import { type WalkLog, walkChain } from './walk-chain.ts';
+import { beginWalk, currentState, hasConnection, isOwnAddress, type WalkState } from './walk-state.ts';
+
+/** Tables in the order of their priorities in the kernel, for each hook. Source translation comes last. */
+const TABLES: { readonly [hook: string]: readonly TableName[] } = {
+  PREROUTING: ['raw', 'mangle', 'nat'],
+  INPUT: ['mangle', 'filter', 'security', 'nat'],
+  FORWARD: ['mangle', 'filter', 'security'],
+  OUTPUT: ['raw', 'mangle', 'nat', 'filter', 'security'],
+  POSTROUTING: ['mangle', 'nat'],
+};
+
+type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
+
+/**
+ * Walks one packet through a saved firewall, in the order of the kernel's hooks: every rule it meets, and every end
+ * it may come to. What cannot be told from the save and the description (sets, limits, `raw` matches, routing, …) is
+ * not guessed: the walk goes on both ways. Routing tables are not part of a save: of an incoming packet the decision
+ * is known if the description tells it (`local`, `out`, `host`) or a rule does (`REDIRECT`, `TPROXY`).
+ * Throws `IPTABLES_PACKET_INVALID` for a packet of the other family, `IPTABLES_RULE_INVALID` for chains that call each
+ * other in a circle. Nothing is read, nothing sent.
+ */
+export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
+  if (packet.family !== undefined && packet.family !== ruleSet.family)
+    throw new IptablesError(
+      'IPTABLES_PACKET_INVALID',
+      `this packet is ${packet.family} and the rules are ${ruleSet.family}`,
+    );
+  const walk = new PacketWalk(indexChains(ruleSet));
+  const begin = [certain(beginWalk(packet))];
+  if (packet.origin === 'local') walk.leave(begin);
+  else walk.arrive(begin, packet.outInterface);
+  const { log, delivered, sent, notes } = walk;
+  const ends = collectEnds({ early: log.ends, delivered, sent });
+  if (log.cut) notes.add('there are more possibilities than are followed: other ends may exist');
+  const [end, another] = ends;
+  return {
+    family: ruleSet.family,
+    packet,
+    steps: log.steps,
+    ends,
+    decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut,
+    notes: [...notes],
+  };
+}
+
+class PacketWalk {
+  readonly log: WalkLog = { steps: [], ends: [], cut: false };
+  readonly delivered: Possibility[] = [];
+  readonly sent: Possibility[] = [];
+  readonly notes = new Set<string>();
+  readonly #tables: ReadonlyMap<TableName, IndexedTable>;
+
+  constructor(tables: ReadonlyMap<TableName, IndexedTable>) {
+    this.#tables = tables;
+  }
+
+  /** From an interface, up to delivery or the way out. */
+  arrive(begin: readonly Possibility[], outInterface: string | undefined): void {
+    const arrived = this.#passHook('PREROUTING', begin);
+    if (arrived.length === 0) return;
+    const local: Possibility[] = [];
+    const forwarded: Possibility[] = [];
+    for (const possibility of arrived) this.#route(possibility, outInterface, { local, forwarded });
+    this.delivered.push(...this.#passHook('INPUT', local));
+    const through = this.#passHook('FORWARD', forwarded);
+    this.sent.push(...this.#passHook('POSTROUTING', through));
+  }
+
+  /** From a program of this machine, up to the way out; over lo it comes back. */
+  leave(begin: readonly Possibility[]): void {
+    const left = this.#passHook('POSTROUTING', this.#passHook('OUTPUT', begin));
+    const looped = left.filter(({ state }) => state.outInterface === 'lo');
+    this.sent.push(...left.filter(({ state }) => state.outInterface !== 'lo'));
+    if (this.sent.some(({ state }) => state.outInterface === undefined))
+      this.notes.add(
+        'the interface it leaves by is not known; by lo it would come back in through PREROUTING and INPUT',
+      );
+    if (looped.length === 0) return;
+    this.log.steps.push({ step: 'routing', text: 'it leaves by lo, and comes back in by lo' });
+    const back = looped.map((possibility) => ({ ...possibility, state: comeBack(possibility.state) }));
+    this.arrive(back, undefined);
+  }
+
+  #passHook(hook: Hook, begin: readonly Possibility[]): readonly Possibility[] {
+    let possibilities = joinPossibilities(begin);
+    for (const name of TABLES[hook] ?? []) {
+      if (possibilities.length === 0) return possibilities;
+      if (name !== 'raw') possibilities = possibilities.map(track);
+      possibilities = this.#passTable(name, hook, possibilities);
+    }
+    return possibilities.map(track);
+  }
+
+  #passTable(name: TableName, hook: Hook, begin: readonly Possibility[]): readonly Possibility[] {
+    const table = this.#tables.get(name);
+    const side = hook === 'PREROUTING' || hook === 'OUTPUT' ? 'destination' : 'source';
+    const asked = name === 'nat' ? begin.filter(({ state }) => asksNat(state, side)) : begin;
+    const past = name === 'nat' ? begin.filter(({ state }) => !asksNat(state, side)) : [];
+    if (table !== undefined && asked.length === 0) this.#skipNat(hook, past, side);
+    const before = new Map(asked.map(({ state }) => [state.mark, state]));
+    let passed = asked;
+    if (table !== undefined && asked.length > 0) passed = walkChain(table, hook, asked, this.log);
+    if (name === 'nat') passed = passed.map((possibility) => markAsked(possibility, side));
+    if (name === 'mangle' && hook === 'OUTPUT' && table !== undefined)
+      passed = passed.map((possibility) =>
+        before.has(possibility.state.mark) ? possibility : this.#reroute(possibility),
+      );
+    return [...passed, ...past];
+  }
+
+  #skipNat(hook: Hook, past: readonly Possibility[], side: 'source' | 'destination'): void {
+    const [first] = past;
+    if (first === undefined) return;
+    const state = currentState(first.state);
+    const again = state === 'NEW';
+    const skipped = again
+      ? `nat has been asked for the ${side} of this connection`
+      : `nat is asked for NEW connections only, and this is ${state}`;
+    this.log.steps.push({ step: 'chain', table: 'nat', chain: hook, skipped });
+    if (!again && hasConnection(first.state))
+      this.notes.add(
+        'a connection that nat translated at its first packet is translated the same way now: a save does not tell, the addresses are taken as described',
+      );
+  }
+
+  /** ip_route_me_harder: another mark may mean another route. */
+  #reroute(possibility: Possibility): Possibility {
+    const { state } = possibility;
+    const settled = new Map([...state.settled].filter(([text]) => !text.startsWith('-o ')));
+    const mark = state.mark === undefined ? 'changed' : `0x${state.mark.toString(16)}`;
+    this.log.steps.push({
+      step: 'routing',
+      text: `its mark is now ${mark}: it is routed again, where to a save does not tell`,
+    });
+    this.notes.add('the mark changed in OUTPUT: policy routing (ip rule) may choose another interface than before');
+    return { ...possibility, state: { ...state, settled, outInterface: undefined } };
+  }
+
+  #route(
+    possibility: Possibility,
+    outInterface: string | undefined,
+    to: { readonly local: Possibility[]; readonly forwarded: Possibility[] },
+  ): void {
+    const { state } = possibility;
+    const local = { ...possibility, state: { ...state, forThisMachine: true } };
+    const forwarded = { ...possibility, state: { ...state, forThisMachine: false, outInterface } };
+    const { steps } = this.log;
+    if (state.transparent !== undefined)
+      this.notes.add(
+        `TPROXY delivers only if policy routing (ip rule, for its mark) leads to lo, and a transparent socket listens on port ${state.transparent.port}`,
+      );
+    if (state.forThisMachine ?? isOwnAddress(state, state.destination.address)) {
+      steps.push({ step: 'routing', text: 'routing: to this machine' });
+      to.local.push(local);
+    } else if (outInterface !== undefined) {
+      steps.push({ step: 'routing', text: `routing: forwarded by ${outInterface}` });
+      to.forwarded.push(forwarded);
+    } else {
+      const because = 'a save does not tell; local, host or out would';
+      const subject = 'routing';
+      steps.push({ step: 'routing', text: `routing: to this machine or forwarded: ${because}` });
+      to.local.push(assume(local, { subject, holds: true, text: 'its destination is this machine', because }));
+      to.forwarded.push(assume(forwarded, { subject, holds: false, text: 'it is forwarded', because }));
+    }
+  }
+}
+
+/** nf_nat_inet_fn: once for each side of a new connection. */
+function asksNat(state: WalkState, side: 'source' | 'destination'): boolean {
+  return currentState(state) === 'NEW' && !(side === 'source' ? state.sourceAsked : state.destinationAsked);
+}
+
+function markAsked(possibility: Possibility, side: 'source' | 'destination'): Possibility {
+  const asked = side === 'source' ? { sourceAsked: true } : { destinationAsked: true };
+  return { ...possibility, state: { ...possibility.state, ...asked } };
+}
+
+function track(possibility: Possibility): Possibility {
+  const { state } = possibility;
+  return state.tracked ? possibility : { ...possibility, state: { ...state, tracked: true } };
+}
+
+/** Over lo a packet keeps its mark and its connection; its socket it leaves behind. */
+function comeBack(state: WalkState): WalkState {
+  return { ...state, inInterface: 'lo', outInterface: '', hasSocket: false, forThisMachine: true };
+}
