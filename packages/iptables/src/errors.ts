@@ -29,6 +29,8 @@ export type IptablesErrorCode =
 export interface IptablesErrorOptions extends ErrorOptions {
   /** Line of the payload or of the parsed text, from 1. */
   readonly line?: number;
+  /** Column of the parsed text, from 1. */
+  readonly column?: number;
 }
 
 /** Failure of this package. Branch on `code` (stable, semver); the message is for people and may change. */
@@ -37,10 +39,13 @@ export class IptablesError extends Error {
   readonly code: IptablesErrorCode;
   /** Line of the restore payload (or of the parsed text) that was refused, from 1; undefined if unknown. */
   readonly line: number | undefined;
+  /** Column of the parsed text, from 1; undefined if unknown. */
+  readonly column: number | undefined;
 
   constructor(code: IptablesErrorCode, message: string, options?: IptablesErrorOptions) {
     super(message, options);
     this.code = code;
     this.line = options?.line;
+    this.column = options?.column;
   }
 }

@@ -1,10 +1,12 @@
 import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
-import { CONNECTION_STATES } from './connection-state.ts';
-import type { Family, Match, Rule, RuleSet, Table, Target } from './rule.ts';
+import { listMatch, listRank } from './matches/match-kinds.ts';
+import { renderRule } from './render-rule.ts';
+import type { Family, Match, Rule, RuleSet, Table } from './rule.ts';
 import { buildTable } from './table.ts';
+import { listTarget } from './targets/target-kinds.ts';
 
-/** Matches that iptables lists before all others, in this order. */
-const CORE_ORDER: readonly Match['match'][] = ['source', 'destination', 'in-interface', 'out-interface', 'protocol'];
+/** Texts of rules that were read in the spelling of `iptables-save`: they need not be rendered again. */
+const LISTED_TEXTS: { readonly [F in Family]: WeakMap<Rule, string> } = { ipv4: new WeakMap(), ipv6: new WeakMap() };
 
 /**
  * The rule set as the kernel lists it after applying to empty tables: built-in chains with policy ACCEPT, user chains
@@ -15,50 +17,47 @@ export function buildListing(ruleSet: RuleSet): RuleSet {
   return { family: ruleSet.family, tables: tables.map((table) => listTable(table, ruleSet.family)) };
 }
 
-/** One rule in the spelling of `iptables-save`, without counters and position. */
+/** One rule in the spelling of `iptables-save` 1.8, without counters and position. */
 export function listRule(rule: Rule, family: Family): Rule {
-  const matches = rule.matches.map((match) => listMatch(match, family));
-  const core = CORE_ORDER.flatMap((name) => matches.filter(({ match }) => match === name));
-  const others = matches.filter(({ match }) => !CORE_ORDER.includes(match));
-  const target = rule.target === undefined ? {} : { target: listTarget(rule.target) };
-  return { chain: rule.chain, matches: [...core, ...others], ...target };
+  const bare = rule.position === undefined && rule.counters === undefined;
+  if (bare && LISTED_TEXTS[family].has(rule)) return rule;
+  const ranked: { readonly match: Match; readonly rank: number }[] = [];
+  for (const written of rule.matches) {
+    const match = listMatch(written, family);
+    if (match !== undefined) ranked.push({ match, rank: listRank(match) });
+  }
+  const matches = ranked.toSorted((a, b) => a.rank - b.rank).map(({ match }) => match);
+  const target = rule.target === undefined ? {} : { target: listTarget(rule.target, family) };
+  return { chain: rule.chain, matches, ...target };
+}
+
+/**
+ * Text of {@link listRule}: equal texts are the same rule to the kernel. Cheap for rules that `parseSave` read from a
+ * listing, which must not be changed in place. Throws `IPTABLES_RULE_INVALID`.
+ */
+export function renderListedRule(rule: Rule, family: Family): string {
+  return LISTED_TEXTS[family].get(rule) ?? renderRule(listRule(rule, family));
+}
+
+/** Remembers the text of a rule that is in the spelling of `iptables-save` but for its counters and position. */
+export function rememberListedText(rule: Rule, family: Family, text: string): void {
+  LISTED_TEXTS[family].set(rule, text);
 }
 
 function listTable(table: Table, family: Family): Table {
   const builtIn = builtInChains(table.name);
   const own = table.chains.map(({ name }) => name).filter((name) => !builtIn.includes(name));
-  const names = [...builtIn, ...own.toSorted()];
+  const names = [...builtIn, ...[...new Set(own)].toSorted()];
   const policies = new Map(table.chains.map(({ name, policy }) => [name, policy]));
   const chains = names.map((name) =>
     builtIn.includes(name) ? { name, policy: policies.get(name) ?? ('ACCEPT' as const) } : { name },
   );
-  const rules = names.flatMap((name) => listChain(table.rules, name)).map((rule) => listRule(rule, family));
+  const byChain = new Map<string, Rule[]>(names.map((name) => [name, []]));
+  for (const rule of table.rules) {
+    const listed = byChain.get(rule.chain);
+    if (rule.position === undefined) listed?.push(rule);
+    else listed?.splice(rule.position - 1, 0, rule);
+  }
+  const rules = [...byChain.values()].flat().map((rule) => listRule(rule, family));
   return buildTable(table.name, chains, rules);
-}
-
-function listChain(rules: readonly Rule[], chain: string): readonly Rule[] {
-  const listed: Rule[] = [];
-  for (const rule of rules) {
-    if (rule.chain !== chain) continue;
-    if (rule.position === undefined) listed.push(rule);
-    else listed.splice(rule.position - 1, 0, rule);
-  }
-  return listed;
-}
-
-function listMatch(match: Match, family: Family): Match {
-  if (match.match === 'source' || match.match === 'destination')
-    return { ...match, prefixLength: match.prefixLength ?? (family === 'ipv4' ? 32 : 128) };
-  if (match.match === 'tcp' || match.match === 'udp') {
-    const { implicit: _implicit, ...listed } = match;
-    return listed;
-  }
-  if (match.match === 'conntrack')
-    return { ...match, states: CONNECTION_STATES.filter((state) => match.states.includes(state)) };
-  return match;
-}
-
-function listTarget(target: Target): Target {
-  if (target.target !== 'REDIRECT') return target;
-  return { target: 'REDIRECT', toPorts: target.toPorts };
 }

@@ -1,75 +1,133 @@
-import { parseConnectionStates } from './connection-state.ts';
-import { type Mark, parseMark } from './mark.ts';
-import { renderMatch, renderTarget } from './render-rule.ts';
-import type { Match, PortMatch, PortRange, TableName, Target } from './rule.ts';
-import type { Token } from './tokenize.ts';
+import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
+import type { Family, Match, TableName, Target } from './rule.ts';
+import { listTarget, renderTarget, targetNamed } from './targets/target-kinds.ts';
+import type { Option, Words } from './words.ts';
 
-/** What the rule parser must know of the table it reads. */
-export interface RuleContext {
-  readonly table: TableName;
-  /** Chains of the table: `-j NAME` is a jump when NAME is among them, else an extension. */
-  readonly chains: ReadonlySet<string>;
+/** Rules after which a cache of one table is emptied: saves repeat themselves, a hostile text need not fill memory. */
+const MOST_CACHED = 50_000;
+
+/** What a rule does, without the chain it is in. */
+export interface RuleBody {
+  readonly matches: readonly Match[];
+  readonly target?: Target;
+  /** Whether it is spelled as `iptables-save` spells it, in every word. */
+  readonly listed: boolean;
 }
 
-interface Option {
-  readonly name: string;
-  readonly value: string;
-  readonly negated: boolean;
+interface KnownMatch {
+  readonly match: Match;
+  readonly rank: number;
+  readonly listed: boolean;
 }
 
-const STARTERS: ReadonlySet<string> = new Set(['-s', '-d', '-i', '-o', '-p', '-m', '-j', '-g']);
+interface KnownTarget {
+  readonly target: Target;
+  readonly listed: boolean;
+}
+
+const S = 115;
+const D = 100;
+const I = 105;
+const O = 111;
+const P = 112;
+const M = 109;
+const J = 106;
+const G = 103;
+const F = 102;
 
 /**
- * Reads the words after `-A CHAIN`. Whatever is unknown, or would not be written back exactly as read, becomes a raw
- * match or target, so that rendering the result always gives the words back.
+ * Reads the rules of one table. Whatever is unknown, or would not be written back exactly as read, becomes a raw match
+ * or target, so that rendering the result always gives the words back. Equal words give the same object.
  */
-export function parseRuleBody(
-  tokens: readonly Token[],
-  context: RuleContext,
-): { readonly matches: readonly Match[]; readonly target?: Target } {
-  const matches: Match[] = [];
-  let protocol: string | undefined;
-  for (let at = 0; at < tokens.length; ) {
-    const first = tokens[at];
-    if (isOption(first, '-j') || isOption(first, '-g'))
-      return { matches, target: parseTarget(first.text, tokens.slice(at + 1), context) };
-    const end = endOfChunk(tokens, at);
-    const chunk = tokens.slice(at, end);
-    const match = parseMatch(chunk, protocol);
-    if (match.match === 'protocol') protocol = match.protocol;
-    matches.push(match);
-    at = end;
+export class RuleReader {
+  readonly #family: Family;
+  readonly #table: TableName;
+  /** Chains of the table: `-j NAME` is a jump when NAME is among them, else an extension. */
+  readonly #chains: ReadonlySet<string>;
+  readonly #matches = new Map<string, KnownMatch>();
+  readonly #targets = new Map<string, KnownTarget>();
+
+  constructor(family: Family, table: TableName, chains: ReadonlySet<string>) {
+    this.#family = family;
+    this.#table = table;
+    this.#chains = chains;
   }
-  return { matches };
-}
 
-function isOption(token: Token | undefined, text: string): token is Token {
-  return token !== undefined && !token.quoted && token.text === text;
-}
-
-function isStarter(token: Token | undefined): boolean {
-  return token !== undefined && !token.quoted && STARTERS.has(token.text);
-}
-
-/** A chunk is one core option with its value, or `-m NAME` with all its options. */
-function endOfChunk(tokens: readonly Token[], start: number): number {
-  // The value of `--comment` is free text: it may look like an option without being quoted.
-  if (isOption(tokens[start], '-m') && isOption(tokens[start + 1], 'comment'))
-    return Math.min(start + 4, tokens.length);
-  const option = start + (isOption(tokens[start], '!') ? 1 : 0);
-  if (isStarter(tokens[option]) && !isOption(tokens[option], '-m')) return Math.min(option + 2, tokens.length);
-  let at = option + 1;
-  while (at < tokens.length) {
-    if (isStarter(tokens[at]) || (isOption(tokens[at], '!') && isStarter(tokens[at + 1]))) break;
-    at += 1;
+  /** Reads the words from number `from` to the last: those after `-A CHAIN`. */
+  read(words: Words, from: number): RuleBody {
+    const matches: Match[] = [];
+    let protocol: string | undefined;
+    let rank = 0;
+    let listed = true;
+    for (let at = from; at < words.count; ) {
+      const option = words.shortOption(at);
+      if (option === J || option === G) {
+        if (at + 1 === words.count) throw words.invalid(at + 1, 'want a target');
+        const known = option === J ? this.#target(words, at) : parseGoto(words, at);
+        if (known !== undefined) return { matches, target: known.target, listed: listed && known.listed };
+        // Options behind a goto: no program writes that, and a raw target would be written with -j.
+        matches.push({ match: 'raw', text: words.source(at, words.count) });
+        return { matches, listed };
+      }
+      const end = endOfChunk(words, at);
+      const known = this.#match(words, at, end, protocol);
+      if (known.match.match === 'protocol') ({ protocol } = known.match);
+      listed &&= known.listed && known.rank >= rank;
+      ({ rank } = known);
+      matches.push(known.match);
+      at = end;
+    }
+    return { matches, listed };
   }
-  return at;
+
+  #match(words: Words, from: number, to: number, protocol: string | undefined): KnownMatch {
+    const source = words.source(from, to);
+    // Words without -m mean what the protocol makes of them.
+    const named = words.shortOption(words.is(from, '!') ? from + 1 : from) !== 0;
+    const key = named ? source : `${protocol} ${source}`;
+    const cached = this.#matches.get(key);
+    if (cached !== undefined) return cached;
+    const parsed = parseMatch(words, from, to, protocol);
+    const match: Match =
+      parsed !== undefined && rendersAs(() => renderMatch(parsed), source) ? parsed : { match: 'raw', text: source };
+    const known = { match, rank: listRank(match), listed: listMatch(match, this.#family) === match };
+    return remember(this.#matches, key, known);
+  }
+
+  #target(words: Words, at: number): KnownTarget {
+    const source = words.source(at, words.count);
+    const cached = this.#targets.get(source);
+    if (cached !== undefined) return cached;
+    const parsed = this.#parseTarget(words, at + 1);
+    const target: Target =
+      parsed !== undefined && rendersAs(() => renderTarget(parsed), source)
+        ? parsed
+        : { target: 'raw', text: words.source(at + 1, words.count) };
+    const listed = listTarget(target, this.#family) === target;
+    // A chain may be declared later; what was no jump before would be one then.
+    return words.count - at === 2 ? { target, listed } : remember(this.#targets, source, { target, listed });
+  }
+
+  #parseTarget(words: Words, at: number): Target | undefined {
+    const name = words.text(at);
+    const bare = at + 1 === words.count;
+    if (bare && (name === 'ACCEPT' || name === 'DROP' || name === 'RETURN')) return { target: name };
+    if (bare && this.#chains.has(name)) return { target: 'jump', chain: name };
+    const options = words.options(at + 1, words.count);
+    return options && targetNamed(name, this.#table)?.parse(options);
+  }
 }
 
-function parseMatch(chunk: readonly Token[], protocol: string | undefined): Match {
-  const source = chunk.map((token) => token.source).join(' ');
-  const match = parseCoreMatch(chunk) ?? parseExtension(chunk, protocol);
-  return match !== undefined && rendersAs(() => renderMatch(match), source) ? match : { match: 'raw', text: source };
+function parseGoto(words: Words, at: number): KnownTarget | undefined {
+  const target: Target = { target: 'goto', chain: words.text(at + 1) };
+  const fits = at + 2 === words.count && rendersAs(() => renderTarget(target), words.source(at, words.count));
+  return fits ? { target, listed: true } : undefined;
+}
+
+function remember<T>(cache: Map<string, T>, key: string, known: T): T {
+  if (cache.size >= MOST_CACHED) cache.clear();
+  cache.set(key, known);
+  return known;
 }
 
 /** A value that cannot even be rendered is not one we understand: it stays verbatim. */
@@ -81,130 +139,52 @@ function rendersAs(render: () => string, source: string): boolean {
   }
 }
 
-function parseCoreMatch(chunk: readonly Token[]): Match | undefined {
-  const negated = isOption(chunk[0], '!') ? ({ negated: true } as const) : {};
-  const [option, value, rest] = isOption(chunk[0], '!') ? chunk.slice(1) : chunk;
-  if (option === undefined || value === undefined || rest !== undefined) return undefined;
-  switch (option.text) {
-    case '-s':
-    case '-d': {
-      const [address = '', length] = value.text.split('/');
-      const prefix = length === undefined ? {} : { prefixLength: Number(length) };
-      return { match: option.text === '-s' ? 'source' : 'destination', address, ...prefix, ...negated };
-    }
-    case '-i':
-    case '-o':
-      return { match: option.text === '-i' ? 'in-interface' : 'out-interface', name: value.text, ...negated };
-    case '-p':
-      return { match: 'protocol', protocol: value.text, ...negated };
-    default:
-      return undefined;
+function isCore(option: number): boolean {
+  return option === S || option === D || option === I || option === O || option === P;
+}
+
+/** Whether a chunk begins with that word. */
+function isStarter(option: number): boolean {
+  return isCore(option) || option === M || option === J || option === G || option === F;
+}
+
+/** A chunk is one core option with its value, or `-m NAME` with all its options. */
+function endOfChunk(words: Words, start: number): number {
+  const option = words.is(start, '!') ? start + 1 : start;
+  const letter = words.shortOption(option);
+  if (letter === F) return option + 1;
+  if (isCore(letter)) return Math.min(option + 2, words.count);
+  // The value of `--comment` is free text: it may look like an option without being quoted.
+  if (letter === M && words.is(option + 1, 'comment')) return Math.min(option + 4, words.count);
+  let at = option + 1;
+  while (at < words.count) {
+    if (isStarter(words.shortOption(at)) || (words.is(at, '!') && isStarter(words.shortOption(at + 1)))) break;
+    at += 1;
   }
+  return Math.min(at, words.count);
 }
 
-function parseExtension(chunk: readonly Token[], protocol: string | undefined): Match | undefined {
-  const named = isOption(chunk[0], '-m');
-  const name = named ? chunk[1]?.text : protocol;
-  const options = parseOptions(named ? chunk.slice(2) : chunk);
-  if (options === undefined) return undefined;
-  if (name === 'tcp' || name === 'udp') return parseTransport(name, options, named);
-  const [option] = options;
-  return named && option !== undefined && options.length === 1 ? parseSingleOption(name, option) : undefined;
-}
-
-/** Extensions of which we know one option. */
-function parseSingleOption(name: string | undefined, option: Option): Match | undefined {
-  const negated = option.negated ? ({ negated: true } as const) : {};
-  switch (`${name} ${option.name}`) {
-    case 'mark --mark':
-    case 'connmark --mark': {
-      const mark = parseMark(option.value);
-      return mark && { match: name === 'mark' ? 'mark' : 'connmark', mark, ...negated };
-    }
-    case 'conntrack --ctstate': {
-      const states = parseConnectionStates(option.value);
-      return states && { match: 'conntrack', states, ...negated };
-    }
-    case 'comment --comment':
-      return { match: 'comment', text: option.value };
-    default:
-      return undefined;
+function parseMatch(words: Words, from: number, to: number, protocol: string | undefined): Match | undefined {
+  const negated = words.is(from, '!');
+  const at = negated ? from + 1 : from;
+  const letter = words.shortOption(at);
+  if (isCore(letter)) {
+    if (to !== at + 2) return undefined;
+    const option: Option = { name: words.text(at), values: [words.text(at + 1)], negated };
+    return coreMatchOf(option.name)?.parse([option], option.name);
   }
+  return letter === M ? parseExtension(words, at + 1, to) : parseImplicit(words.options(from, to), protocol);
 }
 
-function parseTransport(match: 'tcp' | 'udp', options: readonly Option[], named: boolean): Match | undefined {
-  const ports: { sourcePort?: PortMatch; destinationPort?: PortMatch } = {};
-  for (const option of options) {
-    const key = option.name === '--sport' ? 'sourcePort' : 'destinationPort';
-    const range = parsePorts(option.value, ':');
-    if (range === undefined || (option.name !== '--sport' && option.name !== '--dport')) return undefined;
-    ports[key] = option.negated ? { ...range, negated: true } : range;
-  }
-  return named ? { match, ...ports } : { match, ...ports, implicit: true };
+function parseExtension(words: Words, at: number, to: number): Match | undefined {
+  const name = words.text(at);
+  const options = words.options(at + 1, to);
+  return options && extensionNamed(name)?.parse(options, name);
 }
 
-/** Each option with exactly one value; undefined when the words are of another shape. */
-function parseOptions(tokens: readonly Token[]): readonly Option[] | undefined {
-  const options: Option[] = [];
-  for (let at = 0; at < tokens.length; at += 2) {
-    const negated = isOption(tokens[at], '!');
-    if (negated) at += 1;
-    const [name, value] = [tokens[at], tokens[at + 1]];
-    if (name === undefined || value === undefined || name.quoted || !name.text.startsWith('--')) return undefined;
-    options.push({ name: name.text, value: value.text, negated });
-  }
-  return options;
-}
-
-function parsePorts(text: string, separator: string): PortRange | undefined {
-  const [first = '', last, rest] = text.split(separator);
-  if (rest !== undefined || !/^\d+$/.test(first)) return undefined;
-  return last === undefined ? { first: Number(first) } : { first: Number(first), last: Number(last) };
-}
-
-function parseTarget(option: string, tokens: readonly Token[], context: RuleContext): Target {
-  const source = tokens.map((token) => token.source).join(' ');
-  const [first] = tokens;
-  if (first === undefined) return { target: 'raw', text: source };
-  if (option === '-g') return { target: 'goto', chain: source };
-  const target =
-    tokens.length === 1 ? parseBareTarget(first.text, context) : parseExtensionTarget(tokens, context.table);
-  return target !== undefined && rendersAs(() => renderTarget(target), `-j ${source}`)
-    ? target
-    : { target: 'raw', text: source };
-}
-
-function parseBareTarget(name: string, context: RuleContext): Target | undefined {
-  if (name === 'ACCEPT' || name === 'DROP' || name === 'RETURN') return { target: name };
-  return context.chains.has(name) ? { target: 'jump', chain: name } : undefined;
-}
-
-/** Options are not looked at by name: rendering the result and comparing is the check. */
-function parseExtensionTarget(tokens: readonly Token[], table: TableName): Target | undefined {
-  const [name, ...words] = tokens.map((token) => token.text);
-  switch (`${table} ${name}`) {
-    case 'nat REDIRECT': {
-      const toPorts = parsePorts(words[1] ?? '', '-');
-      return toPorts && { target: 'REDIRECT', toPorts, ...(words[0] === '--to-port' ? { abbreviated: true } : {}) };
-    }
-    case 'raw CT':
-      return { target: 'CT', zone: Number(words[1]) };
-    case 'mangle TPROXY': {
-      const mark = parseMark(words[5] ?? '');
-      return mark && { target: 'TPROXY', onPort: Number(words[1]), onIp: words[3] ?? '', mark };
-    }
-    default:
-      return name === 'CONNMARK' ? parseConnmark(words) : undefined;
-  }
-}
-
-function parseConnmark(words: readonly string[]): Target | undefined {
-  const [option, second = '', third = '', , fifth = ''] = words;
-  if (option === '--set-xmark') {
-    const mark: Mark | undefined = parseMark(second);
-    return mark && { target: 'CONNMARK', operation: 'set-xmark', mark };
-  }
-  if (option !== '--restore-mark' && option !== '--save-mark') return undefined;
-  const operation = option === '--restore-mark' ? 'restore-mark' : 'save-mark';
-  return { target: 'CONNMARK', operation, nfmask: Number(third), ctmask: Number(fifth) };
+/** Options that stand without `-m`, which is loaded by the protocol. */
+function parseImplicit(options: readonly Option[] | undefined, protocol: string | undefined): Match | undefined {
+  if (options === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return undefined;
+  const match = extensionNamed(protocol)?.parse(options, protocol);
+  return match && (match.match === 'tcp' || match.match === 'udp') ? { ...match, implicit: true } : undefined;
 }

@@ -84,7 +84,7 @@ test.each([
   { text: '*broute\nCOMMIT\n', message: /^line 1, column 2: "broute" is no table/ },
   { text: '*filter\n:INPUT\nCOMMIT\n', message: /^line 2, column 1: want a chain/ },
   { text: '*filter\n-Z INPUT\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
-  { text: '*filter\n-A\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
+  { text: '*filter\n-A\nCOMMIT\n', message: /^line 2, column 3: want a chain/ },
   { text: '*nat\n-A INPUT -m comment --comment "x\nCOMMIT\n', message: /^line 2, column 31: this quote does not end/ },
 ])('$text is refused with its place', ({ text, message }) => {
   expect(() => parseSave(text, 'ipv4')).toThrow(invalid(message));
@@ -143,7 +143,7 @@ const match: fc.Arbitrary<Match> = fc.oneof(
     .string({ minLength: 1 })
     .filter((text) => !/[\n\r\0]/.test(text))
     .map((text): Match => ({ match: 'comment', text })),
-  fc.constant<Match>({ match: 'raw', text: '-m owner --uid-owner 0' }),
+  fc.constant<Match>({ match: 'raw', text: '-m ttl --ttl-lt 2' }),
 );
 const target: fc.Arbitrary<Target> = fc.oneof(
   fc.constantFrom<Target>({ target: 'ACCEPT' }, { target: 'jump', chain: 'MINE' }, { target: 'goto', chain: 'MINE' }),
@@ -151,7 +151,7 @@ const target: fc.Arbitrary<Target> = fc.oneof(
   fc
     .tuple(bits, bits)
     .map(([nfmask, ctmask]): Target => ({ target: 'CONNMARK', operation: 'save-mark', nfmask, ctmask })),
-  fc.constant<Target>({ target: 'raw', text: 'LOG --log-prefix "a b"' }),
+  fc.constant<Target>({ target: 'raw', text: 'NFLOG --nflog-prefix "a b"' }),
 );
 const own: fc.Arbitrary<Target> = fc.oneof(
   target,

@@ -1,16 +1,7 @@
 import { IptablesError } from '../errors.ts';
 import { renderRule } from './render-rule.ts';
-import type { Chain, Rule, Table, TableName, Target } from './rule.ts';
-
-const ONLY_IN: { readonly [K in Target['target']]?: TableName } = {
-  REJECT: 'filter',
-  TPROXY: 'mangle',
-  REDIRECT: 'nat',
-  DNAT: 'nat',
-  SNAT: 'nat',
-  MASQUERADE: 'nat',
-  CT: 'raw',
-};
+import type { Chain, Rule, Table, TableName } from './rule.ts';
+import { tableOfTarget } from './targets/target-kinds.ts';
 
 /** Makes a table of rules whose table was not known to the compiler. Throws `IPTABLES_RULE_INVALID` for a target of another table. */
 export function buildTable(name: TableName, chains: readonly Chain[], rules: readonly Rule[]): Table {
@@ -36,6 +27,6 @@ function checkRules<T extends TableName>(name: T, rules: readonly Rule[]): reado
 }
 
 function belongs<T extends TableName>(name: T, rule: Rule): rule is Rule<T> {
-  const only = rule.target === undefined ? undefined : ONLY_IN[rule.target.target];
+  const only = rule.target === undefined ? undefined : tableOfTarget(rule.target);
   return only === undefined || only === name;
 }

@@ -1,0 +1,55 @@
+import { ADDRESS_BITS, maskGroups, parseAddress, renderGroups } from '../address.ts';
+import { not, word } from '../render-words.ts';
+import type { AddressMatch, Family } from '../rule.ts';
+import type { MatchKind, RuleScope } from './match-kind.ts';
+
+/** Packets from `block`, such as `10.0.0.0/8` or `fd00::1`; put {@link negate} around it for all others. */
+export function source(block: string): AddressMatch {
+  return addressMatch('source', block);
+}
+
+/** Packets to `block`, such as `10.0.0.0/8` or `fd00::1`. */
+export function destination(block: string): AddressMatch {
+  return addressMatch('destination', block);
+}
+
+/** `-s` and `-d`. */
+export const ADDRESS: MatchKind<AddressMatch> = {
+  render(match) {
+    const length = match.prefixLength === undefined ? '' : `/${match.prefixLength}`;
+    return `${not(match.negated)}-${match.match === 'source' ? 's' : 'd'} ${word(match.address)}${length}`;
+  },
+  parse([option]) {
+    if (option === undefined) return undefined;
+    const match = addressMatch(option.name === '-s' ? 'source' : 'destination', option.values[0] ?? '');
+    return option.negated ? { ...match, negated: true } : match;
+  },
+  list(match, family) {
+    const prefixLength = match.prefixLength ?? ADDRESS_BITS[family];
+    if (prefixLength === 0 && !match.negated) return undefined;
+    const groups = parseAddress(match.address, family);
+    const address = groups === undefined ? match.address : renderGroups(maskGroups(groups, prefixLength));
+    return address === match.address && match.prefixLength !== undefined ? match : { ...match, address, prefixLength };
+  },
+  check(match, { family }) {
+    if (parseAddress(match.address, family) === undefined) return notAnAddress(match.address, family);
+    const { prefixLength = ADDRESS_BITS[family] } = match;
+    if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > ADDRESS_BITS[family])
+      return `prefix length ${prefixLength}: want 0 to ${ADDRESS_BITS[family]}`;
+    return prefixLength === 0 && match.negated ? 'no packet has an address outside of all addresses' : undefined;
+  },
+};
+
+/** Why `text` is refused as an address of the family; says so when it is one of the other. */
+export function notAnAddress(text: string, family: RuleScope['family']): string {
+  const other: Family = family === 'ipv4' ? 'ipv6' : 'ipv4';
+  const what = parseAddress(text, other) === undefined ? 'no address' : `an address of ${other}`;
+  return `${JSON.stringify(text)} is ${what}: want one of ${family}`;
+}
+
+function addressMatch(match: AddressMatch['match'], block: string): AddressMatch {
+  const at = block.indexOf('/');
+  if (at === -1) return { match, address: block };
+  const length = block.slice(at + 1);
+  return { match, address: block.slice(0, at), prefixLength: /^\d+$/.test(length) ? Number(length) : Number.NaN };
+}

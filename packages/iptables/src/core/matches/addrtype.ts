@@ -1,0 +1,42 @@
+import { not } from '../render-words.ts';
+import type { AddressType, AddressTypeMatch } from '../rule.ts';
+import type { MatchKind } from './match-kind.ts';
+
+const OPTIONS = { source: '--src-type', destination: '--dst-type' } as const;
+/** In the order iptables lists them. */
+const TYPES: readonly AddressType[] = [
+  'UNSPEC',
+  'UNICAST',
+  'LOCAL',
+  'BROADCAST',
+  'ANYCAST',
+  'MULTICAST',
+  'BLACKHOLE',
+  'UNREACHABLE',
+  'PROHIBIT',
+];
+
+/** Packets whose source or destination is one of `types` to the routing tables: `addressType('destination', 'LOCAL')`. */
+export function addressType(
+  side: AddressTypeMatch['side'],
+  ...types: readonly [AddressType, ...AddressType[]]
+): AddressTypeMatch {
+  return { match: 'addrtype', side, types };
+}
+
+/** `-m addrtype`. */
+export const ADDRTYPE: MatchKind<AddressTypeMatch> = {
+  render: ({ side, types, negated }) => `-m addrtype ${not(negated)}${OPTIONS[side]} ${types.join(',')}`,
+  parse([option, ...rest]) {
+    const side = option?.name === OPTIONS.source ? 'source' : 'destination';
+    const types = option?.values[0]?.split(',').map((name) => TYPES.find((type) => type === name));
+    if (option?.name !== OPTIONS[side] || rest.length > 0 || !types?.every((type) => type !== undefined))
+      return undefined;
+    return { match: 'addrtype', side, types, ...(option.negated ? { negated: true } : {}) };
+  },
+  list(match) {
+    const types = TYPES.filter((type) => match.types.includes(type));
+    return types.join() === match.types.join() ? match : { ...match, types };
+  },
+  check: ({ types }) => (types.length === 0 ? 'addrtype needs a type' : undefined),
+};

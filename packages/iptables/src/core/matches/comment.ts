@@ -1,0 +1,22 @@
+import { quote } from '../render-words.ts';
+import type { CommentMatch } from '../rule.ts';
+import type { MatchKind } from './match-kind.ts';
+
+/** Bytes of a comment, of `XT_MAX_COMMENT_LEN` without the ending zero. */
+const LONGEST_TEXT = 255;
+
+/** A note for people, at most 255 bytes; matches every packet. */
+export function comment(text: string): CommentMatch {
+  return { match: 'comment', text };
+}
+
+/** `-m comment`. */
+export const COMMENT: MatchKind<CommentMatch> = {
+  render: ({ text }) => `-m comment --comment ${text === '' ? '""' : quote(text)}`,
+  parse([option, ...rest]) {
+    if (option?.name !== '--comment' || option.negated || rest.length > 0) return undefined;
+    return { match: 'comment', text: option.values[0] ?? '' };
+  },
+  check: ({ text }) =>
+    Buffer.byteLength(text) > LONGEST_TEXT ? `the comment is longer than ${LONGEST_TEXT} bytes` : undefined,
+};
