@@ -70,7 +70,7 @@ test.each(['nft', 'legacy'])('%s: the host rules load beside their sets, and com
 test('nft: every option loads, twice with the same result', () => {
   for (const ipv6 of booleans)
     for (const options of CHOICES) {
-      const script = renderNft(buildAmbientPodRules({ ...options, ipv6 }).nftables ?? []);
+      const script = renderNft(buildAmbientPodRules({ ...options, ipv6 }).nftables);
       const twice = inNewNamespace(
         'for i in 1 2; do printf %s "$1" | nft -f -; nft list ruleset; echo ======; done',
         script,

@@ -14,7 +14,7 @@ test.each([
 ])('redirect, $name: the golden file of the reference', ({ name, options }) => {
   const probeSources = { v6: 'e9ac:1e77:90ca:399f:4d6d:ece2:2f9b:3164' };
   const { nftables } = buildAmbientPodRules({ capture: 'redirect', probeSources, ...options });
-  expect(renderNft(nftables ?? [])).toBe(golden(name));
+  expect(renderNft(nftables)).toBe(golden(name));
 });
 
 interface Choice {
@@ -166,7 +166,7 @@ const CHOICES: readonly Choice[] = booleans.flatMap((dns) =>
 test.each(CHOICES)('dns $dns, ipv6 $ipv6, ingress $ingress, interfaces $virtualInterfaces: the rows', (choice) => {
   const probeSources = { v4: '10.9.8.7', v6: 'FD00::0009' };
   const { nftables } = buildAmbientPodRules({ capture: 'redirect', probeSources, ...choice });
-  expect(renderNft(nftables ?? [])).toBe(expectedScript(choice));
+  expect(renderNft(nftables)).toBe(expectedScript(choice));
 });
 
 test.each([
@@ -177,5 +177,5 @@ test.each([
   { name: '_x.1-2', written: '_x.1-2' },
 ])('interface $name is $written in nft', ({ name, written }) => {
   const { nftables } = buildAmbientPodRules({ capture: 'redirect', virtualInterfaces: [name] });
-  expect(renderNft(nftables ?? [])).toContain(` iifname ${written} meta l4proto tcp counter return\n`);
+  expect(renderNft(nftables)).toContain(` iifname ${written} meta l4proto tcp counter return\n`);
 });

@@ -1,6 +1,9 @@
+import { translateToNft } from '../core/nft/translate-to-nft.ts';
+import type { NftTable } from '../core/nft-script.ts';
 import type { OwnedRules, PolicyRouting } from '../core/owned-rules.ts';
 import { AMBIENT_POD_OWNERSHIP } from '../core/ownership.ts';
 import type { Family, RuleSet } from '../core/rule.ts';
+import { NFT_TABLE_PREFIX } from './chain-names.ts';
 import { AMBIENT_POLICY_ROUTING } from './marks.ts';
 import { buildRedirectNft } from './nft-pod-rules.ts';
 import { familyAddresses, type PodCapture } from './pod-capture.ts';
@@ -28,6 +31,8 @@ export interface AmbientPodOptions {
 /** Everything a pod's namespace needs for the capture of its traffic, as data. */
 export interface AmbientPodRules extends OwnedRules {
   readonly v4: RuleSet;
+  /** The same as `v4` and `v6` together; for `redirect` in the words of the reference. */
+  readonly nftables: readonly NftTable[];
   readonly routing: PolicyRouting;
 }
 
@@ -51,11 +56,12 @@ export function buildAmbientPodRules(options: AmbientPodOptions): AmbientPodRule
     return arrangeRows(name, podRows(options.capture, capture, addresses));
   };
   const sets = { v4: family('ipv4'), ...(ipv6 ? { v6: family('ipv6') } : {}) };
-  const common = { ...sets, routing: AMBIENT_POLICY_ROUTING, ownership: AMBIENT_POD_OWNERSHIP };
-  if (options.capture === 'tproxy') return common;
-  const nftables = buildRedirectNft(capture, {
-    v4: parseProbeSource('ipv4', options.probeSources),
-    ...(ipv6 ? { v6: parseProbeSource('ipv6', options.probeSources) } : {}),
-  });
-  return { ...common, nftables };
+  const nftables =
+    options.capture === 'tproxy'
+      ? translateToNft(sets, { prefix: NFT_TABLE_PREFIX })
+      : buildRedirectNft(capture, {
+          v4: parseProbeSource('ipv4', options.probeSources),
+          ...(ipv6 ? { v6: parseProbeSource('ipv6', options.probeSources) } : {}),
+        });
+  return { ...sets, nftables, routing: AMBIENT_POLICY_ROUTING, ownership: AMBIENT_POD_OWNERSHIP };
 }

@@ -17,9 +17,10 @@ export function rerouteRows(virtualInterfaces: readonly string[]): readonly Rule
 }
 
 /**
- * Keeps TPROXY away from the same traffic, in the `tproxy` form only; no release of the reference has both. mangle
- * comes before nat: TPROXY would take the first packet of such a connection for 15006 (or 15008) and give it that
- * socket, and what rules 7 do afterwards would not change the socket any more.
+ * Keeps TPROXY away from the same traffic, in the `tproxy` form only: no release of the reference has virtual interfaces
+ * and TPROXY together. mangle comes before nat, and TPROXY gives the packet its socket: without these rows such
+ * connections arrive at 15006, as inbound ones, whatever rules 7 do to their addresses afterwards. `RETURN` rather than
+ * `ACCEPT`, for the rules of others after the chain. Rule 8 stays before: it is for packets of any interface.
  */
 export function bypassTproxyRows(virtualInterfaces: readonly string[]): readonly RuleRow[] {
   return virtualInterfaces.map((name) => ({
