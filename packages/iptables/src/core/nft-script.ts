@@ -35,6 +35,9 @@ export interface NftTable {
   readonly rules: readonly NftRule[];
 }
 
+/** Which table. */
+export type NftTableName = Pick<NftTable, 'family' | 'name'>;
+
 /**
  * Script for `nft -f`: one transaction that makes the tables exactly these. Each is emptied first (its sets stay), so
  * running it twice gives the same rules. Ends in a line break; empty for no tables.

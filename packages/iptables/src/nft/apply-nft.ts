@@ -1,0 +1,57 @@
+import { compareNft } from '../core/nft/compare-nft.ts';
+import { renderReplacement, renderReturn } from '../core/nft/replace-nft.ts';
+import type { NftTable, NftTableName } from '../core/nft-script.ts';
+import type { ToolPlace } from '../tool-place.ts';
+import { listWanted, readNft, tableKey } from './read-nft.ts';
+import { runNftScript } from './run-nft.ts';
+
+/** A change that was found to be needed, or not. */
+export interface NftChange {
+  /** What there was of our tables: none with a chain, others than wanted, or all as wanted. */
+  readonly found: 'nothing' | 'other' | 'wanted';
+  /** One transaction; nothing if all is as wanted. */
+  change(place: ToolPlace): Promise<void>;
+  /** Back to what was found; sets keep the elements they got meanwhile. */
+  undo(place: ToolPlace): Promise<void>;
+}
+
+/**
+ * Makes tables exactly as wanted, in one transaction: what somebody added to them goes, tables of `owned` that are not
+ * wanted go as a whole (such as one left from when an option was on), sets keep their elements. Starts two processes.
+ * Throws `IPTABLES_TOOL_MISSING`, `IPTABLES_PERMISSION`, `IPTABLES_NAMESPACE_GONE`, `IPTABLES_SAVE_FAILED`, and
+ * `IPTABLES_RESTORE_FAILED` with the line that was refused; then nothing has changed.
+ */
+export async function applyNft(
+  place: ToolPlace,
+  tables: readonly NftTable[],
+  owned: readonly NftTableName[] = [],
+): Promise<void> {
+  const found = await readNft(place, [...tables, ...owned]);
+  await runNftScript(place, renderReplacement(found, tables, keysOf(tables, owned)));
+}
+
+/** Reads what there is and prepares the change to `tables`. Arguments and errors as {@link applyNft}. */
+export async function planNft(
+  place: ToolPlace,
+  tables: readonly NftTable[],
+  owned: readonly NftTableName[] = [],
+): Promise<NftChange> {
+  const names = [...tables, ...owned];
+  const keys = keysOf(tables, owned);
+  const [before, wanted] = await Promise.all([readNft(place, names), listWanted(place, tables)]);
+  const same = compareNft(before, wanted, keys).length === 0;
+  const nothing = [...before.values()].every(({ chains }) => chains.size === 0);
+  return {
+    found: same ? 'wanted' : nothing ? 'nothing' : 'other',
+    change: async (where) => {
+      if (!same) await runNftScript(where, renderReplacement(before, tables, keys));
+    },
+    undo: async (where) => {
+      if (!same) await runNftScript(where, renderReturn(await readNft(where, names), before, keys));
+    },
+  };
+}
+
+function keysOf(tables: readonly NftTableName[], owned: readonly NftTableName[]): readonly string[] {
+  return [...new Set([...tables, ...owned].map(tableKey))];
+}
