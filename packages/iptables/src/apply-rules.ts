@@ -1,11 +1,12 @@
-import type { AmbientRules } from './ambient-pod-rules.ts';
-import { AMBIENT_POD_OWNERSHIP, compareOwned, extractOwned, type OwnedTable } from './core/ownership.ts';
-import { renderRestore } from './core/render-rule-set.ts';
-import type { Family, RuleSet } from './core/rule.ts';
-import { renderTransition } from './core/transition.ts';
-import { readFirewall, restoreFirewall } from './firewall.ts';
-import { readIpv6State } from './ipv6-state.ts';
-import { changeRouting, type RoutingState, readRouting } from './policy-routing.ts';
+import type { ApplyStep } from './apply-step.ts';
+import type { OwnedRules } from './core/owned-rules.ts';
+import type { Family } from './core/rule.ts';
+import { IptablesError } from './errors.ts';
+import { planFirewallStep } from './firewall-step.ts';
+import { joinErrors } from './join-errors.ts';
+import { planNftStep } from './nft-step.ts';
+import { planRoutingStep } from './routing-step.ts';
+import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
 /** `applied`: there was nothing of ours; `repaired`: there was, but different; `unchanged`: all was there already. */
@@ -19,98 +20,129 @@ export interface ApplyResult {
   readonly v6Note?: string;
 }
 
-interface FamilyPlan {
-  readonly family: Family;
-  readonly wanted: RuleSet;
-  readonly before: readonly OwnedTable[];
-  readonly routing: { readonly current: RoutingState; readonly wanted: RoutingState };
+/** Where and how to apply. */
+export interface ApplyOptions extends WorkOptions {
+  /**
+   * False: what is there of ours and differs is left alone, and applying fails with `IPTABLES_CONFLICT`. Default true:
+   * it is replaced.
+   */
+  readonly reconcile?: boolean;
+}
+
+/** What is to be done, in two stages: the second begins when all of the first is done. */
+interface Work {
+  readonly stages: readonly [readonly ApplyStep[], readonly ApplyStep[]];
+  readonly firewall: ReadonlyMap<Family, ApplyStep>;
+  readonly routing: ReadonlyMap<Family, ApplyStep>;
+  readonly note: string | undefined;
 }
 
 /**
- * Makes the namespace's rules and policy routing those of `rules`, all or nothing: when anything fails, or `signal` is
- * aborted, everything done so far is undone before the promise rejects. Rules that exist already are left as they are;
- * ambient rules that differ are replaced without a moment in which they are absent; no other rule is touched.
+ * Makes the firewall and policy routing of a namespace those of `rules`, all or nothing: when anything fails, or
+ * `signal` is aborted, everything done so far is undone before the promise rejects. Rules that exist already are left as
+ * they are; owned chains that differ are changed without a moment in which they are absent; no other rule is touched.
+ * Both address families are attempted even if one fails; two failures are one error with both messages.
  *
  * Throws `IPTABLES_NAMESPACE_GONE`, `IPTABLES_PERMISSION`, `IPTABLES_TOOL_MISSING`, `IPTABLES_LOCKED`,
- * `IPTABLES_SAVE_FAILED`, `IPTABLES_RESTORE_FAILED`, `IPTABLES_ROUTING_FAILED`; if undoing failed as well, an
- * `AggregateError` of both is the `cause`.
+ * `IPTABLES_SAVE_FAILED`, `IPTABLES_RESTORE_FAILED`, `IPTABLES_ROUTING_FAILED`, `IPTABLES_CONFLICT`; if undoing failed
+ * as well, an `AggregateError` of both is the `cause`.
  */
-export async function applyRules(rules: AmbientRules, options: WorkOptions): Promise<ApplyResult> {
+export async function applyRules(rules: OwnedRules, options: ApplyOptions): Promise<ApplyResult> {
   return withWorkplace(options, async (place) => {
-    const { plans, note } = await planFamilies(place, rules);
-    try {
-      // Spec section 6: routes and rules before any firewall rule sends packets their way.
-      for (const plan of plans) await changeRouting(place, plan.family, rules.routing, plan.routing);
-      for (const plan of plans) await restoreFirewall(place, plan.family, payloadOf(plan));
-    } catch (error) {
-      await undo(place.uninterrupted(), rules, plans, error);
-      throw error;
-    }
-    const outcome = (family: Family) => {
-      const plan = plans.find((candidate) => candidate.family === family);
-      return plan === undefined ? 'skipped' : outcomeOf(plan);
+    const work = await planWork(place, rules, options.backend ?? 'iptables');
+    if (options.reconcile === false) refuseOther(place, work);
+    await carryOut(place, work.stages);
+    const outcome = (family: Family) => outcomeOf(work.firewall.get(family), work.routing.get(family));
+    return {
+      v4: outcome('ipv4'),
+      v6: outcome('ipv6'),
+      ...(work.note === undefined ? {} : { v6Note: work.note }),
     };
-    return { v4: outcome('ipv4'), v6: outcome('ipv6'), ...(note === undefined ? {} : { v6Note: note }) };
   });
 }
 
-async function planFamilies(
+async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables' | 'nftables'): Promise<Work> {
+  const { families, note } = await wantedFamilies(place, rules);
+  const [firewall, routing] = await Promise.all([
+    backend === 'nftables' ? planNft(place, rules, families) : planFirewalls(place, rules, families),
+    planRouting(place, rules, families),
+  ]);
+  const steps = { firewall: [...new Set(firewall.values())], routing: [...routing.values()] };
+  // Spec section 6: which of the two comes first depends on the backend.
+  const stages: Work['stages'] =
+    backend === 'nftables' ? [steps.firewall, steps.routing] : [steps.routing, steps.firewall];
+  return { stages, firewall, routing, note };
+}
+
+async function planFirewalls(
   place: Workplace,
-  rules: AmbientRules,
-): Promise<{ readonly plans: readonly FamilyPlan[]; readonly note: string | undefined }> {
-  const v4 = await planFamily(place, rules.v4, rules, true);
-  if (rules.v6 === undefined) return { plans: [v4], note: 'IPv6 was not asked for' };
-  const ipv6 = await readIpv6State(place);
-  if (!ipv6.usable) return { plans: [v4], note: ipv6.reason };
-  const v6 = await planFamily(place, rules.v6, rules, ipv6.loopback);
-  return { plans: [v4, v6], note: ipv6.loopback ? undefined : 'no IPv6 route: lo has IPv6 disabled' };
+  { ownership }: OwnedRules,
+  families: readonly WantedFamily[],
+): Promise<ReadonlyMap<Family, ApplyStep>> {
+  const steps = families.map(
+    async ({ family, rules }): Promise<readonly (readonly [Family, ApplyStep])[]> =>
+      rules === undefined ? [] : [[family, await planFirewallStep(place, rules, ownership)]],
+  );
+  return new Map((await Promise.all(steps)).flat());
 }
 
-async function planFamily(place: Workplace, wanted: RuleSet, rules: AmbientRules, route: boolean): Promise<FamilyPlan> {
-  const { family } = wanted;
-  const before = extractOwned(await readFirewall(place, family), AMBIENT_POD_OWNERSHIP);
-  const current = await readRouting(place, family, rules.routing);
-  return { family, wanted, before, routing: { current, wanted: { rule: true, route: route || current.route } } };
-}
-
-function payloadOf(plan: FamilyPlan): string {
-  if (isEmpty(plan.before)) return renderRestore(plan.wanted);
-  return renderTransition(plan.before, extractOwned(plan.wanted, AMBIENT_POD_OWNERSHIP));
-}
-
-function outcomeOf({ before, wanted, routing }: FamilyPlan): FamilyOutcome {
-  if (isEmpty(before)) return 'applied';
-  const same = compareOwned(before, extractOwned(wanted, AMBIENT_POD_OWNERSHIP)).length === 0;
-  const routed = routing.current.rule === routing.wanted.rule && routing.current.route === routing.wanted.route;
-  return same && routed ? 'unchanged' : 'repaired';
-}
-
-function isEmpty(owned: readonly OwnedTable[]): boolean {
-  return owned.every(({ chains, jumps }) => chains.size === 0 && jumps.length === 0);
-}
-
-/** Puts every family back as it was found, whatever state the failure left it in; goes on after a failure. */
-async function undo(
+/** One step for both families: they share their tables. */
+async function planNft(
   place: Workplace,
-  rules: AmbientRules,
-  plans: readonly FamilyPlan[],
-  error: unknown,
-): Promise<void> {
-  const failures: unknown[] = [];
-  for (const plan of plans.toReversed()) {
-    try {
-      const now = extractOwned(await readFirewall(place, plan.family), AMBIENT_POD_OWNERSHIP);
-      await restoreFirewall(place, plan.family, renderTransition(now, plan.before, 'original'));
-    } catch (failure) {
-      failures.push(failure);
+  { nftables, ownership }: OwnedRules,
+  families: readonly WantedFamily[],
+): Promise<ReadonlyMap<Family, ApplyStep>> {
+  if (nftables === undefined)
+    throw new IptablesError('IPTABLES_RULE_INVALID', 'backend nftables: these rules have no nftables form');
+  const step = await planNftStep(place, nftables, ownership.nftTables);
+  return new Map(families.map(({ family }) => [family, step]));
+}
+
+async function planRouting(
+  place: Workplace,
+  { routing }: OwnedRules,
+  families: readonly WantedFamily[],
+): Promise<ReadonlyMap<Family, ApplyStep>> {
+  if (routing === undefined) return new Map();
+  const steps = families.map(
+    async ({ family, route }) => [family, await planRoutingStep(place, family, routing, route)] as const,
+  );
+  return new Map(await Promise.all(steps));
+}
+
+function refuseOther(place: Workplace, { firewall }: Work): void {
+  for (const [family, { found }] of firewall)
+    if (found === 'other')
+      throw new IptablesError(
+        'IPTABLES_CONFLICT',
+        `${place.namespace.label} has other ${family} rules in our chains (left by another release? reconcile replaces them)`,
+      );
+}
+
+async function carryOut(place: Workplace, stages: Work['stages']): Promise<void> {
+  const started: ApplyStep[] = [];
+  for (const stage of stages) {
+    started.push(...stage);
+    const failures: unknown[] = [];
+    for (const step of stage) {
+      await step.change(place).catch((error: unknown) => failures.push(error));
     }
-    try {
-      const current = await readRouting(place, plan.family, rules.routing);
-      await changeRouting(place, plan.family, rules.routing, { current, wanted: plan.routing.current });
-    } catch (failure) {
-      failures.push(failure);
-    }
+    if (failures.length > 0) throw await undo(place.uninterrupted(), started, joinErrors(failures));
   }
+}
+
+function outcomeOf(firewall: ApplyStep | undefined, routing: ApplyStep | undefined): FamilyOutcome {
+  if (firewall === undefined && routing === undefined) return 'skipped';
+  const steps = [firewall, routing].filter((step) => step !== undefined);
+  if (steps.every(({ found }) => found === 'wanted')) return 'unchanged';
+  return (firewall ?? routing)?.found === 'nothing' ? 'applied' : 'repaired';
+}
+
+/** Puts everything back as it was found; goes on after a failure. Gives back the error to throw. */
+async function undo(place: Workplace, steps: readonly ApplyStep[], error: unknown): Promise<unknown> {
+  const failures: unknown[] = [];
+  for (const step of steps.toReversed()) await step.undo(place).catch((failure: unknown) => failures.push(failure));
   if (failures.length > 0 && error instanceof Error)
     error.cause = new AggregateError([error.cause, ...failures].filter(Boolean), 'undoing failed as well');
+  return error;
 }

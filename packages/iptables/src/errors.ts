@@ -7,6 +7,8 @@
  * - `IPTABLES_RESTORE_FAILED`: the kernel or the tool refused a rule; `line` says which line of the payload.
  * - `IPTABLES_SAVE_FAILED`: the rules could not be read back.
  * - `IPTABLES_ROUTING_FAILED`: the policy route or its rule could not be read or changed.
+ * - `IPTABLES_CONFLICT`: other rules of ours are there, and they were not to be replaced.
+ * - `IPTABLES_BACKEND_UNUSABLE`: no variant of iptables works here; the message says why each does not.
  * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break).
  * - `IPTABLES_SAVE_INVALID`: text that is not `iptables-save` output; the message has line and column.
  * - `IPTABLES_PACKET_INVALID`: a description that is no packet, or none for these rules; the message has the column.
@@ -20,6 +22,8 @@ export type IptablesErrorCode =
   | 'IPTABLES_RESTORE_FAILED'
   | 'IPTABLES_SAVE_FAILED'
   | 'IPTABLES_ROUTING_FAILED'
+  | 'IPTABLES_CONFLICT'
+  | 'IPTABLES_BACKEND_UNUSABLE'
   | 'IPTABLES_RULE_INVALID'
   | 'IPTABLES_SAVE_INVALID'
   | 'IPTABLES_PACKET_INVALID'

@@ -1,9 +1,10 @@
 import { parseSave } from './core/parse-save.ts';
 import type { Family, RuleSet } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
+import { missing } from './missing-tool.ts';
 import type { ToolResult } from './run-tool.ts';
 import type { ToolPlace } from './tool-place.ts';
-import { type FamilyTools, missing } from './tools.ts';
+import type { FamilyTools } from './family-tools.ts';
 
 /**
  * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, `IPTABLES_PERMISSION`,
@@ -30,7 +31,7 @@ export async function restoreFirewall(place: ToolPlace, family: Family, payload:
 
 function familyTools(place: ToolPlace, family: Family): FamilyTools {
   const tools = family === 'ipv4' ? place.tools.v4 : place.tools.v6;
-  if (tools === undefined) throw missing('ip6tables-restore', 'iptables');
+  if (tools === undefined) throw missing(`${family === 'ipv4' ? 'iptables' : 'ip6tables'}-restore`, 'iptables');
   return tools;
 }
 
@@ -46,7 +47,7 @@ function toolError(place: ToolPlace, program: string, { stderr }: ToolResult): I
 function saveError(place: ToolPlace, program: string, { status, stderr }: ToolResult): IptablesError {
   return new IptablesError(
     'IPTABLES_SAVE_FAILED',
-    `${program} in ${place.namespace.label}: status ${status}: ${oneLine(stderr)}`,
+    `${program} in ${place.namespace.label}: ${describeStatus(status)}: ${oneLine(stderr)}`,
   );
 }
 
@@ -62,9 +63,22 @@ function restoreError(
   const where = line === undefined ? '' : `, line ${line}${rule ? ` (${rule})` : ''}`;
   return new IptablesError(
     'IPTABLES_RESTORE_FAILED',
-    `${program} in ${place.namespace.label}: status ${status}${where}: ${oneLine(stderr)}`,
+    `${program} in ${place.namespace.label}: ${describeStatus(status)}${where}: ${oneLine(stderr)}`,
     line === undefined ? {} : { line },
   );
+}
+
+/** What iptables means by its exit status. */
+const PROBLEMS: Readonly<Record<number, string>> = {
+  1: 'xtables other problem',
+  2: 'xtables parameter problem',
+  3: 'xtables version problem',
+  4: 'xtables resource problem',
+};
+
+function describeStatus(status: number): string {
+  const problem = PROBLEMS[status];
+  return problem === undefined ? `status ${status}` : `status ${status} (${problem})`;
 }
 
 function oneLine(stderr: string): string {

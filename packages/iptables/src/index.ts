@@ -8,7 +8,7 @@ export type { CaptureMode } from './ambient/pod-rows.ts';
 export { type AmbientPodOptions, type AmbientPodRules, buildAmbientPodRules } from './ambient/pod-rules.ts';
 export { CAPTURE_PORTS } from './ambient/ports.ts';
 export { DEFAULT_PROBE_SOURCES, type ProbeSources } from './ambient/probe-sources.ts';
-export { type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
+export { type ApplyOptions, type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
 // For those who write rules of their own.
 export { CONNECTION_STATES, type ConnectionState } from './core/connection-state.ts';
 export { explainPacket } from './core/explain/explain-packet.ts';
@@ -21,10 +21,11 @@ export { buildListing, listRule } from './core/listing.ts';
 export { FULL_MASK, type Mark } from './core/mark.ts';
 export { type NftChain, type NftHook, type NftRule, type NftTable, renderNft } from './core/nft-script.ts';
 export type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
-export type { Ownership } from './core/ownership.ts';
+export { extractOwned, type Ownership } from './core/ownership.ts';
 export { parseSave } from './core/parse-save.ts';
 export {
   type ChainPlan,
+  isEmptyPlan,
   type Plan,
   type PlanOptions,
   type PolicyChange,
@@ -68,12 +69,20 @@ export type {
   VerdictTarget,
 } from './core/rule.ts';
 export { buildTable } from './core/table.ts';
+export {
+  type BackendChoice,
+  type DetectBackendOptions,
+  type Detection,
+  detectBackend,
+} from './detect-backend.ts';
 export { IptablesError, type IptablesErrorCode, type IptablesErrorOptions } from './errors.ts';
+export type { FamilyTools } from './family-tools.ts';
+export { DEFAULT_SEARCH_PATH } from './find-program.ts';
 export type { Ipv6State } from './ipv6-state.ts';
 export type { NamespaceRef } from './namespace.ts';
 export type { NamespaceNetworking, RoutingChange } from './networking.ts';
 export type { RoutingState } from './policy-routing.ts';
-export { removeRules } from './remove-rules.ts';
-export { DEFAULT_SEARCH_PATH, type FamilyTools, type FindToolsOptions, findTools, type Tools } from './tools.ts';
+export { type RemovableRules, removeRules } from './remove-rules.ts';
+export { type FindToolsOptions, findTools, type Tools } from './tools.ts';
 export { type FamilyReport, type VerifyResult, verifyRules } from './verify-rules.ts';
 export type { WorkOptions } from './workplace.ts';

@@ -1,4 +1,5 @@
 import { IptablesError } from './errors.ts';
+import { missing } from './missing-tool.ts';
 import type { ToolPlace } from './tool-place.ts';
 
 /** Whether IPv6 can carry traffic in a namespace. */
@@ -30,7 +31,9 @@ const NO_IPV6_STATUS = 3;
  * cannot be had: taking that for "no IPv6" would leave IPv6 traffic uncaptured.
  */
 export async function readIpv6State(place: ToolPlace): Promise<Ipv6State> {
-  const { status, stdout, stderr } = await place.run([place.tools.shell, '-c', LIST_DISABLED]);
+  const { shell } = place.tools;
+  if (shell === undefined) throw missing('sh', 'dash');
+  const { status, stdout, stderr } = await place.run([shell, '-c', LIST_DISABLED]);
   if (status !== 0 && status !== NO_IPV6_STATUS)
     throw new IptablesError(
       'IPTABLES_SAVE_FAILED',

@@ -1,42 +1,57 @@
-import { AMBIENT_POLICY_ROUTING } from './ambient-pod-rules.ts';
-import { AMBIENT_POD_OWNERSHIP, extractOwned } from './core/ownership.ts';
+import type { NftTableName } from './core/nft-script.ts';
+import type { OwnedRules } from './core/owned-rules.ts';
+import { plan } from './core/plan.ts';
+import { renderPlanRestore } from './core/render-plan-restore.ts';
 import type { Family } from './core/rule.ts';
-import { renderTransition } from './core/transition.ts';
 import { readFirewall, restoreFirewall } from './firewall.ts';
-import { readIpv6State } from './ipv6-state.ts';
-import { removeRouting } from './policy-routing.ts';
+import { joinErrors } from './join-errors.ts';
+import { removeNftTables } from './nft-step.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
+/** What to remove. Any `OwnedRules` will do: which rules there are in the owned chains does not matter. */
+export interface RemovableRules extends Pick<OwnedRules, 'ownership' | 'routing'> {
+  /** Further tables that go as a whole, with backend `nftables`. */
+  readonly nftables?: readonly NftTableName[];
+}
+
 /**
- * Removes the ambient chains of every release and form, all rules that lead into them, and the policy routing; no other
- * rule is touched, and removing what is not there is no error. Both families are attempted, whatever happens to one.
- * Throws the codes of `applyRules`; an `AggregateError` of both when both families failed.
+ * Removes the owned chains, all rules that lead into them, whatever they are, and the policy routing; no other rule is
+ * touched, and removing what is not there is no error. Everything is attempted, whatever fails; several failures are one
+ * error with all messages. Throws the codes of `applyRules`.
  */
-export async function removeRules(options: WorkOptions): Promise<void> {
+export async function removeRules(what: RemovableRules, options: WorkOptions): Promise<void> {
   await withWorkplace(options, async (place) => {
-    const families: Family[] = (await hasIpv6(place)) ? ['ipv4', 'ipv6'] : ['ipv4'];
-    const results = await Promise.allSettled(families.map((family) => removeFamily(place, family)));
-    const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => toError(reason));
-    if (failures.length > 1) throw new AggregateError(failures, 'remove the rules of both address families');
-    for (const failure of failures) throw failure;
+    const families: readonly Family[] = (await hasIpv6(place)) ? ['ipv4', 'ipv6'] : ['ipv4'];
+    const failures: unknown[] = [];
+    const attempt = async (work: Promise<void>) => work.catch((error: unknown) => void failures.push(error));
+    // The firewall goes first: without it nothing sends packets to the table.
+    if (options.backend === 'nftables') await attempt(removeNftTables(place, [...(what.ownership.nftTables ?? []), ...(what.nftables ?? [])]));
+    else for (const family of families) await attempt(removeFirewall(place, family, what));
+    for (const family of families) await attempt(removeRouting(place, family, what));
+    if (failures.length > 0) throw joinErrors(failures);
   });
 }
 
-/** The firewall goes first: without it nothing sends packets to the table. */
-async function removeFamily(place: Workplace, family: Family): Promise<void> {
-  const current = extractOwned(await readFirewall(place, family), AMBIENT_POD_OWNERSHIP);
-  const nothing = extractOwned({ family, tables: [] }, AMBIENT_POD_OWNERSHIP);
-  await restoreFirewall(place, family, renderTransition(current, nothing));
-  await removeRouting(place, family, AMBIENT_POLICY_ROUTING);
+async function removeFirewall(place: Workplace, family: Family, { ownership }: RemovableRules): Promise<void> {
+  if (family === 'ipv6' && place.tools.v6 === undefined) return;
+  const listing = await readFirewall(place, family);
+  const change = plan(listing, { family, tables: [] }, { ownership });
+  await restoreFirewall(place, family, renderPlanRestore(change));
 }
 
-/** Rules may have been written before IPv6 was disabled, so only a kernel or a machine without it counts. */
-async function hasIpv6(place: Workplace): Promise<boolean> {
-  if (place.tools.v6 === undefined) return false;
-  const state = await readIpv6State(place);
+async function removeRouting(
+  { networking, namespace }: Workplace,
+  family: Family,
+  { routing }: RemovableRules,
+): Promise<void> {
+  if (routing === undefined) return;
+  const current = await networking.readRouting(namespace, family, routing);
+  if (!current.rule && !current.route) return;
+  await networking.changeRouting(namespace, family, routing, { current, wanted: { rule: false, route: false } });
+}
+
+/** Rules may have been written before IPv6 was disabled, so only a kernel without it counts. */
+async function hasIpv6({ networking, namespace }: Workplace): Promise<boolean> {
+  const state = await networking.readIpv6State(namespace);
   return state.usable || state.kernel;
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { IptablesError } from './errors.ts';
+import { missing } from './missing-tool.ts';
 import type { OpenNamespace } from './namespace.ts';
 
 /** One run of a program inside of a network namespace. */
 export interface ToolCommand {
-  /** Path of `nsenter`. */
-  readonly nsenter: string;
+  /** Path of `nsenter`; not needed in the current namespace. */
+  readonly nsenter?: string | undefined;
   /** Path of the program, then its arguments. */
   readonly argv: readonly [string, ...string[]];
   /** Bytes for its standard input; empty if absent. */
@@ -42,12 +43,17 @@ export const NAMESPACE_PATH = `/proc/self/fd/${NAMESPACE_FD}`;
  */
 export async function runInNamespace(namespace: OpenNamespace, command: ToolCommand): Promise<ToolResult> {
   command.signal?.throwIfAborted();
-  const enter: [string, ...string[]] = [command.nsenter, `--net=${NAMESPACE_PATH}`, '--', ...command.argv];
-  const argv = namespace.current === true ? command.argv : enter;
-  const result = await runTool({ ...command, argv }, namespace.fd);
+  const { nsenter, ...rest } = command;
+  const result = await runTool({ ...rest, argv: argvIn(namespace, nsenter, command.argv) }, namespace.fd);
   command.signal?.throwIfAborted();
   if (result.status !== 0 && result.stderr.startsWith('nsenter:')) throw enterError(namespace, result.stderr);
   return result;
+}
+
+function argvIn(namespace: OpenNamespace, nsenter: string | undefined, argv: ToolCommand['argv']): ToolCommand['argv'] {
+  if (namespace.current === true) return argv;
+  if (nsenter === undefined) throw missing('nsenter', 'util-linux');
+  return [nsenter, `--net=${NAMESPACE_PATH}`, '--', ...argv];
 }
 
 /** Runs a program where this process is, with `inherited` as its descriptor 3 if given. Throws as {@link runInNamespace}. */

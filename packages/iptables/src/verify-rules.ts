@@ -1,10 +1,10 @@
-import type { AmbientRules } from './ambient-pod-rules.ts';
-import type { PolicyRouting } from './core/owned-rules.ts';
-import { AMBIENT_POD_OWNERSHIP, compareOwned, extractOwned } from './core/ownership.ts';
+import { describeDifferences } from './core/describe-plan.ts';
+import type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
+import { plan } from './core/plan.ts';
 import type { RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
-import { readIpv6State } from './ipv6-state.ts';
-import { readRouting } from './policy-routing.ts';
+import { verifyNftTables } from './nft-step.ts';
+import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
 /** Whether one address family is as wanted. */
@@ -18,45 +18,75 @@ export interface FamilyReport {
 
 /** What {@link verifyRules} found. */
 export interface VerifyResult {
-  /** Both families are. */
+  /** Everything that was looked at is. */
   readonly intact: boolean;
+  /** Somebody has rules there, or chains of ours are left: there is something to compare with (spec section 9). */
+  readonly residue: boolean;
   readonly v4: FamilyReport;
   readonly v6: FamilyReport;
 }
 
+/** What is there of one family. */
+interface Look {
+  readonly differences: readonly string[];
+  readonly residue: boolean;
+}
+
+const NOTHING: Look = { differences: [], residue: false };
+
 /**
- * Reads rules and policy routing back and compares them with `rules`: the ambient chains rule for rule, in order, and
- * the jumps into them. Changes nothing. Throws the codes of `applyRules` except `IPTABLES_RESTORE_FAILED`.
+ * Reads rules and policy routing back and compares them with `rules`: the owned chains rule for rule, in order, and the
+ * rules that lead into them. Changes nothing. With backend `nftables` the differences of tables, which both families
+ * share, are in both reports. Throws the codes of `applyRules` except `IPTABLES_RESTORE_FAILED`.
  */
-export async function verifyRules(rules: AmbientRules, options: WorkOptions): Promise<VerifyResult> {
+export async function verifyRules(rules: OwnedRules, options: WorkOptions): Promise<VerifyResult> {
   return withWorkplace(options, async (place) => {
-    const v4 = await verifyFamily(place, rules.v4, rules.routing, true);
-    const v6 = await verifyIpv6(place, rules);
-    return { intact: v4.intact && v6.intact, v4, v6 };
+    const { families, note } = await wantedFamilies(place, rules);
+    const shared = options.backend === 'nftables' ? await verifyNftTables(place, rules.nftables, rules.ownership.nftTables) : NOTHING;
+    const looks = await Promise.all(
+      families.map(async (wanted) => ({
+        family: wanted.family,
+        look: await lookAt(place, rules, options.backend === 'nftables' ? { ...wanted, rules: undefined } : wanted),
+      })),
+    );
+    const report = (name: string): FamilyReport => {
+      const found = looks.find(({ family }) => family === name)?.look;
+      if (found === undefined) return { intact: true, differences: [], skipped: note ?? 'not asked for' };
+      const differences = [...shared.differences, ...found.differences];
+      return { intact: differences.length === 0, differences };
+    };
+    const [v4, v6] = [report('ipv4'), report('ipv6')];
+    const residue = shared.residue || looks.some(({ look }) => look.residue);
+    return { intact: v4.intact && v6.intact, residue, v4, v6 };
   });
 }
 
-async function verifyIpv6(place: Workplace, rules: AmbientRules): Promise<FamilyReport> {
-  if (rules.v6 === undefined) return { intact: true, differences: [], skipped: 'IPv6 was not asked for' };
-  const ipv6 = await readIpv6State(place);
-  if (!ipv6.usable) return { intact: true, differences: [], skipped: ipv6.reason };
-  return verifyFamily(place, rules.v6, rules.routing, ipv6.loopback);
+async function lookAt(
+  place: Workplace,
+  { ownership, routing }: OwnedRules,
+  wanted: Omit<WantedFamily, 'rules'> & { readonly rules?: RuleSet | undefined },
+): Promise<Look> {
+  const [listing, routes] = await Promise.all([
+    wanted.rules === undefined ? undefined : readFirewall(place, wanted.family),
+    routing === undefined ? [] : verifyRouting(place, routing, wanted),
+  ]);
+  if (listing === undefined || wanted.rules === undefined) return { differences: routes, residue: false };
+  return {
+    differences: [...describeDifferences(plan(listing, wanted.rules, { ownership })), ...routes],
+    residue: listing.tables.some(
+      ({ chains, rules }) => rules.length > 0 || chains.some(({ name }) => ownership.chains.includes(name)),
+    ),
+  };
 }
 
-async function verifyFamily(
-  place: Workplace,
-  wanted: RuleSet,
+async function verifyRouting(
+  { networking, namespace }: Workplace,
   routing: PolicyRouting,
-  route: boolean,
-): Promise<FamilyReport> {
-  const [firewall, routes] = await Promise.all([
-    readFirewall(place, wanted.family),
-    readRouting(place, wanted.family, routing),
-  ]);
-  const differences = [
-    ...compareOwned(extractOwned(firewall, AMBIENT_POD_OWNERSHIP), extractOwned(wanted, AMBIENT_POD_OWNERSHIP)),
-    ...(routes.rule ? [] : [`missing ip rule with priority ${routing.priority} to table ${routing.table}`]),
-    ...(routes.route || !route ? [] : [`missing local default route in table ${routing.table}`]),
+  { family, route }: Pick<WantedFamily, 'family' | 'route'>,
+): Promise<readonly string[]> {
+  const found = await networking.readRouting(namespace, family, routing);
+  return [
+    ...(found.rule ? [] : [`missing ip rule with priority ${routing.priority} to table ${routing.table}`]),
+    ...(found.route || !route ? [] : [`missing local default route in table ${routing.table}`]),
   ];
-  return { intact: differences.length === 0, differences };
 }

@@ -67,7 +67,7 @@ export class Enrolment {
       try {
         await this.#agentOf(pod).remove(pod);
       } finally {
-        await removeRules({ namespace: namespacePath(pod), tools: this.#tools });
+        await removeRules(this.#rules, { namespace: namespacePath(pod), tools: this.#tools });
         this.#enrolled.delete(pod.spec.name);
       }
     });

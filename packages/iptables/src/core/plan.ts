@@ -1,5 +1,10 @@
-import type { Ownership } from './ownership.ts';
+import { IptablesError } from '../errors.ts';
+import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
+import { leadsInto, type Ownership } from './ownership.ts';
+import { orderRules, planChain } from './plan-chain.ts';
+import { planSharedChain } from './plan-shared-chain.ts';
 import type { Family, Rule, RuleSet, TableName } from './rule.ts';
+import { type SortedTable, sortTable } from './sorted-table.ts';
 
 /** The difference between two rule sets of one family; without tables there is none. */
 export interface Plan {
@@ -48,6 +53,8 @@ export interface RuleChange {
   readonly from?: number;
   /** Position in the wanted chain, from 1; absent if removed. */
   readonly to?: number;
+  /** In a shared chain: an equal rule in front of this one stays, so that only its position tells it. */
+  readonly ambiguous?: true;
 }
 
 /** What counts; see {@link plan}. */
@@ -58,8 +65,102 @@ export interface PlanOptions {
   readonly otherTables?: 'keep' | 'empty';
 }
 
-/** TODO(#4): implemented in the next commit. */
+/**
+ * What has to change for `current` (parsed from a save) to become `wanted`. Counters never count, nor does the way a
+ * rule is written: two rules are the same if the kernel lists them with the same text.
+ *
+ * Without `ownership` each table of `wanted` becomes exactly as wanted; the policy of a built-in chain stays where
+ * `wanted` does not state one. With it, owned chains become as wanted, or are removed; of other chains only the rules
+ * that lead into owned ones count, with their position if they have one, and policies never do.
+ * Throws `IPTABLES_RULE_INVALID` for two families, or a rule that cannot be written.
+ */
 export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): Plan {
-  void [current, wanted, options];
-  throw new Error('not implemented');
+  const { family } = wanted;
+  if (current.family !== family)
+    throw new IptablesError('IPTABLES_RULE_INVALID', `plan from ${current.family} to ${family}: want one family`);
+  const ownership = options?.ownership;
+  const names = ownership?.tables ?? (options?.otherTables === 'empty' ? TABLE_NAMES : tableNames(wanted));
+  const tables = names.toSorted().flatMap((name): readonly TablePlan[] => {
+    const have = sortTable(current, name);
+    const stated = ownership !== undefined || wanted.tables.some((table) => table.name === name);
+    const want = stated ? sortTable(wanted, name) : emptyTable(name);
+    const found =
+      ownership === undefined
+        ? planWhole(name, have, want, family)
+        : planOwned(name, have, want, { family, ownership });
+    return isNothing(found) ? [] : [found];
+  });
+  return { family, tables };
+}
+
+/** Whether there is nothing to change. */
+export function isEmptyPlan({ tables }: Plan): boolean {
+  return tables.length === 0;
+}
+
+function planWhole(name: TableName, have: SortedTable, want: SortedTable, family: Family): TablePlan {
+  const builtIn = builtInChains(name);
+  const own = (table: SortedTable) => [...table.rules.keys()].filter((chain) => !builtIn.includes(chain));
+  const chains = sortChains(name, [...builtIn, ...new Set([...own(have), ...own(want)])]);
+  return {
+    name,
+    added: chains.filter((chain) => !builtIn.includes(chain) && !have.rules.has(chain)),
+    removed: chains.filter((chain) => !builtIn.includes(chain) && !want.rules.has(chain)),
+    policies: builtIn.flatMap((chain) => {
+      const [from, to] = [have.policies.get(chain) ?? 'ACCEPT', want.policies.get(chain)];
+      return to === undefined || from === to ? [] : [{ chain, from, to }];
+    }),
+    rules: chains.flatMap(
+      (chain) => planChain(chain, have.rules.get(chain) ?? [], orderRules(want.rules.get(chain) ?? []), family) ?? [],
+    ),
+  };
+}
+
+function planOwned(
+  name: TableName,
+  have: SortedTable,
+  want: SortedTable,
+  { family, ownership }: { readonly family: Family; readonly ownership: Ownership },
+): TablePlan {
+  const owned = ownership.chains.toSorted();
+  const others = [...new Set([...have.rules.keys(), ...want.rules.keys()])].filter((chain) => !owned.includes(chain));
+  const isOurs = (rule: Rule) => leadsInto(rule, ownership);
+  const rulesOf = (table: SortedTable, chain: string) => table.rules.get(chain) ?? [];
+  return {
+    name,
+    added: owned.filter((chain) => want.rules.has(chain) && !have.rules.has(chain)),
+    removed: owned.filter((chain) => have.rules.has(chain) && !want.rules.has(chain)),
+    policies: [],
+    rules: [
+      ...sortChains(name, others).flatMap((chain) => {
+        const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain).filter(isOurs)];
+        if (wanted.length === 0 && !listed.some(isOurs)) return [];
+        return planSharedChain(chain, listed, wanted, { family, isOurs }) ?? [];
+      }),
+      ...owned.flatMap(
+        (chain) => planChain(chain, rulesOf(have, chain), orderRules(rulesOf(want, chain)), family) ?? [],
+      ),
+    ],
+  };
+}
+
+/** Built-in chains in the order packets meet them, then the others by name. */
+function sortChains(table: TableName, chains: readonly string[]): readonly string[] {
+  const builtIn = builtInChains(table);
+  return [
+    ...builtIn.filter((chain) => chains.includes(chain)),
+    ...chains.filter((chain) => !builtIn.includes(chain)).toSorted(),
+  ];
+}
+
+function emptyTable(name: TableName): SortedTable {
+  return { rules: new Map(), policies: new Map(builtInChains(name).map((chain) => [chain, 'ACCEPT'])) };
+}
+
+function tableNames(ruleSet: RuleSet): readonly TableName[] {
+  return [...new Set(ruleSet.tables.map(({ name }) => name))];
+}
+
+function isNothing({ added, removed, policies, rules }: TablePlan): boolean {
+  return added.length === 0 && removed.length === 0 && policies.length === 0 && rules.length === 0;
 }

@@ -1,0 +1,34 @@
+import type { ApplyStep } from './apply-step.ts';
+import { extractOwned, extractOwnedInPlace, type Ownership } from './core/ownership.ts';
+import { isEmptyPlan, plan } from './core/plan.ts';
+import { renderPlanRestore } from './core/render-plan-restore.ts';
+import { renderRestore } from './core/render-rule-set.ts';
+import type { RuleSet } from './core/rule.ts';
+import { readFirewall, restoreFirewall } from './firewall.ts';
+import type { Workplace } from './workplace.ts';
+
+/**
+ * Reads the firewall of one family and plans what it lacks. Chains of the same names that an older release has left are
+ * replaced like any other difference. The guardrails of the reference (spec section 9: rules that drop everything while
+ * it replaces) are not needed: each table changes in one transaction, and no moment is without capture.
+ * Throws what `readFirewall` throws.
+ */
+export async function planFirewallStep(place: Workplace, rules: RuleSet, ownership: Ownership): Promise<ApplyStep> {
+  const { family } = rules;
+  const wanted = extractOwned(rules, ownership);
+  const listing = await readFirewall(place, family);
+  const before = extractOwnedInPlace(listing, ownership);
+  const change = plan(listing, wanted, { ownership });
+  const nothingThere = before.tables.length === 0;
+  // The text of the reference where there is nothing of ours; it fails where a chain came up since.
+  const payload = nothingThere && !isEmptyPlan(change) ? renderRestore(wanted) : renderPlanRestore(change);
+  return {
+    found: isEmptyPlan(change) ? 'wanted' : nothingThere ? 'nothing' : 'other',
+    change: async (where) => restoreFirewall(where, family, payload),
+    undo: async (where) => {
+      if (isEmptyPlan(change)) return;
+      const now = await readFirewall(where, family);
+      await restoreFirewall(where, family, renderPlanRestore(plan(now, before, { ownership })));
+    },
+  };
+}
