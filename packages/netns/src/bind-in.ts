@@ -18,7 +18,7 @@ export interface BindInOptions extends Omit<ListenUdpOptions, 'ip' | 'port'> {
  * Binds a socket of `node:dgram` (a fresh one, or `'udp4'`, `'udp6'` for a new one) in `namespace` and resolves to it, once it
  * receives. It belongs to the caller; so does one that was passed after a failure.
  * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT` (also for an address that does not fit
- * the type), `NETNS_SYSTEM_CALL`; and what `socket.bind` throws, for example for a socket that is bound already.
+ * the type, and a socket that is bound already), `NETNS_SYSTEM_CALL`; and what `socket.bind` throws.
  */
 export async function bindIn(
   namespace: Namespace,
@@ -42,6 +42,7 @@ async function bind(namespace: Namespace, socket: Socket, options: BindInOptions
   const { ip = family === 4 ? '0.0.0.0' : '::', port = 0 } = options;
   if (ipFamily(ip) !== family)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `address ${ip} for a socket of type ${String(type)}`);
+  if (hasDescriptor(socket)) throw new NetnsError('NETNS_INVALID_ARGUMENT', 'the socket is bound already');
   const { fd } = listenUdp(namespace, { reusePort: false, ...options, ip, port });
   await startListening(socket, () => {
     try {
@@ -49,6 +50,7 @@ async function bind(namespace: Namespace, socket: Socket, options: BindInOptions
       socket.bind({ fd, exclusive: true });
       restrictAddressReuse(fd);
     } catch (error) {
+      // After a late failure (a buffer size that the kernel refuses) the socket has taken it over.
       if (!hasDescriptor(socket)) closeDescriptor(fd);
       throw error;
     }
@@ -56,7 +58,7 @@ async function bind(namespace: Namespace, socket: Socket, options: BindInOptions
   return socket;
 }
 
-/** Whether the socket has taken a descriptor over: then closing the socket closes that. */
+/** Whether the socket has a descriptor; until it is bound, Node's has none. */
 function hasDescriptor(socket: Socket): boolean {
   try {
     socket.address();

@@ -29,6 +29,7 @@ export async function connectIn(namespace: Namespace, options: ConnectInOptions)
   const family = numericFamily(host);
   // Checks the port, and refuses zones, which Node would look up among the interfaces of the wrong namespace.
   encodeSocketAddress({ ip: host, port });
+  if (port === 0) throw new NetnsError('NETNS_INVALID_ARGUMENT', 'port 0 cannot be connected to');
   const { fd } = openTcp(namespace, { ...options, family, requireSource: true });
   const socket = adopt(fd, allowHalfOpen);
   try {

@@ -1,8 +1,10 @@
+import cluster from 'node:cluster';
 import type { Server } from 'node:net';
 import { closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { DEFAULT_BACKLOG, type ListenOptions, listenTcp } from './listening-socket.ts';
 import type { Namespace } from './namespace.ts';
+import { checked, native } from './native.ts';
 import { nodeError } from './node-error.ts';
 import { renderAddress } from './socket-address.ts';
 import { startListening } from './start-listening.ts';
@@ -24,7 +26,7 @@ export interface ListeningServer {
  * Lets `server` (of `node:net`, `http`, `https`, `tls` or `http2`) listen in `namespace` instead of where the process is.
  * Resolves once it does; from then on it is like any other, and `server.close()` ends it.
  * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT` (also for a server that listens already),
- * `NETNS_SYSTEM_CALL`; and the signal's reason. Nothing is left open then.
+ * `NETNS_UNSUPPORTED` (in a worker of `node:cluster`, whose primary listens), `NETNS_SYSTEM_CALL`; and the signal's reason. Nothing is left open then.
  */
 export async function listenIn(
   namespace: Namespace,
@@ -33,23 +35,27 @@ export async function listenIn(
 ): Promise<ListeningServer> {
   const { signal, backlog = DEFAULT_BACKLOG } = options;
   signal?.throwIfAborted();
+  if (cluster.isWorker) throw new NetnsError('NETNS_UNSUPPORTED', 'a worker of node:cluster cannot listen by itself');
   if (server.listening) throw new NetnsError('NETNS_INVALID_ARGUMENT', 'the server listens already (close it first)');
   const { fd, port, transparent } = listenTcp(namespace, { reusePort: false, transparent: 'off', ...options });
+  const address = renderAddress({ ip: options.ip, port });
+  const about = { operation: 'listen', address, namespaceId: namespace.id.inode };
   const start = (): void => {
     try {
-      // `exclusive`: a worker of node:cluster would ask the primary to listen, where the descriptor means another file.
-      server.listen({ fd, backlog, exclusive: true, ...(signal === undefined ? {} : { signal }) });
+      server.listen({ fd, ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
       closeDescriptor(fd);
       throw error;
     }
+    // Node listens again, with a backlog of 511 whatever its options say.
+    checked(native().listen(fd, backlog), about);
   };
   try {
     await startListening(server, start);
   } catch (error) {
+    if (server.listening) server.close();
     signal?.throwIfAborted();
-    const address = renderAddress({ ip: options.ip, port });
-    throw nodeError(error, { operation: 'listen', address, namespaceId: namespace.id.inode });
+    throw nodeError(error, about);
   }
   return { port, transparent };
 }

@@ -8,12 +8,10 @@ import {
   canonicalIp,
   capturePackets,
   closeDescriptor,
-  descriptorOf,
   listenTcp,
   Namespace,
   type OpenTcpOptions,
   openTcp,
-  originalDestination,
   readKeepAlive,
   readMark,
   readReusePort,
@@ -95,14 +93,6 @@ function adopt(fd: number): Socket {
   const options = { fd, manualStart: true };
   return new Socket(options);
 }
-
-const original = (socket: Socket): string => {
-  const { ip, port } = originalDestination(descriptorOf(socket) ?? -1, {
-    ip: socket.localAddress ?? '',
-    port: socket.localPort ?? 0,
-  });
-  return `${ip} ${port}`;
-};
 
 test('a listener is in its namespace only, with its options', async () => {
   const listener = listenTcp(far, { ip: '127.0.0.1', port: 8_080, mark: MARK });
@@ -186,27 +176,6 @@ test.each([
 test('a source that does not fit is given up, the socket works', async () => {
   const port = await answer(far, { ip: '::', port: 0 }, peer);
   expect(await dial(near, { family: 4, source: 'fd77::9' }, { host: '10.99.0.2', port })).toBe('10.99.0.1');
-});
-
-test.each([
-  { family: 4, iptables: 'iptables', from: '10.99.0.1', host: '10.99.0.2' },
-  { family: 6, iptables: 'ip6tables', from: 'fd99::1', host: 'fd99::2' },
-])('IPv$family: a redirected connection remembers where it was going', async ({ iptables, host, family }) => {
-  const port = await answer(far, { ip: '::', port: 0 }, original);
-  inside(far, `${iptables} -t nat -A PREROUTING -p tcp --dport 4242 -j REDIRECT --to-ports ${port}`);
-  expect(await dial(near, { family: family === 4 ? 4 : 6 }, { host, port: 4_242 })).toBe(`${host} 4242`);
-  expect(await dial(near, { family: family === 4 ? 4 : 6 }, { host, port })).toBe(`${host} ${port}`);
-});
-
-test('a TPROXY connection has its destination as local address', async () => {
-  const port = await answer(far, { ip: '::', port: 0 }, original);
-  inside(near, 'ip route add 10.88.0.0/24 via 10.99.0.2');
-  inside(
-    far,
-    `iptables -t mangle -A PREROUTING -p tcp -d 10.88.0.0/24 -j TPROXY --on-port ${port} --tproxy-mark 0x111;
-     ip rule add fwmark 0x111 lookup 100; ip route add local default dev lo table 100`,
-  );
-  expect(await dial(near, { family: 4 }, { host: '10.88.0.7', port: 99 })).toBe('10.88.0.7 99');
 });
 
 test('run nests, restores after a throw, and refuses promises', async () => {
