@@ -116,6 +116,7 @@ test('applying again changes nothing; drift is reported and repaired', async () 
   );
   expect(await verifyRules(rules, pod)).toEqual({
     intact: false,
+    residue: true,
     v4: {
       intact: false,
       differences: [

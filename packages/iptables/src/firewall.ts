@@ -1,10 +1,10 @@
 import { parseSave } from './core/parse-save.ts';
 import type { Family, RuleSet } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
+import type { FamilyTools } from './family-tools.ts';
 import { missing } from './missing-tool.ts';
 import type { ToolResult } from './run-tool.ts';
 import type { ToolPlace } from './tool-place.ts';
-import type { FamilyTools } from './family-tools.ts';
 
 /**
  * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, `IPTABLES_PERMISSION`,

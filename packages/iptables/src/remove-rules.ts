@@ -25,7 +25,8 @@ export async function removeRules(what: RemovableRules, options: WorkOptions): P
     const failures: unknown[] = [];
     const attempt = async (work: Promise<void>) => work.catch((error: unknown) => void failures.push(error));
     // The firewall goes first: without it nothing sends packets to the table.
-    if (options.backend === 'nftables') await attempt(removeNftTables(place, [...(what.ownership.nftTables ?? []), ...(what.nftables ?? [])]));
+    if (options.backend === 'nftables')
+      await attempt(removeNftTables(place, [...(what.ownership.nftTables ?? []), ...(what.nftables ?? [])]));
     else for (const family of families) await attempt(removeFirewall(place, family, what));
     for (const family of families) await attempt(removeRouting(place, family, what));
     if (failures.length > 0) throw joinErrors(failures);

@@ -12,7 +12,6 @@ function fakePrograms(names: Readonly<Record<string, string>>) {
   return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
 }
 const COMMON = { ip: '', nsenter: '', sh: '' };
-const IPTABLES = { 'iptables-save': 'v1.8.9 (nf_tables)', 'iptables-restore': 'v1.8.9 (nf_tables)' };
 
 test.each([
   { has: {}, message: 'iptables-restore not found: install iptables (for example: apt-get install iptables)' },

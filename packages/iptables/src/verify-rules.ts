@@ -42,7 +42,10 @@ const NOTHING: Look = { differences: [], residue: false };
 export async function verifyRules(rules: OwnedRules, options: WorkOptions): Promise<VerifyResult> {
   return withWorkplace(options, async (place) => {
     const { families, note } = await wantedFamilies(place, rules);
-    const shared = options.backend === 'nftables' ? await verifyNftTables(place, rules.nftables, rules.ownership.nftTables) : NOTHING;
+    const shared =
+      options.backend === 'nftables'
+        ? await verifyNftTables(place, rules.nftables, rules.ownership.nftTables)
+        : NOTHING;
     const looks = await Promise.all(
       families.map(async (wanted) => ({
         family: wanted.family,

@@ -125,7 +125,6 @@ function planOwned(
   const owned = ownership.chains.toSorted();
   const others = [...new Set([...have.rules.keys(), ...want.rules.keys()])].filter((chain) => !owned.includes(chain));
   const isOurs = (rule: Rule) => leadsInto(rule, ownership);
-  const rulesOf = (table: SortedTable, chain: string) => table.rules.get(chain) ?? [];
   return {
     name,
     added: owned.filter((chain) => want.rules.has(chain) && !have.rules.has(chain)),
@@ -142,6 +141,10 @@ function planOwned(
       ),
     ],
   };
+}
+
+function rulesOf(table: SortedTable, chain: string): readonly Rule[] {
+  return table.rules.get(chain) ?? [];
 }
 
 /** Built-in chains in the order packets meet them, then the others by name. */
