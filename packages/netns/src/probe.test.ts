@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Feature, probe } from './index.ts';
+
+/** Stable: a name may be added, none may go. */
+const FEATURES: readonly Feature[] = [
+  'setns',
+  'createNamespace',
+  'mark',
+  'transparentV4',
+  'transparentV6',
+  'freeBindV4',
+  'freeBindV6',
+  'reusePort',
+  'bindToDevice',
+  'originalDestinationV4',
+  'originalDestinationV6',
+  'ipv6',
+  'dualStack',
+  'udp',
+  'seqpacket',
+  'packetCapture',
+  'rtnetlinkWrite',
+];
+/** Need nothing but a kernel of the last ten years. */
+const UNPRIVILEGED: readonly Feature[] = ['freeBindV4', 'reusePort', 'bindToDevice', 'udp', 'seqpacket'];
+
+/** Everything that is open, and what each is; sockets and pipes by inode. */
+const open = (): string[] =>
+  readdirSync('/proc/self/fd')
+    .flatMap((fd) => {
+      try {
+        return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+      } catch {
+        // The descriptor that reads the folder.
+        return [];
+      }
+    })
+    .toSorted();
+
+test('every feature is supported, or has a reason', () => {
+  const result = probe();
+  expect(Object.keys(result)).toEqual(FEATURES);
+  for (const support of Object.values(result)) if (!support.supported) expect(support.reason).toMatch(/\w/);
+});
+
+test('what needs no privilege is there', () => {
+  const result = probe();
+  for (const feature of UNPRIVILEGED) expect([feature, result[feature]]).toEqual([feature, { supported: true }]);
+});
+
+test('probing leaves nothing open, and the thread where it was', () => {
+  // The first call keeps the descriptor of the way back.
+  probe();
+  const before = [open(), readlinkSync('/proc/thread-self/ns/net')];
+  for (let round = 0; round < 10; round += 1) probe();
+  expect([open(), readlinkSync('/proc/thread-self/ns/net')]).toEqual(before);
+});
+
+test.each([
+  { platform: 'darwin', arch: 'arm64', reason: /^network namespaces need Linux, this is darwin/ },
+  { platform: 'win32', arch: 'x64', reason: /^network namespaces need Linux, this is win32/ },
+  { platform: 'linux', arch: 'riscv64', reason: /^system call layouts are known for x64 and arm64, this is riscv64/ },
+])('on $platform $arch nothing is supported, for one reason', ({ platform, arch, reason }) => {
+  const script = `
+    Object.defineProperty(process, 'platform', { value: '${platform}' });
+    Object.defineProperty(process, 'arch', { value: '${arch}' });
+    const { probe } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+    console.log(JSON.stringify(probe()));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  const result: Record<string, unknown> = JSON.parse(output);
+  expect(Object.keys(result)).toEqual(FEATURES);
+  for (const support of Object.values(result))
+    expect(support).toEqual({ supported: false, reason: expect.stringMatching(reason) });
+});
