@@ -59,7 +59,11 @@ test('the sets that must exist are named, and the host chain is owned', () => {
   const both = buildAmbientHostRules();
   expect(both.probeSets).toEqual({ v4: 'istio-inpod-probes-v4', v6: 'istio-inpod-probes-v6' });
   expect(buildAmbientHostRules({ ipv6: false }).probeSets).toEqual({ v4: 'istio-inpod-probes-v4' });
-  expect(both.ownership).toEqual({ tables: ['nat'], chains: ['ISTIO_POSTRT'] });
+  expect(both.ownership).toEqual({
+    tables: ['nat'],
+    chains: ['ISTIO_POSTRT'],
+    nftTables: [{ family: 'inet', name: 'istio-ambient-nat' }],
+  });
   expect(both).not.toHaveProperty('routing');
   expect(renderNft(both.nftables)).toContain('skuid 0 ip daddr');
 });

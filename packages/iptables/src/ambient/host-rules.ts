@@ -1,7 +1,7 @@
 import type { NftTable } from '../core/nft-script.ts';
 import type { OwnedRules } from '../core/owned-rules.ts';
-import type { Ownership } from '../core/ownership.ts';
 import type { Family, RuleSet } from '../core/rule.ts';
+import { AMBIENT_HOST_OWNERSHIP } from './ambient-ownership.ts';
 import { HOST_CHAIN } from './chain-names.ts';
 import { buildHostNft, DEFAULT_KUBELET_UID } from './nft-host-rules.ts';
 import { PROBE_SETS } from './probe-set-names.ts';
@@ -29,9 +29,6 @@ export interface AmbientHostRules extends OwnedRules {
   /** Names of the sets of pod addresses, which must exist before the rules are applied. */
   readonly probeSets: { readonly v4: string; readonly v6?: string };
 }
-
-/** The host's chain. */
-export const AMBIENT_HOST_OWNERSHIP: Ownership = { tables: ['nat'], chains: [HOST_CHAIN] };
 
 /**
  * Builds the rules of a host (spec section 3, H1 to H3): what a process of the host, the kubelet above all, sends to a

@@ -221,7 +221,11 @@ test('policy routing is that of section 6', () => {
 
 test('the chains of every form and release are owned', () => {
   const { ownership } = buildAmbientPodRules({ capture: 'redirect' });
-  expect(ownership).toEqual({ tables: ['mangle', 'nat', 'raw'], chains: ['ISTIO_PRERT', 'ISTIO_OUTPUT'] });
+  expect(ownership).toEqual({
+    tables: ['mangle', 'nat', 'raw'],
+    chains: ['ISTIO_PRERT', 'ISTIO_OUTPUT'],
+    nftTables: ['nat', 'mangle', 'raw'].map((table) => ({ family: 'inet', name: `istio-ambient-${table}` })),
+  });
 });
 
 test.each([

@@ -1,8 +1,8 @@
 import { translateToNft } from '../core/nft/translate-to-nft.ts';
 import type { NftTable } from '../core/nft-script.ts';
 import type { OwnedRules, PolicyRouting } from '../core/owned-rules.ts';
-import { AMBIENT_POD_OWNERSHIP } from '../core/ownership.ts';
 import type { Family, RuleSet } from '../core/rule.ts';
+import { AMBIENT_POD_OWNERSHIP } from './ambient-ownership.ts';
 import { NFT_TABLE_PREFIX } from './chain-names.ts';
 import { AMBIENT_POLICY_ROUTING } from './marks.ts';
 import { buildRedirectNft } from './nft-pod-rules.ts';

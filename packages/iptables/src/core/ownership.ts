@@ -10,13 +10,6 @@ export interface Ownership {
   readonly nftTables?: readonly NftTableName[];
 }
 
-/** The ambient chains of a pod, in every table that some release or option uses them in. */
-export const AMBIENT_POD_OWNERSHIP: Ownership = {
-  tables: ['mangle', 'nat', 'raw'],
-  chains: ['ISTIO_PRERT', 'ISTIO_OUTPUT'],
-  nftTables: ['nat', 'mangle', 'raw'].map((name) => ({ family: 'inet', name: `istio-ambient-${name}` })),
-};
-
 /** Whether the rule jumps or goes to an owned chain. */
 export function leadsInto(rule: Rule, { chains }: Ownership): boolean {
   const { target } = rule;

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { AMBIENT_POD_OWNERSHIP } from '../ambient/ambient-ownership.ts';
 import { describeDifferences } from './describe-plan.ts';
-import { AMBIENT_POD_OWNERSHIP, extractOwnedInPlace } from './ownership.ts';
+import { extractOwnedInPlace } from './ownership.ts';
 import { parseSave } from './parse-save.ts';
 import { plan } from './plan.ts';
 import { renderPlan } from './render-plan.ts';

@@ -1,0 +1,16 @@
+import type { Ownership } from '../core/ownership.ts';
+import { HOST_CHAIN, INBOUND_CHAIN, NFT_TABLES, OUTBOUND_CHAIN } from './chain-names.ts';
+
+/** The ambient chains of a pod, in every table that some release or option uses them in. */
+export const AMBIENT_POD_OWNERSHIP: Ownership = {
+  tables: ['mangle', 'nat', 'raw'],
+  chains: [INBOUND_CHAIN, OUTBOUND_CHAIN],
+  nftTables: [NFT_TABLES.nat, NFT_TABLES.mangle, NFT_TABLES.raw].map((name) => ({ family: 'inet', name })),
+};
+
+/** The host's chain. In nftables the probe sets are part of the table: they go with it. */
+export const AMBIENT_HOST_OWNERSHIP: Ownership = {
+  tables: ['nat'],
+  chains: [HOST_CHAIN],
+  nftTables: [{ family: 'inet', name: NFT_TABLES.nat }],
+};
