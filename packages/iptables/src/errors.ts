@@ -7,6 +7,7 @@
  * - `IPTABLES_RESTORE_FAILED`: the kernel or the tool refused a rule; `line` says which line of the payload.
  * - `IPTABLES_SAVE_FAILED`: the rules could not be read back.
  * - `IPTABLES_ROUTING_FAILED`: the policy route or its rule could not be read or changed.
+ * - `IPTABLES_SET_FAILED`: a set of addresses could not be read or changed.
  * - `IPTABLES_CONFLICT`: other rules of ours are there, and they were not to be replaced.
  * - `IPTABLES_BACKEND_UNUSABLE`: no variant of iptables works here; the message says why each does not.
  * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break).
@@ -22,6 +23,7 @@ export type IptablesErrorCode =
   | 'IPTABLES_RESTORE_FAILED'
   | 'IPTABLES_SAVE_FAILED'
   | 'IPTABLES_ROUTING_FAILED'
+  | 'IPTABLES_SET_FAILED'
   | 'IPTABLES_CONFLICT'
   | 'IPTABLES_BACKEND_UNUSABLE'
   | 'IPTABLES_RULE_INVALID'

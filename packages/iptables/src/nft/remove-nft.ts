@@ -1,5 +1,5 @@
-import type { NftTableName } from '../core/nft-script.ts';
 import { renderRemoval } from '../core/nft/replace-nft.ts';
+import type { NftTableName } from '../core/nft-script.ts';
 import type { ToolPlace } from '../tool-place.ts';
 import { tableKey } from './read-nft.ts';
 import { runNftScript } from './run-nft.ts';

@@ -12,6 +12,8 @@ export interface NftObjectListing {
   readonly kind: string;
   /** Its lines without elements and comments. */
   readonly properties: readonly string[];
+  /** What stands between the braces of its elements; empty for none. */
+  readonly elements: string;
 }
 
 /** One table as `nft list` shows it. */
@@ -73,7 +75,11 @@ function readTable(name: string, lines: readonly string[]): NftTableListing {
     objects: new Map(
       objects.map(({ kind, name: object, lines: own }) => [
         object,
-        { kind, properties: joinLines(withoutElements(own)).filter((line) => !line.startsWith('comment ')) },
+        {
+          kind,
+          properties: joinLines(withoutElements(own)).filter((line) => !line.startsWith('comment ')),
+          elements: readElements(own),
+        },
       ]),
     ),
     text: renderBlock(name, lines),
@@ -108,6 +114,12 @@ function withoutElements(lines: readonly string[]): readonly string[] {
     inside &&= line.endsWith(',');
   }
   return kept;
+}
+
+function readElements(lines: readonly string[]): string {
+  const without = new Set(withoutElements(lines));
+  const text = lines.filter((line) => !without.has(line)).join(' ');
+  return /\{(.*)\}/.exec(text)?.[1]?.trim() ?? '';
 }
 
 function renderBlock(name: string, lines: readonly string[]): string {
