@@ -6,7 +6,7 @@ const root = import.meta.dirname;
 const conditions = ['@ambientmesh/source', 'node', 'import', 'default'];
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 /** Tests that need root (namespaces, firewall rules): the same projects, other files, one at a time. */
-const projects = globSync('packages/*/package.json', { cwd: root })
+const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
   .map((file) => dirname(file))
   .map((name) => ({ extends: true as const, test: { name, root: name, include: ['src/**/*.root.test.ts'] } }));
 

@@ -6,9 +6,11 @@ import {
   removeRules,
   type Tools,
   verifyRules,
+  type WorkOptions,
 } from '@ambientmesh/iptables';
 import { LabError, messageOf } from '../errors.ts';
 import type { NodeAgent } from './node-agent.ts';
+import { podNetworking } from './pod-networking.ts';
 import type { Pod } from './pods.ts';
 
 /** Where a pod's network namespace is. */
@@ -67,7 +69,7 @@ export class Enrolment {
       try {
         await this.#agentOf(pod).remove(pod);
       } finally {
-        await removeRules(this.#rules, { namespace: namespacePath(pod), tools: this.#tools });
+        await removeRules(this.#rules, this.#placeOf(pod));
         this.#enrolled.delete(pod.spec.name);
       }
     });
@@ -75,7 +77,7 @@ export class Enrolment {
   }
 
   async #redirect(pod: Pod): Promise<void> {
-    const place = { namespace: namespacePath(pod), tools: this.#tools };
+    const place = this.#placeOf(pod);
     try {
       await applyRules(this.#rules, place);
       const found = await verifyRules(this.#rules, place);
@@ -86,6 +88,10 @@ export class Enrolment {
       throw error;
     }
     this.#enrolled.add(pod.spec.name);
+  }
+
+  #placeOf(pod: Pod): WorkOptions {
+    return { namespace: namespacePath(pod), tools: this.#tools, networking: podNetworking };
   }
 
   #agentOf(pod: Pod): NodeAgent {
