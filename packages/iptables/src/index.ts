@@ -19,7 +19,16 @@ export type { Assumption } from './core/explain/possibility.ts';
 export { renderExplanation } from './core/explain/render-explanation.ts';
 export { buildListing, listRule } from './core/listing.ts';
 export { FULL_MASK, type Mark } from './core/mark.ts';
-export { type NftChain, type NftHook, type NftRule, type NftTable, renderNft } from './core/nft-script.ts';
+export { type NftInput, type TranslateToNftOptions, translateToNft } from './core/nft/translate-to-nft.ts';
+export {
+  type NftChain,
+  type NftHook,
+  type NftRule,
+  type NftSet,
+  type NftTable,
+  type NftTableName,
+  renderNft,
+} from './core/nft-script.ts';
 export type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
 export { extractOwned, type Ownership } from './core/ownership.ts';
 export { parseSave } from './core/parse-save.ts';
@@ -81,7 +90,16 @@ export { DEFAULT_SEARCH_PATH } from './find-program.ts';
 export type { Ipv6State } from './ipv6-state.ts';
 export type { NamespaceRef } from './namespace.ts';
 export type { NamespaceNetworking, RoutingChange } from './networking.ts';
+export { chooseNftables, type NftablesChoice } from './nft/choose-nftables.ts';
 export type { RoutingState } from './policy-routing.ts';
+export {
+  openProbeSets,
+  type ProbeConflict,
+  type ProbeSetOptions,
+  type ProbeSets,
+  type ProbeSyncResult,
+} from './probe-sets/open-probe-sets.ts';
+export type { ProbeEntry, ProbePod } from './probe-sets/probe-entry.ts';
 export { type RemovableRules, removeRules } from './remove-rules.ts';
 export { type FindToolsOptions, findTools, type Tools } from './tools.ts';
 export { type FamilyReport, type VerifyResult, verifyRules } from './verify-rules.ts';
