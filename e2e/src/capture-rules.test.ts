@@ -1,14 +1,16 @@
 import {
   AMBIENT_POLICY_ROUTING,
   type AmbientPodOptions,
+  buildAmbientHostRules,
   buildAmbientPodRules,
   DEFAULT_PROBE_SOURCES,
+  type OwnedRules,
   PROXY_MARK,
   renderNft,
   renderRestore,
 } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
-import { ADDRESSES, PodNetwork } from './capture/pod-network.ts';
+import { ADDRESSES, type Place, PodNetwork } from './capture/pod-network.ts';
 
 type Backend = 'nft' | 'iptables-nft' | 'iptables-legacy';
 const PROXY_PORTS = [15_001, 15_006, 15_008, 15_053];
@@ -20,9 +22,12 @@ const CASES = (['redirect', 'tproxy'] as const).flatMap((capture) =>
 );
 
 /** A pod with rules, its application on 8080 and the proxy's listeners; servers outside on 80 and 53. */
-async function openPod(backend: Backend, options: AmbientPodOptions): Promise<PodNetwork> {
-  const network = new PodNetwork(DEFAULT_PROBE_SOURCES);
-  const { v4, v6, nftables } = buildAmbientPodRules(options);
+async function openPod(
+  backend: Backend,
+  options: AmbientPodOptions,
+  addresses: { readonly v4: string; readonly v6: string } = DEFAULT_PROBE_SOURCES,
+): Promise<PodNetwork> {
+  const network = new PodNetwork(addresses);
   const { mark, priority, table } = AMBIENT_POLICY_ROUTING;
   const rule = `fwmark 0x${mark.value.toString(16)}/0x${mark.mask.toString(16)} pref ${priority} lookup ${table}`;
   // The commands of the specification, section 6.
@@ -31,16 +36,21 @@ async function openPod(backend: Backend, options: AmbientPodOptions): Promise<Po
     `ip route replace local 0.0.0.0/0 dev lo scope host table ${table}; ip rule add ${rule}
      ip -6 route replace local ::/0 dev lo table ${table}; ip -6 rule add ${rule}`,
   );
-  if (backend === 'nft') {
-    network.run('pod', 'nft -f -', renderNft(nftables));
-  } else {
-    network.run('pod', `${backend}-restore --noflush`, renderRestore(v4));
-    if (v6 !== undefined) network.run('pod', `${backend.replace('ip', 'ip6')}-restore --noflush`, renderRestore(v6));
-  }
+  load(network, 'pod', backend, buildAmbientPodRules(options));
   await network.listen('pod', PROXY_PORTS, PROXY_MARK.value);
   await network.listen('pod', [8080]);
   await network.listen('outside', [80, 53]);
   return network;
+}
+
+/** Hands rules to the programs, as the text that `npx @ambientmesh/iptables rules` prints. */
+function load(network: PodNetwork, place: Place, backend: Backend, { v4, v6, nftables }: OwnedRules): void {
+  if (backend === 'nft') {
+    network.run(place, 'nft -f -', renderNft(nftables ?? []));
+    return;
+  }
+  if (v4 !== undefined) network.run(place, `${backend}-restore --noflush`, renderRestore(v4));
+  if (v6 !== undefined) network.run(place, `${backend.replace('ip', 'ip6')}-restore --noflush`, renderRestore(v6));
 }
 
 test.each(CASES)('$capture with $backend, IPv$family: the rows of section 7', async ({ capture, backend, family }) => {
@@ -123,3 +133,29 @@ test.each(CASES)('$capture with $backend, IPv$family: DNS over UDP', async ({ ca
   expect(await network.ask('pod', outside, 53)).toBe(`15053 ${pod}`);
   expect(await network.ask('pod', outside, 53, PROXY_MARK.value)).toBe(`53 ${pod}`);
 });
+
+test.each(CASES)(
+  '$capture with $backend, IPv$family: the host marks its probes',
+  async ({ capture, backend, family }) => {
+    // The outside does not have the probe sources as addresses, as no host has.
+    using network = await openPod(backend, { capture }, { v4: '169.254.99.1', v6: 'fd99::1' });
+    const { pod, outside } = ADDRESSES[family];
+    const host = buildAmbientHostRules({ kubeletUid: process.getuid?.() ?? 0 });
+    const { v4, v6 = '' } = host.probeSets;
+    network.run(
+      'outside',
+      backend === 'nft'
+        ? `nft add table inet istio-ambient-nat; nft 'add set inet istio-ambient-nat ${v4} { type ipv4_addr; }'
+         nft 'add set inet istio-ambient-nat ${v6} { type ipv6_addr; }'`
+        : `ipset create ${v4} hash:ip family inet; ipset create ${v6} hash:ip family inet6`,
+    );
+    load(network, 'outside', backend, host);
+    expect(await network.call('outside', pod, 8080)).toMatchObject({ port: 15_006, peer: outside });
+    const set = family === 4 ? v4 : v6;
+    const add =
+      backend === 'nft' ? `nft 'add element inet istio-ambient-nat ${set} { ${pod} }'` : `ipset add ${set} ${pod}`;
+    network.run('outside', add);
+    const probe = DEFAULT_PROBE_SOURCES[`v${family}`];
+    expect(await network.call('outside', pod, 8080)).toMatchObject({ port: 8080, peer: probe });
+    },
+);
