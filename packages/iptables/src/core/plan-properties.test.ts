@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { randomSave } from '../testing/random-save.ts';
+import { RestoreModel } from '../testing/restore-model.ts';
+import { findCommonSubsequence } from './common-subsequence.ts';
+import { parseSave } from './parse-save.ts';
+import { isEmptyPlan, type Plan, plan } from './plan.ts';
+import { renderPlan } from './render-plan.ts';
+import { renderPlanRestore } from './render-plan-restore.ts';
+
+const parse = (text: string) => parseSave(text, 'ipv4');
+const EVERY_TABLE =
+  '*mangle\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n';
+/** Both have all tables, for the model knows no built-in ones. */
+const whole = randomSave().map((text) => (text.includes('*mangle') ? text : `${EVERY_TABLE}${text}`));
+
+test('carrying out a plan gives what was wanted', () => {
+  fc.assert(
+    fc.property(whole, whole, (have, want) => {
+      const model = new RestoreModel(have);
+      model.restore(renderPlanRestore(plan(parse(have), parse(want))));
+      expect(model.list()).toBe(new RestoreModel(want).list());
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** Less the lines that say so. */
+const without = (text: string, pattern: RegExp) => {
+  const lines = text.split('\n').filter((line) => !pattern.test(line));
+  return lines.join('\n');
+};
+
+test('with an owner, what is ours becomes as wanted and the rest stays as it is', () => {
+  const ownership = { tables: ['filter', 'mangle'], chains: ['C1', 'C2'] } as const;
+  const ours = / :C[12] | -A C[12] |-j C[12]$/;
+  fc.assert(
+    fc.property(whole, whole, (have, anything) => {
+      // Chains of others that are led into, or have jumps of ours, must be there.
+      const want = without(anything, /^-A C[12] .*-j C3$|^-A C[03] /);
+      const model = new RestoreModel(have);
+      model.restore(renderPlanRestore(plan(parse(have), parse(want), { ownership })));
+      const listed = model.list();
+      expect(without(listed, ours)).toBe(without(new RestoreModel(have).list(), ours));
+      const chains = (text: string) => text.split('\n').filter((line) => / :C[12] | -A C[12] /.test(line));
+      expect(chains(listed)).toEqual(chains(new RestoreModel(want).list()));
+      const jumps = (text: string) => text.split('\n').filter((line) => / -A [^C].*-j C[12]$/.test(line));
+      expect(jumps(listed)).toEqual(jumps(new RestoreModel(want).list()));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a plan from anything to itself is empty, whatever was counted', () => {
+  fc.assert(
+    fc.property(whole, (text) => {
+      const counted = text.replaceAll('[0:0]', '[12:345]').replaceAll(/^-A/gm, '[1:2] -A');
+      const change = plan(parse(counted), parse(text));
+      expect(isEmptyPlan(change)).toBe(true);
+      expect(renderPlan(change) + renderPlanRestore(change)).toBe('');
+    }),
+  );
+});
+
+const countChanges = ({ tables }: Plan) =>
+  tables.flatMap(({ rules }) => rules.flatMap(({ changes }) => changes)).length;
+
+test('one rule inserted is one change', () => {
+  fc.assert(
+    fc.property(whole, fc.nat(), (text, where) => {
+      const lines = text.split('\n');
+      const places = lines.flatMap((line, index) => (line.startsWith('-A INPUT') ? [index] : []));
+      fc.pre(places.length > 0);
+      lines.splice(places[where % places.length] ?? 0, 0, '-A INPUT -p icmp -j ACCEPT');
+      expect(countChanges(plan(parse(text), parse(lines.join('\n'))))).toBe(1);
+    }),
+  );
+});
+
+test('a long list is compared as a short one, unless lines repeat', () => {
+  const long = Array.from({ length: 600 }, (_, index) => `${index}`);
+  fc.assert(
+    fc.property(fc.subarray(long, { minLength: 500 }), fc.subarray(long, { minLength: 500 }), (have, want) => {
+      const wanted = new Set(want);
+      const both = have.filter((line) => wanted.has(line)).length;
+      const partners = findCommonSubsequence(have, want);
+      expect(partners.filter((partner) => partner >= 0).length).toBe(both);
+      for (const [index, partner] of partners.entries()) if (partner >= 0) expect(have[partner]).toBe(want[index]);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('long lists with nothing in common, and in reverse, take no time', () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+  const started = performance.now();
+  expect(
+    findCommonSubsequence(
+      lines,
+      lines.map((line) => `${line}x`),
+    ).every((partner) => partner === -1),
+  ).toBe(true);
+  expect(findCommonSubsequence(lines, lines.toReversed()).filter((partner) => partner >= 0).length).toBe(1);
+  expect(performance.now() - started).toBeLessThan(2000);
+});
