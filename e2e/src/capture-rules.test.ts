@@ -157,5 +157,5 @@ test.each(CASES)(
     network.run('outside', add);
     const probe = DEFAULT_PROBE_SOURCES[`v${family}`];
     expect(await network.call('outside', pod, 8080)).toMatchObject({ port: 8080, peer: probe });
-    },
+  },
 );
