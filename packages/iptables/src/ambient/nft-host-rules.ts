@@ -6,7 +6,7 @@ import { PROBE_SETS } from './probe-set-names.ts';
 
 /** Whom the kubelet runs as where nobody says otherwise. */
 export const DEFAULT_KUBELET_UID = 0;
-/** After kube-proxy's and others' source NAT would be too late; `srcnat` of nft. */
+/** Where iptables' own nat table is in this hook: `srcnat` of nft. */
 const SOURCE_NAT_PRIORITY = 100;
 
 /**
