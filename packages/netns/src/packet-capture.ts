@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { closeDescriptor } from './descriptors.ts';
+import { NetnsError } from './errors.ts';
 import { encodeInterfaceName } from './interface-name.ts';
 import {
   AF_PACKET,
@@ -45,11 +46,14 @@ export interface CaptureOptions {
 /**
  * Link-layer frames seen in `namespace`, both directions, from the moment of the call. Iterate once; leaving the loop or
  * aborting closes the socket. A reader that is more than 8 MiB behind misses frames. Needs CAP_NET_RAW.
- * @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL` (ENODEV: no such interface), `NETNS_UNSUPPORTED`; and the signal's reason.
+ * @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL` (ENODEV: no such interface), `NETNS_INVALID_ARGUMENT`,
+ * `NETNS_UNSUPPORTED`; and the signal's reason.
  */
 export function capturePackets(namespace: Namespace, options: CaptureOptions): AsyncIterable<Uint8Array> {
   const { signal, maxBytes = DEFAULT_MAX_BYTES } = options;
   signal.throwIfAborted();
+  if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > DEFAULT_MAX_BYTES)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `maxBytes ${maxBytes}: want 1 to ${DEFAULT_MAX_BYTES}`);
   const namespaceId = namespace.id.inode;
   const fd = namespace.run(() =>
     checked(native().socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, networkOrder(ETH_P_ALL)), {
@@ -95,27 +99,43 @@ function readFrames(capture: Capture): AsyncIterable<Uint8Array> {
     if (!started) close();
   };
   signal.addEventListener('abort', closeIfUnread);
+  async function* iterate(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (started || closed) return;
+    started = true;
+    try {
+      yield* framesUntilAbort(capture);
+    } finally {
+      close();
+    }
+  }
   return {
-    async *[Symbol.asyncIterator]() {
-      if (started || closed) return;
-      started = true;
-      const room = Buffer.allocUnsafe(capture.maxBytes);
-      let bytesAfterAbort = 0;
-      try {
-        for (let count = 1; bytesAfterAbort <= KERNEL_BUFFER_BYTES; count += 1) {
-          const frame = readFrame(fd, room);
-          if (frame === undefined && signal.aborted) return;
-          // Traffic may go on for ever: what was queued at the abort is never more than the kernel's buffer.
-          if (signal.aborted) bytesAfterAbort += frame?.length ?? 0;
-          if (frame === undefined) await untilReadableOrAborted(watch, signal);
-          else yield frame;
-          if (count % FRAMES_A_TURN === 0) await nextTurn();
-        }
-      } finally {
-        close();
-      }
+    [Symbol.asyncIterator]() {
+      const frames = iterate();
+      return {
+        next: () => frames.next(),
+        // A generator that has not begun has no `finally` to end in.
+        return: async () => {
+          if (!started) close();
+          return frames.return();
+        },
+      };
     },
   };
+}
+
+async function* framesUntilAbort(capture: Capture): AsyncGenerator<Uint8Array, void, undefined> {
+  const { fd, watch, signal } = capture;
+  const room = Buffer.allocUnsafe(capture.maxBytes);
+  let bytesAfterAbort = 0;
+  for (let count = 1; bytesAfterAbort <= KERNEL_BUFFER_BYTES; count += 1) {
+    const frame = readFrame(fd, room);
+    if (frame === undefined && signal.aborted) return;
+    // Traffic may go on for ever: what was queued at the abort is never more than the kernel's buffer.
+    if (signal.aborted) bytesAfterAbort += frame?.length ?? 0;
+    if (frame === undefined) await untilReadableOrAborted(watch, signal);
+    else yield frame;
+    if (count % FRAMES_A_TURN === 0) await nextTurn();
+  }
 }
 
 /** A copy of the next frame, or undefined if none is there. */
