@@ -5,12 +5,15 @@ import { renderSide, type Side, stateKey, type WalkState } from './walk-state.ts
 
 type RawEnd = Omit<EarlyEnd, 'end' | 'by'> & Pick<PossibleEnd, 'end' | 'by'>;
 
-/** All ends, each once, with every way to it. */
+/** More ends than a person reads are not told. */
+const MOST_ENDS = 64;
+
+/** All ends, each once, with every way to it; `cut` where there are too many: those the packet lives on after come first. */
 export function collectEnds(found: {
   readonly early: readonly EarlyEnd[];
   readonly delivered: readonly Possibility[];
   readonly sent: readonly Possibility[];
-}): readonly PossibleEnd[] {
+}): { readonly ends: readonly PossibleEnd[]; readonly cut: boolean } {
   const all: readonly RawEnd[] = [
     ...found.early,
     ...found.delivered.map(
@@ -18,20 +21,46 @@ export function collectEnds(found: {
     ),
     ...found.sent.map((possibility) => ({ end: 'sent', text: sending(possibility.state), possibility }) as const),
   ];
-  const byKey = new Map<string, RawEnd>();
+  const byText = new Map<string, RawEnd[]>();
   for (const end of all) {
-    const key = `${end.text} ${stateKey(end.possibility.state)}`;
-    const known = byKey.get(key);
-    byKey.set(key, known === undefined ? end : { ...known, possibility: join(known.possibility, end.possibility) });
+    // What has gone, has gone: the packet's state counts only where it lives on.
+    const key = end.by === undefined ? `${end.text} ${stateKey(end.possibility.state)}` : end.text;
+    const same = byText.get(key);
+    if (same === undefined) byText.set(key, [end]);
+    else same.push(end);
   }
-  return [...byKey.values()].map(({ end, text, by, possibility }) => ({
+  const groups = [...byText.values()];
+  const lives = groups.filter(([first]) => first?.by === undefined);
+  const early = groups.filter(([first]) => first?.by !== undefined);
+  const kept = [...early.slice(0, Math.max(0, MOST_ENDS - lives.length)), ...lives];
+  const ends = kept.flatMap(([first, ...others]) => (first === undefined ? [] : [joinEnds(first, others)]));
+  return { ends, cut: kept.length < groups.length };
+}
+
+function joinEnds({ end, text, by, possibility }: RawEnd, others: readonly RawEnd[]): PossibleEnd {
+  const joined = others.reduce((all, other) => join(all, other.possibility), possibility);
+  const packets = others.map((other) => packetAtEnd(other.possibility.state));
+  return {
     end,
     text,
     ...(by === undefined ? {} : { by }),
-    packet: packetAtEnd(possibility.state),
-    conditions: listAlternatives(possibility),
-    incomplete: possibility.incomplete,
-  }));
+    packet: packets.reduce(inCommon, packetAtEnd(possibility.state)),
+    conditions: listAlternatives(joined),
+    incomplete: joined.incomplete,
+  };
+}
+
+/** What both packets have; the rest is not known. */
+function inCommon(a: PacketAtEnd, b: PacketAtEnd): PacketAtEnd {
+  const { inInterface, outInterface, mark, connectionMark } = a;
+  return {
+    source: a.source === b.source ? a.source : '?',
+    destination: a.destination === b.destination ? a.destination : '?',
+    ...(inInterface !== undefined && inInterface === b.inInterface ? { inInterface } : {}),
+    ...(outInterface !== undefined && outInterface === b.outInterface ? { outInterface } : {}),
+    ...(mark !== undefined && mark === b.mark ? { mark } : {}),
+    ...(connectionMark !== undefined && connectionMark === b.connectionMark ? { connectionMark } : {}),
+  };
 }
 
 function delivery({ destination, transparent }: WalkState): string {

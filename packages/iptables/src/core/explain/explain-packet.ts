@@ -17,6 +17,9 @@ const TABLES: { readonly [hook: string]: readonly TableName[] } = {
   POSTROUTING: ['mangle', 'nat'],
 };
 
+/** The condition that asks what the routing decision answers. */
+const IS_LOCAL = '-m addrtype --dst-type LOCAL';
+
 type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
 
 /**
@@ -38,15 +41,15 @@ export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
   if (packet.origin === 'local') walk.leave(begin);
   else walk.arrive(begin, packet.outInterface);
   const { log, delivered, sent, notes } = walk;
-  const ends = collectEnds({ early: log.ends, delivered, sent });
-  if (log.cut) notes.add('there are more possibilities than are followed: other ends may exist');
+  const { ends, cut } = collectEnds({ early: log.ends, delivered, sent });
+  if (log.cut || cut) notes.add('there are more possibilities than are followed: other ends may exist');
   const [end, another] = ends;
   return {
     family: ruleSet.family,
     packet,
     steps: log.steps,
     ends,
-    decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut,
+    decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut && !cut,
     notes: [...notes],
   };
 }
@@ -84,7 +87,7 @@ class PacketWalk {
         'the interface it leaves by is not known; by lo it would come back in through PREROUTING and INPUT',
       );
     if (looped.length === 0) return;
-    this.log.steps.push({ step: 'routing', text: 'it leaves by lo, and comes back in by lo' });
+    this.#tell('it leaves by lo, and comes back in by lo');
     const back = looped.map((possibility) => ({ ...possibility, state: comeBack(possibility.state) }));
     this.arrive(back, undefined);
   }
@@ -136,12 +139,19 @@ class PacketWalk {
     const { state } = possibility;
     const settled = new Map([...state.settled].filter(([text]) => !text.startsWith('-o ')));
     const mark = state.mark === undefined ? 'changed' : `0x${state.mark.toString(16)}`;
-    this.log.steps.push({
-      step: 'routing',
-      text: `its mark is now ${mark}: it is routed again, where to a save does not tell`,
-    });
+    this.#tell(`its mark is now ${mark}: it is routed again, where to a save does not tell`);
     this.notes.add('the mark changed in OUTPUT: policy routing (ip rule) may choose another interface than before');
     return { ...possibility, state: { ...state, settled, outInterface: undefined } };
+  }
+
+  /** Once for all possibilities that it is the same for. */
+  #tell(text: string): void {
+    const { steps } = this.log;
+    for (let at = steps.length - 1; steps[at]?.step === 'routing'; at--) {
+      const told = steps[at];
+      if (told?.step === 'routing' && told.text === text) return;
+    }
+    steps.push({ step: 'routing', text });
   }
 
   #route(
@@ -150,27 +160,32 @@ class PacketWalk {
     to: { readonly local: Possibility[]; readonly forwarded: Possibility[] },
   ): void {
     const { state } = possibility;
-    const local = { ...possibility, state: { ...state, forThisMachine: true } };
-    const forwarded = { ...possibility, state: { ...state, forThisMachine: false, outInterface } };
-    const { steps } = this.log;
+    const local = { ...possibility, state: settleDestination(state, true) };
+    const forwarded = { ...possibility, state: { ...settleDestination(state, false), outInterface } };
     if (state.transparent !== undefined)
       this.notes.add(
         `TPROXY delivers only if policy routing (ip rule, for its mark) leads to lo, and a transparent socket listens on port ${state.transparent.port}`,
       );
-    if (state.forThisMachine ?? isOwnAddress(state, state.destination.address)) {
-      steps.push({ step: 'routing', text: 'routing: to this machine' });
+    const own = state.forThisMachine ?? isOwnAddress(state, state.destination.address);
+    if (own ?? (outInterface === undefined && state.settled.get(IS_LOCAL))) {
+      this.#tell('routing: to this machine');
       to.local.push(local);
     } else if (outInterface !== undefined) {
-      steps.push({ step: 'routing', text: `routing: forwarded by ${outInterface}` });
+      this.#tell(`routing: forwarded by ${outInterface}`);
       to.forwarded.push(forwarded);
     } else {
       const because = 'a save does not tell; local, host or out would';
       const subject = 'routing';
-      steps.push({ step: 'routing', text: `routing: to this machine or forwarded: ${because}` });
+      this.#tell(`routing: to this machine or forwarded: ${because}`);
       to.local.push(assume(local, { subject, holds: true, text: 'its destination is this machine', because }));
       to.forwarded.push(assume(forwarded, { subject, holds: false, text: 'it is forwarded', because }));
     }
   }
+}
+
+/** What the routing decision is, `-m addrtype` of later rules says too. */
+function settleDestination(state: WalkState, forThisMachine: boolean): WalkState {
+  return { ...state, forThisMachine, settled: new Map(state.settled).set(IS_LOCAL, forThisMachine) };
 }
 
 /** nf_nat_inet_fn: once for each side of a new connection. */

@@ -69,6 +69,7 @@ function renderStep(step: Step): string {
 }
 
 function renderEnd({ text, packet }: PossibleEnd): string {
+  if (packet.mark === undefined && packet.connectionMark === undefined) return text;
   const mark = packet.mark === undefined ? 'not known' : `0x${packet.mark.toString(16)}`;
   const connectionMark = packet.connectionMark === undefined ? 'not known' : `0x${packet.connectionMark.toString(16)}`;
   return `${text} (mark ${mark}, connection mark ${connectionMark})`;

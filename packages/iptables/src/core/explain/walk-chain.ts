@@ -119,15 +119,20 @@ class ChainWalk {
       const finding = findings[index];
       if (finding === undefined) continue;
       const [met, passed] = split(rule, possibility, finding, subject);
-      if (passed !== undefined) on.push(passed);
-      if (met === undefined) continue;
+      if (met === undefined) {
+        on.push(possibility);
+        continue;
+      }
       const effect = applyTarget(rule.target, met.state, this.#place);
       if ('change' in effect && effect.change !== undefined) changes.add(effect.change);
       // Whether it matched makes no difference, so nothing depends on it.
-      if (effect.kind === 'continue' && effect.state === met.state && passed !== undefined)
-        on.splice(-1, 1, possibility);
-      else if (effect.kind === 'jump' || effect.kind === 'goto') called.push({ ...effect, possibility: met });
+      if (effect.kind === 'continue' && effect.state === met.state && passed !== undefined) {
+        on.push(possibility);
+        continue;
+      }
+      if (effect.kind === 'jump' || effect.kind === 'goto') called.push({ ...effect, possibility: met });
       else this.#follow(effect, met, subject, { on, frame });
+      if (passed !== undefined) on.push(passed);
     }
     const [change] = [[...changes].join(', or ')].filter((text) => text !== '');
     this.#log.steps.push({
