@@ -1,14 +1,7 @@
 import { findCommonSubsequence } from './common-subsequence.ts';
-import { listRule } from './listing.ts';
+import { renderListedRule } from './listing.ts';
 import type { ChainPlan, RuleChange } from './plan.ts';
-import { renderRule } from './render-rule.ts';
 import type { Family, Rule } from './rule.ts';
-import { hasSameData } from './same-rule.ts';
-
-/** The rule as the kernel lists it, `-A CHAIN …`: two rules are the same exactly if these texts are. */
-export function listedText(rule: Rule, family: Family): string {
-  return renderRule(listRule(rule, family));
-}
 
 /** Rules of one chain in the order the kernel will have them: those with a position go where it says. */
 export function orderRules(rules: readonly Rule[]): readonly Rule[] {
@@ -37,7 +30,7 @@ export function planChain(
     same(have.at(-1 - index), want.at(-1 - index), family),
   );
   const listed = (rules: readonly Rule[]) =>
-    rules.slice(head, rules.length - tail).map((rule) => ({ rule, text: listedText(rule, family) }));
+    rules.slice(head, rules.length - tail).map((rule) => ({ rule, text: renderListedRule(rule, family) }));
   const [before, after] = [listed(have), listed(want)];
   const partners = findCommonSubsequence(
     before.map(({ text }) => text),
@@ -49,7 +42,7 @@ export function planChain(
 }
 
 /** A rule with the text it is listed as. */
-export interface ListedRule {
+export interface TextedRule {
   readonly rule: Rule;
   readonly text: string;
 }
@@ -59,8 +52,8 @@ export interface ListedRule {
  * and put back there is a move. `offset` is the number of rules before both lists.
  */
 export function listChanges(
-  have: readonly ListedRule[],
-  want: readonly ListedRule[],
+  have: readonly TextedRule[],
+  want: readonly TextedRule[],
   partners: Int32Array,
   offset: number,
 ): readonly RuleChange[] {
@@ -110,8 +103,8 @@ function gapEnds(partners: Int32Array, end: number): Int32Array {
 
 /** For each line of `want` without partner the equal line of `have` without one, if there is. */
 function pairMoves(
-  have: readonly ListedRule[],
-  want: readonly ListedRule[],
+  have: readonly TextedRule[],
+  want: readonly TextedRule[],
   partners: Int32Array,
   kept: ReadonlySet<number>,
 ): ReadonlyMap<number, number> {
@@ -138,5 +131,5 @@ function countEqual(limit: number, isEqual: (index: number) => boolean): number 
 
 function same(a: Rule | undefined, b: Rule | undefined, family: Family): boolean {
   if (a === undefined || b === undefined) return false;
-  return hasSameData(a, b) || listedText(a, family) === listedText(b, family);
+  return a === b || renderListedRule(a, family) === renderListedRule(b, family);
 }

@@ -1,10 +1,11 @@
 import { findCommonSubsequence } from './common-subsequence.ts';
+import { renderListedRule } from './listing.ts';
 import type { ChainPlan, RuleChange } from './plan.ts';
-import { type ListedRule, listChanges, listedText } from './plan-chain.ts';
+import { listChanges, type TextedRule } from './plan-chain.ts';
 import type { Family, Rule } from './rule.ts';
 
 /** A place in the chain. Rules of others only make up the positions, their text is never needed. */
-interface Slot extends ListedRule {
+interface Slot extends TextedRule {
   readonly ours: boolean;
 }
 
@@ -20,7 +21,7 @@ export function planSharedChain(
   options: { readonly family: Family; readonly isOurs: (rule: Rule) => boolean },
 ): ChainPlan | undefined {
   const { family, isOurs } = options;
-  const slot = (rule: Rule, ours: boolean): Slot => ({ ours, rule, text: ours ? listedText(rule, family) : '' });
+  const slot = (rule: Rule, ours: boolean): Slot => ({ ours, rule, text: ours ? renderListedRule(rule, family) : '' });
   const before = have.map((rule) => slot(rule, isOurs(rule)));
   const after = arrange(
     before,

@@ -7,7 +7,13 @@ const TABLES = {
 };
 const OWN_CHAINS = ['C0', 'C1', 'C2', 'C3'] as const;
 /** Few and short, so that rules repeat and move. */
-const BODIES = ['-p tcp -m tcp --dport 1', '-p udp -m udp --sport 2:3', '-s 10.0.0.1/32', '! -i eth0', ''] as const;
+const BODIES = [
+  '-p tcp -m tcp --dport 1',
+  '-p udp -m udp --sport 2:3',
+  '-s 10.0.0.1/32',
+  '! -d 10.0.0.2/32',
+  '',
+] as const;
 const VERDICTS = ['ACCEPT', 'DROP', 'RETURN'] as const;
 const MAX_RULES = 7;
 

@@ -17,8 +17,9 @@ export class RestoreModel {
   /** Tables and chains by name, with policies and rules. */
   list(): string {
     const lines: string[] = [];
-    for (const [table, chains] of [...this.#tables].toSorted())
-      for (const [chain, rules] of [...chains].toSorted()) {
+    for (const table of [...this.#tables.keys()].toSorted())
+      for (const chain of [...(this.#tables.get(table)?.keys() ?? [])].toSorted()) {
+        const rules = this.#rulesOf(table, chain);
         lines.push(`${table} :${chain} ${this.#policies.get(`${table} ${chain}`)}`);
         lines.push(...rules.map((rule) => `${table} ${rule}`));
       }
@@ -42,21 +43,10 @@ export class RestoreModel {
       this.#policies.set(`${table} ${chain}`, third);
       return;
     }
+    if (command === '-X') return this.#remove(table, chain);
     const target = / -[jg] (C\d+)/.exec(line)?.[1];
     if (target !== undefined) this.#rulesOf(table, target);
-    const rules = this.#rulesOf(table, chain);
-    const position = Number(third);
-    if (command === '-A') rules.push(line);
-    else if (command === '-I') {
-      if (position < 1 || position > rules.length + 1) throw new Error(`${line}: index too big`);
-      rules.splice(position - 1, 0, `-A ${chain}${line.slice(`-I ${chain} ${third}`.length)}`);
-    } else if (command === '-D') {
-      const index = position > 0 ? position - 1 : rules.indexOf(line.replace('-D', '-A'));
-      if (index < 0 || index >= rules.length) throw new Error(`${line}: no such rule`);
-      rules.splice(index, 1);
-    } else if (command === '-F') rules.splice(0);
-    else if (command === '-X') this.#remove(table, chain);
-    else throw new Error(`${line}: unknown`);
+    changeRules(this.#rulesOf(table, chain), line);
   }
 
   #declare(table: string, chain: string, policy: string): void {
@@ -79,4 +69,19 @@ export class RestoreModel {
     if (rules === undefined) throw new Error(`${table} ${chain}: no such chain`);
     return rules;
   }
+}
+
+function changeRules(rules: string[], line: string): void {
+  const [command = '', chain = '', third = ''] = line.split(' ');
+  const position = Number(third);
+  if (command === '-A') rules.push(line);
+  else if (command === '-F') rules.splice(0);
+  else if (command === '-I') {
+    if (position < 1 || position > rules.length + 1) throw new Error(`${line}: index too big`);
+    rules.splice(position - 1, 0, `-A ${chain}${line.slice(`-I ${chain} ${third}`.length)}`);
+  } else if (command === '-D') {
+    const index = position > 0 ? position - 1 : rules.indexOf(line.replace('-D', '-A'));
+    if (index < 0 || index >= rules.length) throw new Error(`${line}: no such rule`);
+    rules.splice(index, 1);
+  } else throw new Error(`${line}: unknown`);
 }
