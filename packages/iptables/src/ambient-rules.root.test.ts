@@ -1,77 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  type AmbientPodRules,
   applyRules,
   buildAmbientPodRules,
   findTools,
   type Mark,
   removeRules,
-  type Tools,
   verifyRules,
 } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
+import { breakIpv6 } from './testing/break-ipv6.ts';
+import { openThrowAway, withoutCounters } from './testing/throw-away-namespace.ts';
 
 /** Programs of the system, not of a package. */
-const SYSTEM = { unshare: 'unshare', nsenter: 'nsenter', setpriv: 'setpriv' } as const;
+const SYSTEM = { unshare: 'unshare', nsenter: 'nsenter' } as const;
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
 const rules = buildAmbientPodRules({ capture: 'tproxy' });
 const ALL = { v4: 'applied', v6: 'applied' };
-
-/** A namespace that lives as long as a process which ends when we do: it waits for its input to end. */
-async function openThrowAway(prepare = 'ip link set lo up', unshare: readonly string[] = ['-n']) {
-  const child = spawn(SYSTEM.unshare, [...unshare, 'sh', '-c', `${prepare}; echo ready; exec cat`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  await once(child.stdout, 'data');
-  const namespace = `/proc/${child.pid}/ns/net`;
-  const inside = (command: string, input = '') =>
-    execFileSync(SYSTEM.nsenter, [`--net=${namespace}`, 'sh', '-c', command], {
-      encoding: 'utf8',
-      input,
-      stdio: 'pipe',
-    });
-  return {
-    pid: child.pid ?? 0,
-    namespace,
-    inside,
-    /** Everything a mistake could show up in, without counters and dates. */
-    state: () =>
-      inside(
-        'iptables-save; ip6tables-save; for f in -4 -6; do ip $f rule; ip $f route show table all 2>/dev/null; done; true',
-      )
-        .split('\n')
-        .filter((line) => !line.startsWith('#'))
-        .map((line) => line.replace(/ \[\d+:\d+\]$/, ''))
-        .join('\n'),
-    [Symbol.asyncDispose]: async () => {
-      child.stdin.end();
-      await once(child, 'close');
-    },
-  };
-}
-
-/** Ambient rules of which the IPv6 half has one rule that the kernel refuses, in its last table. */
-function breakIpv6(good: AmbientPodRules): AmbientPodRules {
-  if (good.v6 === undefined) throw new Error('expected IPv6 rules');
-  const bad = { target: 'raw', text: 'DNAT --to-destination 10.0.0.1' } as const;
-  const tables = good.v6.tables.map((table) =>
-    table.name === 'nat'
-      ? { ...table, rules: [...table.rules, { chain: 'ISTIO_OUTPUT', matches: [], target: bad }] }
-      : table,
-  );
-  return { ...good, v6: { ...good.v6, tables } };
-}
-
-const saved = (text: string) =>
-  text
-    .split('\n')
-    .filter((line) => !line.startsWith('#'))
-    .map((line) => line.replace(/ \[\d+:\d+\]$/, ''))
-    .join('\n');
 
 test.each([
   { name: 'tproxy', dns: false },
@@ -81,8 +28,8 @@ test.each([
   const wanted = buildAmbientPodRules({ capture: 'tproxy', dns });
   const before = pod.state();
   expect(await applyRules(wanted, pod)).toEqual(ALL);
-  expect(saved(pod.inside('iptables-save'))).toBe(fixture(`${name}.v4.save`));
-  expect(saved(pod.inside('ip6tables-save'))).toBe(fixture(`${name}.v6.save`));
+  expect(withoutCounters(pod.inside('iptables-save'))).toBe(fixture(`${name}.v4.save`));
+  expect(withoutCounters(pod.inside('ip6tables-save'))).toBe(fixture(`${name}.v6.save`));
   expect(pod.inside('ip rule')).toMatch(/^32764:\sfrom all fwmark 0x111\/0xfff lookup 100/m);
   expect(pod.inside('ip -6 rule')).toMatch(/^32764:\sfrom all fwmark 0x111\/0xfff lookup 100/m);
   expect(pod.inside('ip route show table 100')).toMatch(/^local default dev lo scope host/);
@@ -135,90 +82,6 @@ test('applying again changes nothing; drift is reported and repaired', async () 
   expect(pod.inside('iptables-save -t raw')).not.toMatch(/ISTIO/);
 });
 
-test('rules of others stay, in their order, through apply, repair and remove', async () => {
-  await using pod = await openThrowAway();
-  pod.inside('iptables-restore', fixture('docker-and-kube-proxy.save'));
-  pod.inside('ip rule add pref 100 fwmark 0x7 lookup 200; ip route add local 10.99.0.0/16 dev lo table 100');
-  const before = pod.state();
-  await applyRules(rules, pod);
-  const ours = /^:ISTIO|ISTIO_|32764|default dev lo table 100/;
-  const foreign = (text: string) => text.split('\n').filter((line) => !ours.test(line));
-  expect(foreign(pod.state())).toEqual(expect.arrayContaining(foreign(before)));
-  pod.inside('iptables -t nat -F ISTIO_OUTPUT');
-  expect(await applyRules(rules, pod)).toMatchObject({ v4: 'repaired', v6: 'unchanged' });
-  await removeRules(rules, pod);
-  expect(saved(pod.inside('iptables-save'))).toBe(saved(fixture('docker-and-kube-proxy.save')));
-  expect(pod.state().match(/ISTIO|32764/g)).toBeNull();
-  expect(pod.inside('ip rule')).toContain('lookup 200');
-  expect(pod.inside('ip route show table 100')).toContain('10.99.0.0/16');
-});
-
-test('when IPv6 fails, nothing is left behind, and the error names the rule', async () => {
-  await using pod = await openThrowAway();
-  await expect(applyRules(breakIpv6(rules), pod)).rejects.toMatchObject({
-    code: 'IPTABLES_RESTORE_FAILED',
-    line: expect.any(Number),
-    message: expect.stringContaining('DNAT'),
-  });
-  expect(pod.state().match(/ISTIO|^-A|32764|table 100/gm)).toBeNull();
-});
-
-test('when a repair fails, what was there before is there again', async () => {
-  await using pod = await openThrowAway();
-  pod.inside('iptables -t nat -A OUTPUT -p sctp -j RETURN');
-  await applyRules(rules, pod);
-  pod.inside('iptables -t nat -A OUTPUT -p udp -j RETURN; iptables -t nat -D ISTIO_OUTPUT 1; ip rule del pref 32764');
-  const before = pod.state();
-  await expect(applyRules(breakIpv6(rules), pod)).rejects.toMatchObject({ code: 'IPTABLES_RESTORE_FAILED' });
-  expect(pod.state()).toBe(before);
-});
-
-test('when routing fails for IPv6, nothing is left behind', async () => {
-  await using pod = await openThrowAway();
-  const before = pod.state();
-  const tools = await findTools();
-  using ip = script(
-    `commands=$(cat); case "$*$commands" in
-      "-6 -batch"*"rule add"*) printf 'RTNETLINK answers: No buffer space\\nCommand failed -:2\\n' >&2; exit 1;;
-    esac; echo "$commands" | ${tools.ip} "$@"`,
-  );
-  await expect(applyRules(rules, { ...pod, tools: { ...tools, ip: ip.path } })).rejects.toMatchObject({
-    code: 'IPTABLES_ROUTING_FAILED',
-    message: expect.stringMatching(/^ip -6 rule add .*No buffer space/),
-  });
-  expect(pod.state()).toBe(before);
-});
-
-test('an abort during the restore undoes what was done', async () => {
-  await using pod = await openThrowAway();
-  using slow = slowRestore(await findTools());
-  const controller = new AbortController();
-  const applied = applyRules(rules, { ...pod, tools: slow.tools, signal: controller.signal });
-  const outcome = applied.catch((error: unknown) => error);
-  await expect.poll(() => pod.inside('iptables-save'), { timeout: 10_000 }).toContain('15001');
-  const reason = new Error('enough');
-  controller.abort(reason);
-  expect(await outcome).toBe(reason);
-  expect(pod.state().match(/ISTIO|^-A|32764|table 100/gm)).toBeNull();
-});
-
-/** The first restore does its work and then hangs until it is killed; later ones are as usual. */
-function slowRestore(tools: Tools) {
-  if (tools.v4 === undefined) throw new Error('expected iptables');
-  const hang = script(
-    `${tools.v4.restore} "$@" || exit 1; test -e "$0.ran" && exit 0; touch "$0.ran"; exec tail -f /dev/null`,
-  );
-  return { ...hang, tools: { ...tools, v4: { ...tools.v4, restore: hang.path } } };
-}
-
-/** A program for the length of a test. */
-function script(body: string) {
-  const directory = mkdtempSync(join(tmpdir(), 'iptables-script-'));
-  const path = join(directory, 'program');
-  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-  return { path, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
-}
-
 test.each([
   { off: 'all=1', keys: ['all', 'default', 'lo'] },
   { off: 'all but lo', keys: ['all', 'default'] },
@@ -260,22 +123,6 @@ test('the legacy backend gives the same rules', async () => {
   expect(await verifyRules(rules, options)).toMatchObject({ intact: true });
   await removeRules(rules, options);
   expect(pod.inside('iptables-legacy-save; ip6tables-legacy-save').match(/ISTIO|^-A/gm)).toBeNull();
-});
-
-test('a process without rights is told so', async () => {
-  await using pod = await openThrowAway();
-  const program = `
-    import { applyRules, buildAmbientPodRules } from '@ambientmesh/iptables';
-    const namespace = '/proc/self/ns/net';
-    try { await applyRules(buildAmbientPodRules({ capture: 'tproxy' }), { namespace }); }
-    catch (error) { console.log(error.code); }`;
-  const argv = ['--reuid=65534', '--clear-groups', process.execPath, '--conditions=@ambientmesh/source'];
-  const said = execFileSync(SYSTEM.setpriv, [...argv, '--input-type=module', '-e', program], {
-    encoding: 'utf8',
-    cwd: import.meta.dirname,
-  });
-  expect(said.trim()).toBe('IPTABLES_PERMISSION');
-  expect(pod.state()).not.toContain('ISTIO');
 });
 
 test('works as root of a user namespace', async () => {
