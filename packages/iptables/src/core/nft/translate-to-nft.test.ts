@@ -2,6 +2,7 @@ import {
   buildAmbientPodRules,
   IptablesError,
   parseSave,
+  type Rule,
   type RuleSet,
   renderNft,
   translateToNft,
@@ -163,9 +164,13 @@ test('the messages of REJECT become one rule where both families have them', () 
 test('TPROXY drops what no transparent socket takes, as iptables does', () => {
   const rule = '-p tcp -m tcp --dport 80 -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x111/0xfff';
   const texts = translate('mangle', 'PREROUTING', [rule], [rule.replace('0.0.0.0', '::')]);
-  const to = (family: string, ip: string) =>
-    `meta nfproto ${family} meta l4proto tcp tcp dport 80 counter tproxy ${ip} to :15006 meta mark set meta mark & 0xfffff000 | 0x111 accept`;
-  expect(texts).toEqual([to('ipv4', 'ip'), to('ipv6', 'ip6'), 'meta l4proto tcp tcp dport 80 counter drop']);
+  const matches = 'meta l4proto tcp tcp dport 80 counter';
+  const setMark = 'meta mark set meta mark & 0xfffff000 | 0x111';
+  expect(texts).toEqual([
+    `meta nfproto ipv4 ${matches} tproxy ip to :15006 ${setMark} accept`,
+    `meta nfproto ipv6 ${matches} tproxy ip6 to :15006 ${setMark} accept`,
+    `${matches} drop`,
+  ]);
   const only = translate('mangle', 'PREROUTING', [rule.replace('0.0.0.0', '10.0.0.1')]);
   expect(only[0]).toContain(' tproxy ip to 10.0.0.1:15006 ');
 });
@@ -300,19 +305,24 @@ test('sets are declared in the tables that name them', () => {
   expect(() => translateToNft({ v4, v6: { ...v6, tables: v4.tables } }, { prefix: '' })).toThrow('both families');
 });
 
+/** A rule that nothing but the interface tells from others. */
+function ruleOf(name: string, position?: number): Rule<'filter'> {
+  const matches = [{ match: 'in-interface', name } as const];
+  return { chain: 'INPUT', matches, ...(position === undefined ? {} : { position }) };
+}
+
+/** Three rules, the last at `position`. */
+function insertAt(position: number): RuleSet {
+  const rules = [ruleOf('a'), ruleOf('b', 1), ruleOf('c', position)];
+  return { family: 'ipv4', tables: [{ name: 'filter', chains: [], rules }] };
+}
+
 test('inserted rules are put where iptables would put them', () => {
-  const rule = (name: string, position?: number) => ({
-    chain: 'INPUT',
-    matches: [{ match: 'in-interface', name } as const],
-    ...(position === undefined ? {} : { position }),
-  });
-  const build = (position: number): RuleSet => ({
-    family: 'ipv4',
-    tables: [{ name: 'filter', chains: [], rules: [rule('a'), rule('b', 1), rule('c', position)] }],
-  });
-  const texts = translateToNft({ v4: build(2) }, { prefix: '' })[0]?.rules.map(({ text }) => /"(.*)"/.exec(text)?.[1]);
+  const texts = translateToNft({ v4: insertAt(2) }, { prefix: '' })[0]?.rules.map(
+    ({ text }) => /"(.*)"/.exec(text)?.[1],
+  );
   expect(texts).toEqual(['b', 'c', 'a']);
-  expect(() => translateToNft({ v4: build(4) }, { prefix: '' })).toThrow('the chain has only 2 rules');
+  expect(() => translateToNft({ v4: insertAt(4) }, { prefix: '' })).toThrow('the chain has only 2 rules');
 });
 
 test('wrong arguments are refused', () => {
@@ -325,21 +335,14 @@ test('wrong arguments are refused', () => {
   expect(() => translateToNft({ v4: jump }, { prefix: '' })).toThrow('there is no chain LOST');
 });
 
+/** Many rules of which the first nine depend on `extra`. */
+function manyRules(family: 'ipv4' | 'ipv6', extra: number): RuleSet {
+  const rules = Array.from({ length: 20_000 }, (_, index) => ruleOf(`i${index < 9 ? index + extra : index}`));
+  return { family, tables: [{ name: 'filter', chains: [], rules }] };
+}
+
 test('20,000 rules a family are merged in time', () => {
-  const rules = (family: 'ipv4' | 'ipv6', extra: number): RuleSet => ({
-    family,
-    tables: [
-      {
-        name: 'filter',
-        chains: [],
-        rules: Array.from({ length: 20_000 }, (_, index) => ({
-          chain: 'INPUT',
-          matches: [{ match: 'in-interface', name: `i${index < 9 ? index + extra : index}` }],
-        })),
-      },
-    ],
-  });
-  const [table] = translateToNft({ v4: rules('ipv4', 0), v6: rules('ipv6', 50_000) }, { prefix: '' });
+  const [table] = translateToNft({ v4: manyRules('ipv4', 0), v6: manyRules('ipv6', 50_000) }, { prefix: '' });
   expect(table?.rules.length).toBe(20_009);
 });
 
