@@ -60,8 +60,8 @@ export async function collectTools(
   { v4, v6 }: { readonly v4: FamilyTools | undefined; readonly v6: FamilyTools | undefined },
   searchPath: readonly string[],
 ): Promise<Tools> {
-  const [nft, nsenter, ip, shell] = await Promise.all(
-    ['nft', 'nsenter', 'ip', 'sh'].map((name) => findProgram(name, searchPath)),
+  const [nft, nsenter, ip, shell, unshare, ipset] = await Promise.all(
+    ['nft', 'nsenter', 'ip', 'sh', 'unshare', 'ipset'].map((name) => findProgram(name, searchPath)),
   );
   const plain = plainEnvironment(searchPath);
   const locks = [v4, v6].some((family) => family?.backend === 'legacy');
@@ -72,6 +72,8 @@ export async function collectTools(
     ...(nsenter === undefined ? {} : { nsenter }),
     ...(ip === undefined ? {} : { ip }),
     ...(shell === undefined ? {} : { shell }),
+    ...(unshare === undefined ? {} : { unshare }),
+    ...(ipset === undefined ? {} : { ipset }),
     env: locks && !(await canLock()) ? { ...plain, XTABLES_LOCKFILE: NAMESPACE_PATH } : plain,
   };
 }
