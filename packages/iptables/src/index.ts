@@ -10,6 +10,17 @@ export { CAPTURE_PORTS } from './ambient/ports.ts';
 export { DEFAULT_PROBE_SOURCES, type ProbeSources } from './ambient/probe-sources.ts';
 export { type ApplyOptions, type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
 // For those who write rules of their own.
+export {
+  type BuiltInChainSpec,
+  buildRuleSet,
+  type MatchPart,
+  type RuleSpec,
+  rule,
+  type TableSpec,
+  type TableSpecs,
+  type UserChainSpec,
+} from './core/build-rule-set.ts';
+export { checkRuleSet } from './core/check-rule-set.ts';
 export { CONNECTION_STATES, type ConnectionState } from './core/connection-state.ts';
 export { explainPacket } from './core/explain/explain-packet.ts';
 export type { Explanation, PacketAtEnd, PossibleEnd, RuleResult, Step } from './core/explain/explanation.ts';
@@ -17,8 +28,25 @@ export type { Endpoint, Packet, PacketState } from './core/explain/packet.ts';
 export { parsePacket } from './core/explain/parse-packet.ts';
 export type { Assumption } from './core/explain/possibility.ts';
 export { renderExplanation } from './core/explain/render-explanation.ts';
-export { buildListing, listRule } from './core/listing.ts';
+export { buildListing, listRule, renderListedRule } from './core/listing.ts';
 export { FULL_MASK, type Mark } from './core/mark.ts';
+// Matches and targets, by what they do.
+export { destination, source } from './core/matches/address.ts';
+export { addressType } from './core/matches/addrtype.ts';
+export { comment } from './core/matches/comment.ts';
+export { connectionState } from './core/matches/conntrack.ts';
+export { icmp, icmpv6 } from './core/matches/icmp.ts';
+export { inInterface, outInterface } from './core/matches/interface.ts';
+export { limit } from './core/matches/limit.ts';
+export { connectionMark, packetMark } from './core/matches/mark.ts';
+export { multiport, type PortProtocol } from './core/matches/multiport.ts';
+export { fromSocket, ownedByGroup, ownedByUser } from './core/matches/owner.ts';
+export { protocol } from './core/matches/protocol.ts';
+export { rawMatch } from './core/matches/raw.ts';
+export { inSet } from './core/matches/set.ts';
+export { byChance, byTurns } from './core/matches/statistic.ts';
+export { type Ports, type TcpOptions, type TransportPorts, tcp, udp } from './core/matches/transport.ts';
+export { negate } from './core/negate.ts';
 export { type NftInput, type TranslateToNftOptions, translateToNft } from './core/nft/translate-to-nft.ts';
 export {
   type NftChain,
@@ -78,6 +106,19 @@ export type {
   VerdictTarget,
 } from './core/rule.ts';
 export { buildTable } from './core/table.ts';
+export { dnat, snat } from './core/targets/address-nat.ts';
+export { goTo, jump } from './core/targets/chain.ts';
+export { restoreMark, saveMark, setConnectionMark } from './core/targets/connmark.ts';
+export { conntrackZone, noTrack } from './core/targets/ct.ts';
+export { log } from './core/targets/log.ts';
+export { setMark } from './core/targets/mark.ts';
+export { masquerade } from './core/targets/masquerade.ts';
+export { rawTarget } from './core/targets/raw.ts';
+export { redirect } from './core/targets/redirect.ts';
+export { reject } from './core/targets/reject.ts';
+export { segmentSize } from './core/targets/tcpmss.ts';
+export { type TproxyOptions, tproxy } from './core/targets/tproxy.ts';
+export { accept, drop, goBack } from './core/targets/verdict.ts';
 export {
   type BackendChoice,
   type DetectBackendOptions,

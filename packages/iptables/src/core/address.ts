@@ -9,7 +9,11 @@ const GROUP_BITS = 16;
 const GROUP_MASK = 0xffff;
 const BYTE_BITS = 8;
 const BYTE_MASK = 0xff;
+const BYTE_VALUES = 0x100;
+const GROUP_VALUES = 0x1_0000;
 const IPV4_BYTES = 4;
+const ZERO = 48;
+const DOT = 46;
 
 /**
  * Reads an address as numbers of 16 bits, two for IPv4 and eight for IPv6; undefined where it is none of `family`.
@@ -39,6 +43,15 @@ export function maskGroups(groups: readonly number[], length: number): readonly 
   });
 }
 
+/** Whether all bits behind the first `length` are clear. */
+export function isMasked(groups: readonly number[], length: number): boolean {
+  for (let index = 0; index < groups.length; index++) {
+    const kept = Math.min(GROUP_BITS, Math.max(0, length - index * GROUP_BITS));
+    if (((groups[index] ?? 0) & (GROUP_MASK >> kept)) !== 0) return false;
+  }
+  return true;
+}
+
 /** The spelling of iptables, or `text` itself where it is no address of the family. */
 export function listAddress(text: string, family: Family): string {
   if (family === 'ipv4') return text;
@@ -47,11 +60,32 @@ export function listAddress(text: string, family: Family): string {
 }
 
 function parseIpv4(text: string): readonly number[] | undefined {
-  const bytes = text.split('.');
-  if (bytes.length !== IPV4_BYTES || !bytes.every((byte) => /^(?:0|[1-9]\d{0,2})$/.test(byte))) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
-  if (Math.max(a, b, c, d) > BYTE_MASK) return undefined;
-  return [(a << BYTE_BITS) | b, (c << BYTE_BITS) | d];
+  let value = 0;
+  let bytes = 0;
+  let start = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const code = at === text.length ? DOT : text.charCodeAt(at);
+    if (code === DOT) {
+      const byte = parseByte(text, start, at);
+      if (byte === -1) return undefined;
+      value = value * BYTE_VALUES + byte;
+      bytes += 1;
+      start = at + 1;
+    }
+  }
+  return bytes === IPV4_BYTES ? [Math.floor(value / GROUP_VALUES), value % GROUP_VALUES] : undefined;
+}
+
+/** Decimal without leading zeros; -1 for anything else. */
+function parseByte(text: string, start: number, end: number): number {
+  if (end === start || end - start > 3 || (end - start > 1 && text.charCodeAt(start) === ZERO)) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value > BYTE_MASK ? -1 : value;
 }
 
 function parseIpv6(text: string): readonly number[] | undefined {

@@ -1,12 +1,10 @@
 import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
+import { ListedRule } from './listed-rule.ts';
 import { listMatch, listRank } from './matches/match-kinds.ts';
 import { renderRule } from './render-rule.ts';
 import type { Family, Match, Rule, RuleSet, Table } from './rule.ts';
 import { buildTable } from './table.ts';
 import { listTarget } from './targets/target-kinds.ts';
-
-/** Texts of rules that were read in the spelling of `iptables-save`: they need not be rendered again. */
-const LISTED_TEXTS: { readonly [F in Family]: WeakMap<Rule, string> } = { ipv4: new WeakMap(), ipv6: new WeakMap() };
 
 /**
  * The rule set as the kernel lists it after applying to empty tables: built-in chains with policy ACCEPT, user chains
@@ -19,8 +17,7 @@ export function buildListing(ruleSet: RuleSet): RuleSet {
 
 /** One rule in the spelling of `iptables-save` 1.8, without counters and position. */
 export function listRule(rule: Rule, family: Family): Rule {
-  const bare = rule.position === undefined && rule.counters === undefined;
-  if (bare && LISTED_TEXTS[family].has(rule)) return rule;
+  if (rule.counters === undefined && ListedRule.textOf(rule, family) !== undefined) return rule;
   const ranked: { readonly match: Match; readonly rank: number }[] = [];
   for (const written of rule.matches) {
     const match = listMatch(written, family);
@@ -36,12 +33,7 @@ export function listRule(rule: Rule, family: Family): Rule {
  * listing, which must not be changed in place. Throws `IPTABLES_RULE_INVALID`.
  */
 export function renderListedRule(rule: Rule, family: Family): string {
-  return LISTED_TEXTS[family].get(rule) ?? renderRule(listRule(rule, family));
-}
-
-/** Remembers the text of a rule that is in the spelling of `iptables-save` but for its counters and position. */
-export function rememberListedText(rule: Rule, family: Family, text: string): void {
-  LISTED_TEXTS[family].set(rule, text);
+  return ListedRule.textOf(rule, family) ?? renderRule(listRule(rule, family));
 }
 
 function listTable(table: Table, family: Family): Table {

@@ -1,7 +1,7 @@
 import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
 import type { Family, Match, TableName, Target } from './rule.ts';
 import { listTarget, renderTarget, targetNamed } from './targets/target-kinds.ts';
-import type { Option, Words } from './words.ts';
+import { EXCLAMATION, type Option, type Words } from './words.ts';
 
 /** Rules after which a cache of one table is emptied: saves repeat themselves, a hostile text need not fill memory. */
 const MOST_CACHED = 50_000;
@@ -46,6 +46,7 @@ export class RuleReader {
   readonly #chains: ReadonlySet<string>;
   readonly #matches = new Map<string, KnownMatch>();
   readonly #targets = new Map<string, KnownTarget>();
+  readonly #found: Match[] = [];
 
   constructor(family: Family, table: TableName, chains: ReadonlySet<string>) {
     this.#family = family;
@@ -55,19 +56,22 @@ export class RuleReader {
 
   /** Reads the words from number `from` to the last: those after `-A CHAIN`. */
   read(words: Words, from: number): RuleBody {
-    const matches: Match[] = [];
+    // Copied when complete: a list that grew holds on to room for many more.
+    const matches = this.#found;
+    matches.length = 0;
     let protocol: string | undefined;
     let rank = 0;
     let listed = true;
     for (let at = from; at < words.count; ) {
-      const option = words.shortOption(at);
+      const option = words.letter(at);
       if (option === J || option === G) {
         if (at + 1 === words.count) throw words.invalid(at + 1, 'want a target');
         const known = option === J ? this.#target(words, at) : parseGoto(words, at);
-        if (known !== undefined) return { matches, target: known.target, listed: listed && known.listed };
+        if (known !== undefined)
+          return { matches: matches.slice(), target: known.target, listed: listed && known.listed };
         // Options behind a goto: no program writes that, and a raw target would be written with -j.
         matches.push({ match: 'raw', text: words.source(at, words.count) });
-        return { matches, listed };
+        return { matches: matches.slice(), listed };
       }
       const end = endOfChunk(words, at);
       const known = this.#match(words, at, end, protocol);
@@ -77,35 +81,36 @@ export class RuleReader {
       matches.push(known.match);
       at = end;
     }
-    return { matches, listed };
+    return { matches: matches.slice(), listed };
   }
 
   #match(words: Words, from: number, to: number, protocol: string | undefined): KnownMatch {
     const source = words.source(from, to);
     // Words without -m mean what the protocol makes of them.
-    const named = words.shortOption(words.is(from, '!') ? from + 1 : from) !== 0;
+    const named = words.letter(words.letter(from) === EXCLAMATION ? from + 1 : from) !== 0;
     const key = named ? source : `${protocol} ${source}`;
-    const cached = this.#matches.get(key);
+    const seldom = isSeldomRepeated(words, from);
+    const cached = seldom ? undefined : this.#matches.get(key);
     if (cached !== undefined) return cached;
     const parsed = parseMatch(words, from, to, protocol);
-    const match: Match =
-      parsed !== undefined && rendersAs(() => renderMatch(parsed), source) ? parsed : { match: 'raw', text: source };
+    const match: Match = parsed !== undefined && isMatchText(parsed, source) ? parsed : { match: 'raw', text: source };
     const known = { match, rank: listRank(match), listed: listMatch(match, this.#family) === match };
-    return remember(this.#matches, key, known);
+    return seldom ? known : remember(this.#matches, key, known);
   }
 
   #target(words: Words, at: number): KnownTarget {
     const source = words.source(at, words.count);
-    const cached = this.#targets.get(source);
+    // A chain may be declared later; what was no jump before would be one then.
+    const seldom = words.count - at === 2 || words.is(at + 1, 'DNAT');
+    const cached = seldom ? undefined : this.#targets.get(source);
     if (cached !== undefined) return cached;
     const parsed = this.#parseTarget(words, at + 1);
     const target: Target =
-      parsed !== undefined && rendersAs(() => renderTarget(parsed), source)
+      parsed !== undefined && isTargetText(parsed, source)
         ? parsed
         : { target: 'raw', text: words.source(at + 1, words.count) };
     const listed = listTarget(target, this.#family) === target;
-    // A chain may be declared later; what was no jump before would be one then.
-    return words.count - at === 2 ? { target, listed } : remember(this.#targets, source, { target, listed });
+    return seldom ? { target, listed } : remember(this.#targets, source, { target, listed });
   }
 
   #parseTarget(words: Words, at: number): Target | undefined {
@@ -120,7 +125,7 @@ export class RuleReader {
 
 function parseGoto(words: Words, at: number): KnownTarget | undefined {
   const target: Target = { target: 'goto', chain: words.text(at + 1) };
-  const fits = at + 2 === words.count && rendersAs(() => renderTarget(target), words.source(at, words.count));
+  const fits = at + 2 === words.count && isTargetText(target, words.source(at, words.count));
   return fits ? { target, listed: true } : undefined;
 }
 
@@ -131,9 +136,17 @@ function remember<T>(cache: Map<string, T>, key: string, known: T): T {
 }
 
 /** A value that cannot even be rendered is not one we understand: it stays verbatim. */
-function rendersAs(render: () => string, source: string): boolean {
+function isMatchText(match: Match, source: string): boolean {
   try {
-    return render() === source;
+    return renderMatch(match) === source;
+  } catch {
+    return false;
+  }
+}
+
+function isTargetText(target: Target, source: string): boolean {
+  try {
+    return renderTarget(target) === source;
   } catch {
     return false;
   }
@@ -143,6 +156,12 @@ function isCore(option: number): boolean {
   return option === S || option === D || option === I || option === O || option === P;
 }
 
+/** Addresses and comments are not worth the memory of a cache. */
+function isSeldomRepeated(words: Words, at: number): boolean {
+  const letter = words.letter(at);
+  return letter === S || letter === D || (letter === M && words.is(at + 1, 'comment'));
+}
+
 /** Whether a chunk begins with that word. */
 function isStarter(option: number): boolean {
   return isCore(option) || option === M || option === J || option === G || option === F;
@@ -150,24 +169,24 @@ function isStarter(option: number): boolean {
 
 /** A chunk is one core option with its value, or `-m NAME` with all its options. */
 function endOfChunk(words: Words, start: number): number {
-  const option = words.is(start, '!') ? start + 1 : start;
-  const letter = words.shortOption(option);
+  const option = words.letter(start) === EXCLAMATION ? start + 1 : start;
+  const letter = words.letter(option);
   if (letter === F) return option + 1;
   if (isCore(letter)) return Math.min(option + 2, words.count);
   // The value of `--comment` is free text: it may look like an option without being quoted.
   if (letter === M && words.is(option + 1, 'comment')) return Math.min(option + 4, words.count);
   let at = option + 1;
   while (at < words.count) {
-    if (isStarter(words.shortOption(at)) || (words.is(at, '!') && isStarter(words.shortOption(at + 1)))) break;
+    if (isStarter(words.letter(at)) || (words.letter(at) === EXCLAMATION && isStarter(words.letter(at + 1)))) break;
     at += 1;
   }
   return Math.min(at, words.count);
 }
 
 function parseMatch(words: Words, from: number, to: number, protocol: string | undefined): Match | undefined {
-  const negated = words.is(from, '!');
+  const negated = words.letter(from) === EXCLAMATION;
   const at = negated ? from + 1 : from;
-  const letter = words.shortOption(at);
+  const letter = words.letter(at);
   if (isCore(letter)) {
     if (to !== at + 2) return undefined;
     const option: Option = { name: words.text(at), values: [words.text(at + 1)], negated };

@@ -81,8 +81,8 @@ test.each([
 test.each([
   { text: '*filter\n', message: /^line 2, column 1: table filter has no COMMIT/ },
   { text: 'filter\n', message: /^line 1, column 1: want a table/ },
-  { text: '*broute\nCOMMIT\n', message: /^line 1, column 2: "broute" is no table/ },
-  { text: '*filter\n:INPUT\nCOMMIT\n', message: /^line 2, column 1: want a chain/ },
+  { text: '*broute\nCOMMIT\n', message: /^line 1, column 1: "broute" is no table: want mangle/ },
+  { text: '*filter\n:INPUT\nCOMMIT\n', message: /^line 2, column 7: want the policy/ },
   { text: '*filter\n-Z INPUT\nCOMMIT\n', message: /^line 2, column 1: want a rule/ },
   { text: '*filter\n-A\nCOMMIT\n', message: /^line 2, column 3: want a chain/ },
   { text: '*nat\n-A INPUT -m comment --comment "x\nCOMMIT\n', message: /^line 2, column 31: this quote does not end/ },
@@ -200,5 +200,5 @@ test('a restore payload sets policies, and leaves empty tables out', () => {
     buildTable('raw', [], []),
     buildTable('filter', [{ name: 'INPUT', policy: 'DROP' }, { name: 'X' }], []),
   ];
-  expect(renderRestore({ family: 'ipv4', tables })).toBe('* filter\n:INPUT DROP [0:0]\n-N X\nCOMMIT\n');
+  expect(renderRestore({ family: 'ipv4', tables })).toBe('* filter\n:INPUT DROP\n-N X\nCOMMIT\n');
 });

@@ -1,9 +1,10 @@
 import { isTableName, TABLE_NAMES } from './builtin-chains.ts';
-import { rememberListedText } from './listing.ts';
+import { ListedRule } from './listed-rule.ts';
 import { RuleReader } from './parse-rule.ts';
+import { isWord } from './render-words.ts';
 import type { Chain, Counters, Family, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
-import { invalidSave, Words } from './words.ts';
+import { invalidSave, type LinePlace, Words } from './words.ts';
 
 /** `iptables-restore` has room for 10 KiB; nobody writes more than a few times that. */
 const LONGEST_LINE = 65_536;
@@ -50,40 +51,42 @@ class SaveReader {
       if (end - start > LONGEST_LINE)
         throw invalidSave(number + 1, LONGEST_LINE + 1, `line longer than ${LONGEST_LINE} characters`);
       const returned = end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN;
-      this.#readLine(text.slice(start, returned ? end - 1 : end), number + 1);
+      this.#readLine(text, { start, end: returned ? end - 1 : end, number: number + 1 });
       start = end + 1;
     }
     if (this.#table === undefined) return { family: this.#family, tables: this.#tables };
     throw invalidSave(number + 1, 1, `table ${this.#table.name} has no COMMIT: is the text cut off?`);
   }
 
-  #readLine(line: string, number: number): void {
-    const first = line.charCodeAt(0);
-    if (first === HASH || (!(first > 32) && line.trim() === '')) return;
+  #readLine(text: string, place: LinePlace): void {
+    const first = place.start === place.end ? HASH : text.charCodeAt(place.start);
+    if (first === HASH) return;
+    const words = this.#words;
+    words.read(text, place);
+    if (words.count === 0) return;
     const table = this.#table;
     if (table === undefined) {
-      this.#table = openTable(line, number, this.#family);
+      this.#table = openTable(words, this.#family);
     } else if (first === COLON) {
-      declareChain(table, parseChain(line, number));
-    } else if (line === 'COMMIT') {
+      declareChain(table, parseChain(words));
+    } else if (words.count === 1 && words.is(0, 'COMMIT')) {
       this.#tables.push(buildTable(table.name, table.chains, table.rules));
       this.#table = undefined;
     } else {
-      this.#readCommand(line, number, table);
+      this.#readCommand(table, first === BRACKET ? parseCounters(words.text(0)) : undefined);
     }
   }
 
-  #readCommand(line: string, number: number, table: OpenTable): void {
+  #readCommand(table: OpenTable, counters: Counters | undefined): void {
     const words = this.#words;
-    words.read(line, number);
-    const counters = line.charCodeAt(0) === BRACKET ? parseCounters(words.text(0)) : undefined;
     const at = counters === undefined ? 0 : 1;
     const chain = words.text(at + 1);
     if (words.is(at, '-A')) this.#readRule(table, { chain, counters, at: at + 2 });
     else if (words.is(at, '-I')) this.#readRule(table, { chain, counters, at: at + 2, inserted: true });
     else if (words.is(at, '-N') && at === 0) declareChain(table, { name: this.#onlyWord(at + 1, 'a chain') });
     else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, chain);
-    else throw words.invalid(at, `want a rule, such as -A INPUT -j ACCEPT, not ${shown(line)}`);
+    else
+      throw words.invalid(at, `want a rule, such as -A INPUT -j ACCEPT, not ${shown(words.source(at, words.count))}`);
   }
 
   #readRule(table: OpenTable, place: RulePlace): void {
@@ -92,16 +95,19 @@ class SaveReader {
     if (chain === '') throw words.invalid(place.at - 1, 'want a chain');
     const numbered = inserted && /^[1-9]\d{0,8}$/.test(words.text(place.at));
     const from = numbered ? place.at + 1 : place.at;
-    const { matches, target, listed } = table.reader.read(words, from);
-    const rule: Rule = {
+    const body = table.reader.read(words, from);
+    if (body.listed && !inserted) {
+      const text = words.source(place.at - 2, words.count);
+      table.rules.push(new ListedRule({ chain, counters, ...body }, this.#family, text));
+      return;
+    }
+    table.rules.push({
       chain,
-      matches,
-      ...(target && { target }),
+      matches: body.matches,
+      ...(body.target && { target: body.target }),
       ...(inserted && { position: numbered ? Number(words.text(place.at)) : 1 }),
       ...(counters && { counters }),
-    };
-    if (listed && !inserted) rememberListedText(rule, this.#family, words.source(place.at - 2, words.count));
-    table.rules.push(rule);
+    });
   }
 
   #readPolicy(table: OpenTable, name: string): void {
@@ -131,27 +137,27 @@ function endOfLine(text: string, start: number): number {
   return end === -1 ? text.length : end;
 }
 
-function openTable(line: string, number: number, family: Family): OpenTable {
-  const name = /^\* ?(\S+)\s*$/.exec(line)?.[1];
-  if (name === undefined) throw invalidSave(number, 1, `want a table, such as *nat, not ${shown(line)}`);
-  if (!isTableName(name))
-    throw invalidSave(number, line.indexOf(name) + 1, `${shown(name)} is no table: want ${TABLE_NAMES.join(', ')}`);
+/** Reads `*nat`, or `* nat` as payloads have it. */
+function openTable(words: Words, family: Family): OpenTable {
+  const apart = words.is(0, '*') ? 1 : 0;
+  const name = apart === 1 ? words.text(1) : words.text(0).slice(1);
+  if (words.count !== apart + 1 || !words.source(0, 1).startsWith('*'))
+    throw words.invalid(0, `want a table, such as *nat, not ${shown(words.source(0, words.count))}`);
+  if (!isTableName(name)) throw words.invalid(apart, `${shown(name)} is no table: want ${TABLE_NAMES.join(', ')}`);
   const names = new Set<string>();
   return { name, chains: [], names, rules: [], reader: new RuleReader(family, name, names) };
 }
 
 /** Reads `:INPUT ACCEPT [12:3456]`, the counters optional. */
-function parseChain(line: string, number: number): Chain {
-  const found = /^:(\S+)[ \t]+(\S+)(?:[ \t]+(\S+))?[ \t]*$/d.exec(line);
-  if (found === null) throw invalidSave(number, 1, `want a chain, such as :INPUT ACCEPT [0:0], not ${shown(line)}`);
-  const [, name = '', policy = '', brackets] = found;
-  const at = (group: number): number => (found.indices?.[group]?.[0] ?? 0) + 1;
-  if (/[\p{Cc}"']/u.test(name)) throw invalidSave(number, at(1), `${shown(name)} is no name of a chain`);
+function parseChain(words: Words): Chain {
+  const name = words.text(0).slice(1);
+  const policy = words.text(1);
+  if (name === '' || !isWord(name)) throw words.invalid(0, `want a chain, such as :INPUT ACCEPT [0:0]`);
   if (policy !== 'ACCEPT' && policy !== 'DROP' && policy !== '-')
-    throw invalidSave(number, at(2), `${shown(policy)}: want the policy ACCEPT or DROP, or - for none`);
-  const counters = brackets === undefined ? undefined : parseCounters(brackets);
-  if (brackets !== undefined && counters === undefined)
-    throw invalidSave(number, at(3), `${shown(brackets)}: want packets and bytes, such as [0:0]`);
+    throw words.invalid(1, `want the policy ACCEPT or DROP, or - for none, not ${shown(policy)}`);
+  const counters = words.count > 2 ? parseCounters(words.text(2)) : undefined;
+  if (words.count > 3) throw words.invalid(3, 'want nothing behind the counters of a chain');
+  if (words.count > 2 && counters === undefined) throw words.invalid(2, 'want packets and bytes, such as [0:0]');
   return { name, ...(policy === '-' ? {} : { policy }), ...(counters && { counters }) };
 }
 

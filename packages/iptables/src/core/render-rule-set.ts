@@ -44,7 +44,7 @@ function declare(table: Table): readonly string[] {
   const builtIn = builtInChains(table.name);
   const policies = table.chains.filter(({ policy }) => policy !== undefined);
   const own = table.chains.filter(({ name }) => !builtIn.includes(name));
-  return [...policies.map(({ name, policy }) => `:${name} ${policy} [0:0]`), ...own.map(({ name }) => `-N ${name}`)];
+  return [...policies.map(({ name, policy }) => `:${name} ${policy}`), ...own.map(({ name }) => `-N ${name}`)];
 }
 
 function brackets(counters: Counters | undefined): string {

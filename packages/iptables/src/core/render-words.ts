@@ -2,10 +2,17 @@ import { IptablesError } from '../errors.ts';
 
 const HIGHEST_OCTET = 255;
 const HIGHEST_COUNT = 0xffff_ffff;
+const BLANK = 32;
+const EXCLAMATION = 33;
+const QUOTE = 34;
+const APOSTROPHE = 39;
+const DASH = 45;
+const BACKSLASH = 92;
+const DELETE = 127;
 
 /** Returns a name that must stay one word: user input could otherwise add options or whole rules. Throws `IPTABLES_RULE_INVALID`. */
 export function word(text: string): string {
-  if (!/^[^\s"'\\\p{Cc}!-][^\s"'\\\p{Cc}]*$/u.test(text))
+  if (!isWord(text))
     throw new IptablesError('IPTABLES_RULE_INVALID', `${JSON.stringify(text)}: want one word without quotes`);
   return text;
 }
@@ -21,6 +28,7 @@ export function oneLine(text: string): string {
 /** Free text as `xtables_save_string` writes it: anything but letters, digits, `_` and `-` is quoted. Throws `IPTABLES_RULE_INVALID`. */
 export function quote(text: string): string {
   if (/^[-_0-9a-zA-Z]+$/.test(text)) return text;
+  if (text !== '' && !/["'\\\n\r\0]/.test(text)) return `"${text}"`;
   return `"${oneLine(text).replaceAll(/["'\\]/g, (char) => `\\${char}`)}"`;
 }
 
@@ -41,4 +49,15 @@ export function count(value: number): string {
 /** `! ` before what is turned around. */
 export function not(negated: true | undefined): string {
   return negated ? '! ' : '';
+}
+
+/** Whether text is one word to the tools, and no option. */
+export function isWord(text: string): boolean {
+  const first = text.charCodeAt(0);
+  if (text === '' || first === DASH || first === EXCLAMATION) return false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= BLANK || code === QUOTE || code === APOSTROPHE || code === BACKSLASH || code === DELETE) return false;
+  }
+  return true;
 }

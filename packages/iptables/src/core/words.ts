@@ -2,6 +2,8 @@ import { IptablesError } from '../errors.ts';
 
 const TAB = 9;
 const BLANK = 32;
+/** Character code of `!`, which turns the next option around. */
+export const EXCLAMATION = 33;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const DELETE = 127;
@@ -9,6 +11,8 @@ const DASH = 45;
 
 /** Options whose one value is free text, which may look like an option without being quoted. */
 const FREE_TEXT: ReadonlySet<string> = new Set(['--comment', '--log-prefix']);
+
+const AS_READ: readonly number[] = [];
 
 /** One option of an extension with the words up to the next option: `! --match-set probes dst`. */
 export interface Option {
@@ -24,112 +28,117 @@ export interface Option {
 export class Words {
   /** Number of words. */
   count = 0;
-  #line = '';
+  #text = '';
+  #lineStart = 0;
   #lineNumber = 0;
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   /** Whether a word has quotes: then it is never an option. */
   readonly #quoted: boolean[] = [];
+  /** What {@link letter} returns. */
+  readonly #letters: number[] = [];
   /** Where the words began before they were spaced once; empty where they were so already. */
-  #original: readonly number[] = [];
+  #original: readonly number[] = AS_READ;
 
   /**
-   * Takes the words of `line`, forgetting those before. Throws `IPTABLES_SAVE_INVALID` with line and column for a
-   * quote that does not end, and for a control character that no program would print there.
+   * Takes the words of the line from `start` to `end` of `text`, forgetting those before. Throws
+   * `IPTABLES_SAVE_INVALID` with line and column for a quote that does not end, and for a control character that no
+   * program would print there.
    */
-  read(line: string, lineNumber: number): void {
-    this.#lineNumber = lineNumber;
-    this.#original = [];
-    if (this.#split(line)) return;
+  read(text: string, { start, end, number }: LinePlace): void {
+    this.#text = text;
+    this.#lineStart = start;
+    this.#lineNumber = number;
+    this.#original = AS_READ;
+    if (this.#split(start, end)) return;
     const spaced = this.#spacedOnce();
     this.#original = this.#starts.slice(0, this.count);
-    this.#split(spaced);
+    this.#text = spaced;
+    this.#split(0, spaced.length);
   }
 
   /** `IPTABLES_SAVE_INVALID` at word `index`, or behind the last. */
   invalid(index: number, what: string): IptablesError {
     const last = Math.min(index, this.count - 1);
-    const start = this.#original[last] ?? this.#starts[last] ?? 0;
-    const column = last === index ? start : start + (this.#ends[last] ?? 0) - (this.#starts[last] ?? 0);
-    return invalidSave(this.#lineNumber, column + 1, what);
+    const start = this.#original[last] ?? this.#starts[last] ?? this.#lineStart;
+    const offset = last === index ? start : start + (this.#ends[last] ?? 0) - (this.#starts[last] ?? 0);
+    return invalidSave(this.#lineNumber, offset - this.#lineStart + 1, what);
   }
 
   /** Whether word `index` exists, has no quotes and reads `text`. */
   is(index: number, text: string): boolean {
+    if (index >= this.count || this.#quoted[index]) return false;
     const start = this.#starts[index] ?? 0;
-    return (
-      index < this.count &&
-      !this.#quoted[index] &&
-      (this.#ends[index] ?? 0) - start === text.length &&
-      this.#line.startsWith(text, start)
-    );
+    return (this.#ends[index] ?? 0) - start === text.length && this.#text.startsWith(text, start);
   }
 
-  /** The letter of a short option such as `-j`, as a character code; 0 for any other word and after the last. */
-  shortOption(index: number): number {
-    const start = this.#starts[index] ?? 0;
-    if (index >= this.count || (this.#ends[index] ?? 0) - start !== 2 || this.#quoted[index]) return 0;
-    return this.#line.charCodeAt(start) === DASH ? this.#line.charCodeAt(start + 1) : 0;
+  /** Character code of the letter of a short option such as `-j`, that of `!` for it; 0 for any other word and after the last. */
+  letter(index: number): number {
+    return index < this.count ? (this.#letters[index] ?? 0) : 0;
   }
 
   /** Value of word `index`, without quotes and escapes; empty after the last. */
   text(index: number): string {
     if (index >= this.count) return '';
-    const source = this.#line.slice(this.#starts[index], this.#ends[index]);
+    const source = this.#text.slice(this.#starts[index], this.#ends[index]);
     return this.#quoted[index] ? unquote(source) : source;
   }
 
   /** Words `from` up to, not including, `to`, as written with one blank between them. */
   source(from: number, to: number): string {
-    return from >= to ? '' : this.#line.slice(this.#starts[from], this.#ends[to - 1]);
+    return from >= to ? '' : this.#text.slice(this.#starts[from], this.#ends[to - 1]);
   }
 
   /** Words `from` up to `to` as options; undefined where they do not have that shape. */
   options(from: number, to: number): readonly Option[] | undefined {
     const options: Option[] = [];
     for (let at = from; at < to; ) {
-      const negated = this.is(at, '!');
+      const negated = this.letter(at) === EXCLAMATION;
       if (negated) at += 1;
       if (at >= to || !this.#isLongOption(at)) return undefined;
       const name = this.text(at);
       at += 1;
       const values: string[] = [];
       if (FREE_TEXT.has(name) && at < to) values.push(this.text(at++));
-      else for (; at < to && !this.is(at, '!') && !this.#isLongOption(at); at++) values.push(this.text(at));
+      else
+        for (; at < to && this.letter(at) !== EXCLAMATION && !this.#isLongOption(at); at++) values.push(this.text(at));
       options.push({ name, values, negated });
     }
     return options;
   }
 
   #isLongOption(index: number): boolean {
-    return !this.#quoted[index] && this.#line.startsWith('--', this.#starts[index]);
+    return !this.#quoted[index] && this.#text.startsWith('--', this.#starts[index]);
   }
 
   /** Returns whether one blank stands between all words, and none around them. */
-  #split(line: string): boolean {
-    this.#line = line;
+  #split(start: number, end: number): boolean {
+    const text = this.#text;
     this.count = 0;
     let even = true;
-    let at = 0;
-    while (at < line.length) {
-      const code = line.charCodeAt(at);
+    let next = start;
+    for (let at = start; at < end; ) {
+      const code = text.charCodeAt(at);
       if (code === BLANK || code === TAB) {
-        even &&= code === BLANK && this.count > 0 && at === this.#ends[this.count - 1];
         at += 1;
       } else {
-        at = this.#readWord(at);
+        even &&= at === next;
+        at = this.#readWord(at, end);
+        // Where the next word begins if one blank is between.
+        next = text.charCodeAt(at) === TAB ? -1 : at + 1;
       }
     }
-    return even && this.#ends[this.count - 1] === line.length;
+    return even && next === end + 1;
   }
 
-  #readWord(start: number): number {
-    const line = this.#line;
+  #readWord(start: number, end: number): number {
+    const text = this.#text;
     let quoteAt = -1;
     let quoted = false;
     let at = start;
-    for (; at < line.length; at++) {
-      const code = line.charCodeAt(at);
+    for (; at < end; at++) {
+      const code = text.charCodeAt(at);
+      if (code > BACKSLASH && code !== DELETE) continue;
       if (code === QUOTE) {
         quoteAt = quoteAt === -1 ? at : -1;
         quoted = true;
@@ -138,15 +147,21 @@ export class Words {
       } else if (code === BLANK || code === TAB) {
         break;
       } else if (code < BLANK || code === DELETE) {
-        throw invalidSave(this.#lineNumber, at + 1, `control character ${code} outside of quotes`);
+        throw this.#invalidAt(at, `control character ${code} outside of quotes`);
       }
     }
-    if (quoteAt !== -1) throw invalidSave(this.#lineNumber, quoteAt + 1, 'this quote does not end');
-    this.#starts[this.count] = start;
-    this.#ends[this.count] = at;
-    this.#quoted[this.count] = quoted;
-    this.count += 1;
+    if (quoteAt !== -1) throw this.#invalidAt(quoteAt, 'this quote does not end');
+    const index = this.count;
+    this.#starts[index] = start;
+    this.#ends[index] = at;
+    this.#quoted[index] = quoted;
+    this.#letters[index] = quoted ? 0 : letterOf(text, start, at);
+    this.count = index + 1;
     return at;
+  }
+
+  #invalidAt(offset: number, what: string): IptablesError {
+    return invalidSave(this.#lineNumber, offset - this.#lineStart + 1, what);
   }
 
   #spacedOnce(): string {
@@ -156,12 +171,34 @@ export class Words {
   }
 }
 
+/** Where a line is in its text, its number counted from 1. */
+export interface LinePlace {
+  readonly start: number;
+  readonly end: number;
+  readonly number: number;
+}
+
+/** The only option, if there is no other and it has that name. */
+export function onlyOption(options: readonly Option[], name: string): Option | undefined {
+  const option = options[0];
+  return options.length === 1 && option?.name === name ? option : undefined;
+}
+
 /** `IPTABLES_SAVE_INVALID` with its place, from 1, as fields and in the message. */
 export function invalidSave(line: number, column: number, what: string): IptablesError {
   return new IptablesError('IPTABLES_SAVE_INVALID', `line ${line}, column ${column}: ${what}`, { line, column });
 }
 
+function letterOf(text: string, start: number, end: number): number {
+  const first = text.charCodeAt(start);
+  if (end - start === 1) return first === EXCLAMATION ? EXCLAMATION : 0;
+  return end - start === 2 && first === DASH ? text.charCodeAt(start + 1) : 0;
+}
+
 function unquote(source: string): string {
+  // Nearly always one pair of quotes around plain text.
+  if (source.indexOf('"', 1) === source.length - 1 && source.startsWith('"') && !source.includes('\\'))
+    return source.slice(1, -1);
   let text = '';
   let quoting = false;
   for (let at = 0; at < source.length; at++) {

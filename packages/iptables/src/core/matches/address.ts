@@ -1,4 +1,4 @@
-import { ADDRESS_BITS, maskGroups, parseAddress, renderGroups } from '../address.ts';
+import { ADDRESS_BITS, isMasked, maskGroups, parseAddress, renderGroups } from '../address.ts';
 import { not, word } from '../render-words.ts';
 import type { AddressMatch, Family } from '../rule.ts';
 import type { MatchKind, RuleScope } from './match-kind.ts';
@@ -28,7 +28,10 @@ export const ADDRESS: MatchKind<AddressMatch> = {
     const prefixLength = match.prefixLength ?? ADDRESS_BITS[family];
     if (prefixLength === 0 && !match.negated) return undefined;
     const groups = parseAddress(match.address, family);
-    const address = groups === undefined ? match.address : renderGroups(maskGroups(groups, prefixLength));
+    if (groups === undefined) return match.prefixLength === undefined ? { ...match, prefixLength } : match;
+    // Only one spelling of an IPv4 address is read at all.
+    if (family === 'ipv4' && match.prefixLength !== undefined && isMasked(groups, prefixLength)) return match;
+    const address = renderGroups(maskGroups(groups, prefixLength));
     return address === match.address && match.prefixLength !== undefined ? match : { ...match, address, prefixLength };
   },
   check(match, { family }) {

@@ -27,11 +27,10 @@ export function addressType(
 /** `-m addrtype`. */
 export const ADDRTYPE: MatchKind<AddressTypeMatch> = {
   render: ({ side, types, negated }) => `-m addrtype ${not(negated)}${OPTIONS[side]} ${types.join(',')}`,
-  parse([option, ...rest]) {
+  parse([option]) {
     const side = option?.name === OPTIONS.source ? 'source' : 'destination';
     const types = option?.values[0]?.split(',').map((name) => TYPES.find((type) => type === name));
-    if (option?.name !== OPTIONS[side] || rest.length > 0 || !types?.every((type) => type !== undefined))
-      return undefined;
+    if (option?.name !== OPTIONS[side] || !types?.every((type) => type !== undefined)) return undefined;
     return { match: 'addrtype', side, types, ...(option.negated ? { negated: true } : {}) };
   },
   list(match) {

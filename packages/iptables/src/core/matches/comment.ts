@@ -1,5 +1,6 @@
 import { quote } from '../render-words.ts';
 import type { CommentMatch } from '../rule.ts';
+import { onlyOption } from '../words.ts';
 import type { MatchKind } from './match-kind.ts';
 
 /** Bytes of a comment, of `XT_MAX_COMMENT_LEN` without the ending zero. */
@@ -13,9 +14,9 @@ export function comment(text: string): CommentMatch {
 /** `-m comment`. */
 export const COMMENT: MatchKind<CommentMatch> = {
   render: ({ text }) => `-m comment --comment ${text === '' ? '""' : quote(text)}`,
-  parse([option, ...rest]) {
-    if (option?.name !== '--comment' || option.negated || rest.length > 0) return undefined;
-    return { match: 'comment', text: option.values[0] ?? '' };
+  parse(options) {
+    const option = onlyOption(options, '--comment');
+    return option && { match: 'comment', text: option.values[0] ?? '' };
   },
   check: ({ text }) =>
     Buffer.byteLength(text) > LONGEST_TEXT ? `the comment is longer than ${LONGEST_TEXT} bytes` : undefined,

@@ -1,6 +1,7 @@
 import { CONNECTION_STATES, type ConnectionState, parseConnectionStates } from '../connection-state.ts';
 import { not } from '../render-words.ts';
 import type { ConntrackMatch } from '../rule.ts';
+import { onlyOption } from '../words.ts';
 import type { MatchKind } from './match-kind.ts';
 
 /** Packets of connections in one of the states: `connectionState('ESTABLISHED', 'RELATED')`. */
@@ -11,9 +12,10 @@ export function connectionState(...states: readonly [ConnectionState, ...Connect
 /** `-m conntrack --ctstate`. */
 export const CONNTRACK: MatchKind<ConntrackMatch> = {
   render: ({ states, negated }) => `-m conntrack ${not(negated)}--ctstate ${states.join(',')}`,
-  parse([option, ...rest]) {
+  parse(options) {
+    const option = onlyOption(options, '--ctstate');
     const states = parseConnectionStates(option?.values[0] ?? '');
-    if (states === undefined || option?.name !== '--ctstate' || rest.length > 0) return undefined;
+    if (option === undefined || states === undefined) return undefined;
     return option.negated ? { match: 'conntrack', states, negated: true } : { match: 'conntrack', states };
   },
   list(match) {

@@ -1,5 +1,6 @@
 import { not, octet } from '../render-words.ts';
 import type { IcmpMatch, ProtocolMatch } from '../rule.ts';
+import { onlyOption } from '../words.ts';
 import type { MatchKind } from './match-kind.ts';
 import { protocol } from './protocol.ts';
 
@@ -26,10 +27,11 @@ export const ICMP: MatchKind<IcmpMatch> = {
     const kind = code === undefined ? octet(type) : `${octet(type)}/${octet(code)}`;
     return `-m ${match} ${not(negated)}${FORMS[match].option} ${kind}`;
   },
-  parse([option, ...rest], name) {
+  parse(options, name) {
     const match = name === 'icmp' ? 'icmp' : 'icmp6';
+    const option = onlyOption(options, FORMS[match].option);
     const found = /^(\d+)(?:\/(\d+))?$/.exec(option?.values[0] ?? '');
-    if (option?.name !== FORMS[match].option || rest.length > 0 || found === null) return undefined;
+    if (option === undefined || found === null) return undefined;
     const code = found[2] === undefined ? {} : { code: Number(found[2]) };
     return { match, type: Number(found[1]), ...code, ...(option.negated ? { negated: true } : {}) };
   },

@@ -24,9 +24,9 @@ export const LIMIT: MatchKind<LimitMatch> = {
   render({ packets, per, burst }) {
     return `-m limit --limit ${count(packets)}/${per}${burst === undefined ? '' : ` --limit-burst ${count(burst)}`}`;
   },
-  parse([rate, burst, ...rest]) {
+  parse([rate, burst]) {
     const found = /^(\d+)\/(sec|min|hour|day)$/.exec(rate?.values[0] ?? '');
-    if (rate?.name !== '--limit' || found === null || rest.length > 0) return undefined;
+    if (rate?.name !== '--limit' || found === null) return undefined;
     const unit = UNITS.find(({ per }) => per === found[2]);
     if (unit === undefined || (burst !== undefined && burst.name !== '--limit-burst')) return undefined;
     const packets = Number(found[1]);

@@ -87,6 +87,11 @@ export function listRank(match: Match): number {
   return CORE_RANKS.get(match.match) ?? EXTENSION_RANK;
 }
 
+/** Whether a rule can have the match only once: addresses, interfaces and protocol. */
+export function isCoreMatch(match: Match): boolean {
+  return CORE_RANKS.has(match.match);
+}
+
 /** Why the match is not possible there; undefined where it is. */
 export function checkMatch(match: Match, scope: RuleScope): string | undefined {
   return kindOf(match).check?.(match, scope);

@@ -29,10 +29,10 @@ export function multiport(
 export const MULTIPORT: MatchKind<MultiportMatch> = {
   render: ({ side, ports, negated }) =>
     `-m multiport ${not(negated)}${OPTIONS[side]} ${ports.map((range) => renderPorts(range, ':')).join(',')}`,
-  parse([option, ...rest]) {
+  parse([option]) {
     const side = SIDES.find((name) => OPTIONS[name] === option?.name);
     const ports = option?.values[0]?.split(',').map((range) => parsePorts(range, ':'));
-    if (rest.length > 0 || side === undefined || !ports?.every((range) => range !== undefined)) return undefined;
+    if (side === undefined || !ports?.every((range) => range !== undefined)) return undefined;
     return { match: 'multiport', side, ports, ...(option?.negated ? { negated: true } : {}) };
   },
   check({ ports }, scope) {

@@ -29,8 +29,8 @@ export const OWNER: MatchKind<OwnerMatch> = {
     const last = match.last === undefined ? '' : `-${count(match.last)}`;
     return `-m owner ${not(match.negated)}${OPTIONS[match.by]} ${count(match.first)}${last}`;
   },
-  parse([option, ...rest]) {
-    if (option === undefined || rest.length > 0) return undefined;
+  parse([option]) {
+    if (option === undefined) return undefined;
     const negated = option.negated ? ({ negated: true } as const) : {};
     if (option.name === '--socket-exists') return { match: 'owner', by: 'socket-exists', ...negated };
     const by = option.name === '--uid-owner' ? 'user' : 'group';

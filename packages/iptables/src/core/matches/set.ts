@@ -1,5 +1,6 @@
 import { not, word } from '../render-words.ts';
 import type { SetMatch } from '../rule.ts';
+import { onlyOption } from '../words.ts';
 import type { MatchKind } from './match-kind.ts';
 
 /** Bytes of a set's name, of `IPSET_MAXNAMELEN` without the ending zero. */
@@ -16,10 +17,11 @@ type Direction = SetMatch['directions'][number];
 /** `-m set --match-set`. */
 export const SET: MatchKind<SetMatch> = {
   render: ({ set, directions, negated }) => `-m set ${not(negated)}--match-set ${word(set)} ${directions.join(',')}`,
-  parse([option, ...rest]) {
+  parse(options) {
+    const option = onlyOption(options, '--match-set');
     const [set = '', list = '', more] = option?.values ?? [];
     const directions = list.split(',').map((name) => (name === 'src' || name === 'dst' ? name : undefined));
-    if (option?.name !== '--match-set' || rest.length > 0 || more !== undefined) return undefined;
+    if (option === undefined || more !== undefined) return undefined;
     if (!directions.every((direction) => direction !== undefined)) return undefined;
     return { match: 'set', set, directions, ...(option.negated ? { negated: true } : {}) };
   },

@@ -4,7 +4,7 @@ import type { RuleScope } from '../matches/match-kind.ts';
 import { parsePorts, renderPorts } from '../ports.ts';
 import { word } from '../render-words.ts';
 import type { DestinationNatTarget, PortRange, SourceNatTarget } from '../rule.ts';
-import type { Option } from '../words.ts';
+import { type Option, onlyOption } from '../words.ts';
 import { checkPortProtocol } from './nat-ports.ts';
 import type { TargetKind } from './target-kind.ts';
 
@@ -62,15 +62,17 @@ function renderPlace({ address, ports }: NatPlace): string {
   return `${address.includes(':') ? `[${word(address)}]` : word(address)}:${renderPorts(ports, '-')}`;
 }
 
-function parsePlace([option, ...rest]: readonly Option[], name: string): NatPlace | undefined {
-  const text = option?.values[0];
-  if (option?.name !== name || text === undefined || rest.length > 0) return undefined;
-  if (text.startsWith('[')) return parseBoth(text.slice(1).split(']:'));
-  return text.split(':').length === 2 ? parseBoth(text.split(':')) : parseBoth([text]);
+function parsePlace(options: readonly Option[], name: string): NatPlace | undefined {
+  const text = onlyOption(options, name)?.values[0];
+  if (text === undefined) return undefined;
+  const colon = text.lastIndexOf(':');
+  if (text.startsWith('[')) return parseBoth(text.slice(1, colon - 1), text.slice(colon + 1));
+  const both = colon !== -1 && colon === text.indexOf(':');
+  return both ? parseBoth(text.slice(0, colon), text.slice(colon + 1)) : parseBoth(text, undefined);
 }
 
 /** A range of addresses is not data of ours, and stays words. */
-function parseBoth([address = '', numbers]: readonly string[]): NatPlace | undefined {
+function parseBoth(address: string, numbers: string | undefined): NatPlace | undefined {
   if (!/^[0-9a-fA-F:.]+$/.test(address)) return undefined;
   if (numbers === undefined) return { address };
   const ports = parsePorts(numbers, '-');

@@ -1,0 +1,102 @@
+import { IptablesError } from '../errors.ts';
+import { builtInChains } from './builtin-chains.ts';
+import { findLoop, hooksByChain } from './chain-graph.ts';
+import { checkRule, ruleScope } from './check-rule.ts';
+import { renderRule } from './render-rule.ts';
+import { isWord } from './render-words.ts';
+import type { Chain, Family, Rule, RuleSet, Table } from './rule.ts';
+import { TARGET_NAMES } from './targets/target-names.ts';
+
+/** Bytes of a chain's name, of `XT_EXTENSION_MAXNAMELEN` without the ending zero. */
+const LONGEST_CHAIN_NAME = 28;
+/** `iptables-restore` reads lines into 10 KiB, with the line break and an ending zero. */
+const LONGEST_RULE = 10_238;
+/** A message with more than that helps nobody. */
+const MOST_PROBLEMS = 20;
+
+/**
+ * Refuses rules that types cannot rule out and that the kernel or `iptables-restore` would not take, or would take as
+ * something else: a target in the wrong table or reached from the wrong built-in chain, ports without their protocol,
+ * addresses of the other family, jumps to nowhere or in circles, names and texts that are too long. Raw matches and
+ * targets are not looked into. Throws `IPTABLES_RULE_INVALID` with table, chain, rule and reason of every problem (the
+ * first {@link MOST_PROBLEMS}).
+ */
+export function checkRuleSet(ruleSet: RuleSet): void {
+  const problems = findProblems(ruleSet);
+  if (problems.length === 0) return;
+  const more = problems.length - MOST_PROBLEMS;
+  const shown = problems.slice(0, MOST_PROBLEMS).join('; ');
+  throw new IptablesError('IPTABLES_RULE_INVALID', more > 0 ? `${shown}; and ${more} more` : shown);
+}
+
+function findProblems({ family, tables }: RuleSet): readonly string[] {
+  const problems: string[] = [];
+  for (const [index, table] of tables.entries()) {
+    if (tables.findIndex(({ name }) => name === table.name) !== index)
+      problems.push(`table ${table.name} is there twice`);
+    const found = [...checkChains(table), ...checkRules(table, family)];
+    problems.push(...found.map((problem) => `${table.name} ${problem}`));
+  }
+  return problems;
+}
+
+function checkChains(table: Table): readonly string[] {
+  const names = new Set<string>();
+  const problems: string[] = [];
+  for (const chain of table.chains) {
+    const problem = names.has(chain.name) ? 'it is declared twice' : checkChain(chain, builtInChains(table.name));
+    names.add(chain.name);
+    if (problem !== undefined) problems.push(`chain ${JSON.stringify(chain.name)}: ${problem}`);
+  }
+  const loop = findLoop(table);
+  return loop === undefined
+    ? problems
+    : [...problems, `chain ${JSON.stringify(loop[0])}: a circle of jumps: ${loop.join(' -> ')}`];
+}
+
+function checkChain({ name, policy }: Chain, builtIn: readonly string[]): string | undefined {
+  if (builtIn.includes(name)) return undefined;
+  if (policy !== undefined) return 'only built-in chains have a policy';
+  if (!isWord(name)) return 'want one word that is no option';
+  if (Buffer.byteLength(name) > LONGEST_CHAIN_NAME) return `the name is longer than ${LONGEST_CHAIN_NAME} bytes`;
+  return TARGET_NAMES.has(name) ? 'that is the name of a target' : undefined;
+}
+
+function checkRules(table: Table, family: Family): readonly string[] {
+  const builtIn = builtInChains(table.name);
+  const own = new Set(table.chains.map(({ name }) => name).filter((name) => !builtIn.includes(name)));
+  const hooks = hooksByChain(table);
+  const problems: string[] = [];
+  for (const rule of table.rules) {
+    const scope = ruleScope(rule, { family, table: table.name, hooks: hooks.get(rule.chain) ?? new Set<string>() });
+    const declared = own.has(rule.chain) || builtIn.includes(rule.chain);
+    const found = declared ? undefined : 'its chain is not declared';
+    const problem = found ?? checkJump(rule, own, builtIn) ?? checkRule(rule, scope);
+    const text = textOf(rule);
+    if (problem !== undefined || !text.fine)
+      problems.push(`${rule.chain} ${JSON.stringify(text.text)}: ${problem ?? text.reason}`);
+  }
+  return problems;
+}
+
+function checkJump({ target }: Rule, own: ReadonlySet<string>, builtIn: readonly string[]): string | undefined {
+  if ((target?.target !== 'jump' && target?.target !== 'goto') || own.has(target.chain)) return undefined;
+  return builtIn.includes(target.chain)
+    ? `${target.chain} is built in: no rule can lead there`
+    : `chain ${target.chain} is not declared`;
+}
+
+function textOf(rule: Rule): { readonly text: string; readonly fine: boolean; readonly reason: string } {
+  try {
+    const text = renderRule(rule);
+    const fine = Buffer.byteLength(text) <= LONGEST_RULE;
+    return {
+      text: fine ? text : `${text.slice(0, 100)}…`,
+      fine,
+      reason: `the rule is longer than ${LONGEST_RULE} bytes`,
+    };
+  } catch (error) {
+    if (!(error instanceof IptablesError)) throw error;
+    return { text: JSON.stringify(rule), fine: false, reason: error.message };
+  }
+}

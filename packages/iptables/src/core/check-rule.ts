@@ -1,0 +1,47 @@
+import type { RuleScope } from './matches/match-kind.ts';
+import { checkMatch, isCoreMatch } from './matches/match-kinds.ts';
+import { listProtocol } from './protocol-names.ts';
+import type { Match, Rule } from './rule.ts';
+import { checkTarget } from './targets/target-kinds.ts';
+
+/** Where a rule is, with what it says of its protocol. */
+export function ruleScope(rule: Rule, place: Pick<RuleScope, 'family' | 'table' | 'hooks'>): RuleScope {
+  return { ...place, chain: rule.chain, protocol: protocolOf(rule.matches) };
+}
+
+/** Why the rule is not possible there, for people; undefined where it is. Chains it leads to are not looked at. */
+export function checkRule(rule: Rule, scope: RuleScope): string | undefined {
+  const { position } = rule;
+  if (position !== undefined && !(Number.isSafeInteger(position) && position > 0))
+    return `position ${position}: want 1 or more`;
+  const seen = new Set<Match['match']>();
+  for (const match of rule.matches) {
+    const problem = checkTwice(match, seen) ?? checkMatch(match, scope);
+    if (problem !== undefined) return problem;
+    seen.add(match.match);
+  }
+  return rule.target && checkTarget(rule.target, scope);
+}
+
+function checkTwice(match: Match, seen: ReadonlySet<Match['match']>): string | undefined {
+  const transport = match.match === 'tcp' || match.match === 'udp';
+  if (seen.has(match.match) && (transport || isCoreMatch(match)))
+    return `${match.match} is there twice${transport ? ': one match takes both ports' : ''}`;
+  const late = transport && match.implicit && !seen.has('protocol') && !seen.has('raw');
+  return late ? `ports without -m ${match.match} need -p ${match.match} before them` : undefined;
+}
+
+/** Looks into raw matches for `-p`, so that they can bring the protocol of others. */
+function protocolOf(matches: readonly Match[]): string | undefined {
+  for (const match of matches) {
+    if (match.match === 'protocol' && !match.negated) return only(match.protocol);
+    const raw = match.match === 'raw' ? /(?:^|[^!] |^ )(?:-p|--protocol) (\S+)/.exec(match.text)?.[1] : undefined;
+    if (raw !== undefined) return only(raw);
+  }
+  return undefined;
+}
+
+function only(protocol: string): string | undefined {
+  const name = listProtocol(protocol);
+  return name === 'all' ? undefined : name;
+}
