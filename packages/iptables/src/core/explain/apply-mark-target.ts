@@ -1,6 +1,6 @@
 import type { CopyConnmarkTarget, SetConnmarkTarget, SetMarkTarget } from '../rule.ts';
 import type { Effect } from './apply-target.ts';
-import { hasConnection, type WalkState } from './walk-state.ts';
+import { hasConnection, hasTemplate, type WalkState } from './walk-state.ts';
 
 /** `MARK` and `CONNMARK`; the latter does nothing where there is no connection. */
 export function applyMarkTarget(
@@ -9,6 +9,7 @@ export function applyMarkTarget(
 ): Effect {
   if (target.target === 'CONNMARK' && !hasConnection(state))
     return { kind: 'continue', state, change: 'no effect: there is no tracked connection here' };
+  if (target.target === 'CONNMARK' && hasTemplate(state)) return useTemplate(target, state);
   if (target.target === 'MARK') return changeMark(state, combine(state.mark, target.mark.mask, target.mark.value));
   const { mark, connectionMark } = state;
   switch (target.operation) {
@@ -19,6 +20,12 @@ export function applyMarkTarget(
     case 'save-mark':
       return changeConnectionMark(state, combine(connectionMark, target.ctmask, under(mark, target.nfmask)));
   }
+}
+
+/** The template is shared by all packets of its rule, and so is its mark; the connection gets none of it. */
+function useTemplate(target: SetConnmarkTarget | CopyConnmarkTarget, state: WalkState): Effect {
+  if (target.operation === 'restore-mark' && target.ctmask !== 0) return changeMark(state, undefined);
+  return { kind: 'continue', state, change: 'no effect on the connection: it is not tracked yet' };
 }
 
 /** xt_mark, xt_connmark: (old and not mask) xor value. A full mask does not need the old one. */

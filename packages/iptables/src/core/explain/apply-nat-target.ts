@@ -1,7 +1,7 @@
 import type { DestinationNatTarget, MasqueradeTarget, PortRange, RedirectTarget, SourceNatTarget } from '../rule.ts';
 import type { Effect } from './apply-target.ts';
 import { outlivesTranslation } from './evaluate-match.ts';
-import { type IpAddress, parseIpAddress } from './ip-address.ts';
+import { type IpAddress, parseIpAddress, sharesPrefix } from './ip-address.ts';
 import { isOwnAddress, renderSide, routeOut, type Side, type WalkState } from './walk-state.ts';
 
 type NatTarget =
@@ -63,7 +63,7 @@ function readPorts(text: string | undefined): PortRange | undefined {
 }
 
 function changeDestination(state: WalkState, destination: Side, hook: string, toThisMachine?: true): Effect {
-  const next = unsettle({ ...state, destination, destinationTranslated: true });
+  const next = unsettle({ ...state, destination, destinationTranslated: differs(state.destination, destination) });
   const address: IpAddress | undefined = destination.address;
   const local = toThisMachine ?? isOwnAddress(next, address);
   return {
@@ -76,9 +76,17 @@ function changeDestination(state: WalkState, destination: Side, hook: string, to
 function changeSource(state: WalkState, source: Side): Effect {
   return {
     kind: 'accept',
-    state: unsettle({ ...state, source, sourceTranslated: true }),
+    state: unsettle({ ...state, source, sourceTranslated: differs(state.source, source) }),
     change: `source is now ${describe(source)}`,
   };
+}
+
+/** To what it is already, nothing is translated: the connection is not in state SNAT or DNAT then. */
+function differs(before: Side, after: Side): boolean | undefined {
+  if (before.port !== undefined && after.port !== undefined && before.port !== after.port) return true;
+  if (before.address === undefined || after.address === undefined) return undefined;
+  if (!sharesPrefix(before.address, after.address)) return true;
+  return before.port === after.port && after.port !== undefined ? false : undefined;
 }
 
 function describe(side: Side): string {

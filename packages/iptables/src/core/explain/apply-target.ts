@@ -122,11 +122,12 @@ function takeTransparently(target: Target & { target: 'TPROXY' }, state: WalkSta
   };
 }
 
-/** A packet that has its connection already (it came back over lo) keeps it. */
+/** xt_CT: a packet that has its connection (it came back over lo), or what an earlier CT gave it, keeps that. */
 function trackApart(zone: number | 'none', state: WalkState): { readonly state: WalkState; readonly change?: string } {
   if (state.tracked) return { state, change: 'no effect: it is tracked already' };
+  if (state.template || state.untracked) return { state, change: 'no effect: CT has been here before' };
   if (zone === 'none') return { state: { ...state, untracked: true }, change: 'it is not tracked' };
-  return { state: { ...state, zone }, change: `tracked in zone ${zone}` };
+  return { state: { ...state, zone, template: true }, change: `tracked in zone ${zone}` };
 }
 
 /** Targets that the parser keeps as text, as far as their name tells what they do. */

@@ -76,7 +76,7 @@ function localEndpoint(destination: Side): string {
 }
 
 function sending({ source, destination, outInterface }: WalkState): string {
-  const by = outInterface === undefined || outInterface === '' ? 'an interface that is not known' : outInterface;
+  const by = outInterface ? outInterface : 'an interface that is not known';
   return `sent by ${by} from ${renderSide(source)} to ${renderSide(destination)}`;
 }
 

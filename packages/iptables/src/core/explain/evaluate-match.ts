@@ -17,7 +17,7 @@ import type {
 import { evaluateMultiport, evaluateTransport } from './evaluate-ports.ts';
 import { all, decide, type Finding, FOUND, missing, negateIf, undecided } from './finding.ts';
 import { isMulticast, parseIpAddress, sharesPrefix } from './ip-address.ts';
-import { currentState, hasConnection, isInState, isOwnAddress, type WalkState } from './walk-state.ts';
+import { currentState, hasConnection, hasTemplate, isInState, isOwnAddress, type WalkState } from './walk-state.ts';
 
 const SETTLEABLE: ReadonlySet<Match['match']> = new Set(['owner', 'set', 'addrtype', 'in-interface', 'out-interface']);
 
@@ -169,6 +169,8 @@ function evaluateIcmp(match: IcmpMatch, state: WalkState): Finding {
 }
 
 function evaluateMark(match: MarkMatch, state: WalkState): Finding {
+  if (match.match === 'connmark' && hasTemplate(state))
+    return undecided('before tracking, CT shares its mark among packets');
   const [name, mark] = match.match === 'mark' ? ['mark', state.mark] : ['connection mark', state.connectionMark];
   if (mark === undefined) return undecided(`the ${name} is not known any more`);
   return decide((mark & match.mark.mask) >>> 0 === match.mark.value, `the ${name} is 0x${mark.toString(16)}`);

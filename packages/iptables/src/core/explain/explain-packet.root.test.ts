@@ -169,10 +169,12 @@ function rulesOf(table: keyof typeof HOOKS, chain: string, most: number): fc.Arb
   const calls = TARGETS.filter(
     (target) => !(chain === 'B' && / [AB]$/.test(target)) && !(chain === 'A' && target.endsWith(' A')),
   );
-  const targets = [...calls, ...calls, ...own, ...raw, ...RARELY];
-  const rule = fc
-    .tuple(fc.constantFrom(...conditions), fc.constantFrom(...targets))
-    .map(([condition, target]) => `-A ${chain} ${condition} ${target}`);
+  const targets = [...calls, ...calls, ...own, ...raw, ...(table === 'nat' ? [] : RARELY)];
+  const rule = fc.tuple(fc.constantFrom(...conditions), fc.constantFrom(...targets)).map(([condition, target]) => {
+    // A translation of ports wants a protocol with ports.
+    const bare = /REDIRECT|:\d/.test(target) && !condition.startsWith('-p udp');
+    return `-A ${chain} ${bare ? `-p udp ${condition.replace('! -p tcp', '')}` : condition} ${target}`;
+  });
   return fc.array(rule, { minLength: 1, maxLength: most });
 }
 

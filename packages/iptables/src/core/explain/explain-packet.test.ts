@@ -124,8 +124,10 @@ test('the proxy as client marks the connection, and the answer is routed by that
   const [there] = explain(save, `tcp src ${CLIENT} dst ${POD}:8080 out lo mark 0x539`).ends;
   expect(there?.packet).toMatchObject({ mark: 0x539, connectionMark: 0x111 });
   const answer = explain(save, `tcp src ${POD}:8080 dst ${CLIENT} out eth0 connmark 0x111 state ESTABLISHED`);
-  expect(answer.ends.map(({ packet }) => packet.mark)).toEqual([0x111]);
-  expect(answer.ends[0]?.packet.outInterface).toBeUndefined();
+  expect(answer.ends.map(({ end, packet }) => [end, packet.mark, packet.outInterface])).toEqual([
+    ['delivered', 0x111, undefined],
+    ['sent', 0x111, undefined],
+  ]);
   expect(answer.notes.join()).toContain('policy routing');
   expect(answer.steps).toContainEqual({
     step: 'chain',

@@ -80,16 +80,27 @@ class PacketWalk {
   /** From a program of this machine, up to the way out; over lo it comes back. */
   leave(begin: readonly Possibility[]): void {
     const left = this.#passHook('POSTROUTING', this.#passHook('OUTPUT', begin));
-    const looped = left.filter(({ state }) => state.outInterface === 'lo');
-    this.sent.push(...left.filter(({ state }) => state.outInterface !== 'lo'));
-    if (this.sent.some(({ state }) => state.outInterface === undefined))
-      this.notes.add(
-        'the interface it leaves by is not known; by lo it would come back in through PREROUTING and INPUT',
-      );
+    const looped: Possibility[] = [];
+    for (const possibility of left) this.#goOut(possibility, looped);
     if (looped.length === 0) return;
     this.#tell('it leaves by lo, and comes back in by lo');
     const back = looped.map((possibility) => ({ ...possibility, state: comeBack(possibility.state) }));
     this.arrive(back, undefined);
+  }
+
+  #goOut(possibility: Possibility, looped: Possibility[]): void {
+    const { outInterface, settled } = possibility.state;
+    if (outInterface === 'lo') looped.push(possibility);
+    else if (outInterface !== undefined || settled.get('-o lo') === false) this.sent.push(possibility);
+    else {
+      const because = 'a save does not tell; out or host would';
+      const subject = 'routing out';
+      this.#tell(`routing: out by lo or another interface: ${because}`);
+      looped.push(assume(possibility, { subject, holds: true, text: 'it leaves by lo', because }));
+      this.sent.push(
+        assume(possibility, { subject, holds: false, text: 'it leaves by another interface than lo', because }),
+      );
+    }
   }
 
   #passHook(hook: Hook, begin: readonly Possibility[]): readonly Possibility[] {

@@ -37,6 +37,8 @@ export interface WalkState {
   readonly connectionMark: number | undefined;
   /** Connection tracking has seen it; false in raw, before it has. */
   readonly tracked: boolean;
+  /** `CT --zone` gave it a template, which looks like a new connection until it is tracked. */
+  readonly template: boolean;
   /** `CT --notrack`. */
   readonly untracked: boolean;
   readonly zone: number;
@@ -81,6 +83,7 @@ export function beginWalk(packet: Packet): WalkState {
     mark: packet.mark,
     connectionMark: packet.connectionMark,
     tracked: false,
+    template: false,
     untracked: false,
     zone: 0,
     sourceTranslated: packet.translated.includes('SNAT') || (fresh ? false : undefined),
@@ -109,7 +112,13 @@ export function routeOut(state: WalkState): string | undefined {
 /** What connection tracking says here; before it has seen the packet (raw) iptables calls it INVALID. */
 export function currentState(state: WalkState): PacketState {
   if (state.untracked) return 'UNTRACKED';
+  if (hasTemplate(state)) return 'NEW';
   return state.tracked ? state.facts.state : 'INVALID';
+}
+
+/** In raw, behind `CT --zone`. */
+export function hasTemplate(state: WalkState): boolean {
+  return state.template && !state.tracked;
 }
 
 /** Whether there is a connection to have a mark: not before tracking, and not for INVALID and UNTRACKED. */
@@ -121,7 +130,7 @@ export function hasConnection(state: WalkState): boolean {
 /** Whether the packet is in one of these states: true, false, or undefined where a translation is not known. */
 export function isInState(state: WalkState, wanted: readonly ConnectionState[]): boolean | undefined {
   if (wanted.includes(currentState(state))) return true;
-  if (!hasConnection(state)) return false;
+  if (!hasConnection(state) || hasTemplate(state)) return false;
   const translations = [
     wanted.includes('SNAT') ? state.sourceTranslated : false,
     wanted.includes('DNAT') ? state.destinationTranslated : false,
@@ -140,7 +149,15 @@ export function stateKey(state: WalkState): string {
     orUnknown(state.outInterface),
     orUnknown(state.mark),
     orUnknown(state.connectionMark),
-    [state.tracked, state.untracked, state.zone, state.destinationAsked, state.sourceAsked, state.hasSocket],
+    [
+      state.tracked,
+      state.template,
+      state.untracked,
+      state.zone,
+      state.destinationAsked,
+      state.sourceAsked,
+      state.hasSocket,
+    ],
     [orUnknown(state.sourceTranslated), orUnknown(state.destinationTranslated), orUnknown(state.forThisMachine)],
     transparent,
   ]);
