@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { Namespace, RouteSocket } from '@ambientmesh/netns';
 import { LabError, messageOf } from '../errors.ts';
 import { LAB_RUN } from '../state/bootstrap.ts';
 import { renderHosts } from '../topology/hosts-file.ts';
-import { buildNetworkPlan, type NamespacePlan } from '../topology/network-plan.ts';
+import { BRIDGE, buildNetworkPlan, type NamespacePlan, type NetworkPlan } from '../topology/network-plan.ts';
 import { renderServiceRules } from '../topology/service-rules.ts';
 import type { Topology } from '../topology/topology.ts';
 import { inNamespace, runProgram } from './run-program.ts';
@@ -15,29 +16,84 @@ export function hasIpv6(): boolean {
 /** Builds nodes, pods, routes, the nodes' service rules and the lab's `/etc/hosts`. Everything goes with the lab. */
 export async function buildNetwork(topology: Topology, ipv6: boolean): Promise<void> {
   const plan = buildNetworkPlan(topology, ipv6);
-  mkdirSync('/run/netns', { recursive: true });
-  await runProgram(['sh', '-ec', renderScript(plan.settings)], plan.create);
-  await Promise.all(plan.namespaces.map(configureNamespace));
-  const rules = renderServiceRules(topology);
-  const names = topology.nodes.map((node) => node.name);
-  await Promise.all([
-    bindHosts(topology, ipv6),
-    ...names.map((name) => restore(name, 'iptables-restore', rules.v4)),
-    ...(ipv6 ? names.map((name) => restore(name, 'ip6tables-restore', rules.v6)) : []),
-  ]);
+  const places = new Map<string, Place>();
+  try {
+    for (const [name, one] of plan.namespaces) places.set(name, makePlace(name, one));
+    const rules = renderServiceRules(topology);
+    const names = topology.nodes.map((node) => node.name);
+    await Promise.all([
+      bindHosts(topology, ipv6),
+      ...names.map((name) => restore(name, 'iptables-restore', rules.v4)),
+      ...(ipv6 ? names.map((name) => restore(name, 'ip6tables-restore', rules.v6)) : []),
+      // Last: it is done while the programs above run.
+      connect(places, plan),
+    ]);
+  } finally {
+    for (const place of places.values()) closePlace(place);
+  }
 }
 
-async function configureNamespace(plan: NamespacePlan): Promise<void> {
-  await runProgram(inNamespace(plan.namespace, ['sh', '-ec', renderScript(plan.settings)]), plan.batch);
+/** A namespace that is being built. */
+interface Place {
+  readonly namespace: Namespace;
+  readonly routes: RouteSocket;
 }
 
-/** A script that makes the settings and then does the batch on its input. */
-function renderScript(settings: NamespacePlan['settings']): string {
-  const lines = Object.entries(settings).map(
-    ([pattern, value]) =>
-      `for path in /proc/sys/net/${pattern}; do [ ! -e "$path" ] || echo '${value}' > "$path"; done`,
-  );
-  return [...lines, 'exec ip -batch -'].join('\n');
+function makePlace(name: string, plan: NamespacePlan): Place {
+  const namespace = Namespace.create();
+  namespace.pin(`/run/netns/${name}`);
+  namespace.run(() => applySettings(plan));
+  return openPlace(namespace);
+}
+
+async function connect(places: ReadonlyMap<string, Place>, { own, cables, namespaces }: NetworkPlan): Promise<void> {
+  const here = openPlace(Namespace.current());
+  try {
+    applySettings(own);
+    here.routes.addLink({ kind: 'bridge', name: BRIDGE });
+    for (const { name, from, to } of cables) {
+      const peer = { name: 'eth0', namespace: find(places, to).namespace };
+      if (from === undefined) here.routes.addLink({ kind: 'veth', name, peer, master: BRIDGE, up: true });
+      else find(places, from).routes.addLink({ kind: 'veth', name, peer });
+    }
+    configure(here.routes, own);
+    for (const [name, plan] of namespaces) configure(find(places, name).routes, plan);
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && error.errno === 'ENOTSUP')
+      throw new LabError('LAB_KERNEL_LACKS', `${error.message} (modprobe veth and bridge as root)`, { cause: error });
+    throw error;
+  } finally {
+    closePlace(here);
+  }
+}
+
+function openPlace(namespace: Namespace): Place {
+  return { namespace, routes: RouteSocket.open(namespace) };
+}
+
+function closePlace({ namespace, routes }: Place): void {
+  routes.close();
+  namespace.close();
+}
+
+function find(places: ReadonlyMap<string, Place>, name: string): Place {
+  const place = places.get(name);
+  if (place === undefined) throw new LabError('LAB_TOPOLOGY_INVALID', `${name}: no such node or pod`);
+  return place;
+}
+
+/** In the namespace the thread is in, for that is whose `/proc/sys/net` it sees. */
+function applySettings({ settings }: NamespacePlan): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const path = `/proc/sys/net/${name}`;
+    if (existsSync(path)) writeFileSync(path, value);
+  }
+}
+
+function configure(routes: RouteSocket, { up, addresses, routes: ways }: NamespacePlan): void {
+  for (const name of up) routes.setLink(name, { up: true });
+  for (const address of addresses) routes.addAddress(address);
+  for (const way of ways) routes.replaceRoute(way);
 }
 
 async function restore(namespace: string, tool: string, rules: string): Promise<void> {

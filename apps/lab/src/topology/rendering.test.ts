@@ -1,3 +1,4 @@
+import type { NewRoute } from '@ambientmesh/netns';
 import { describe, expect, test } from 'vitest';
 import { renderHosts } from './hosts-file.ts';
 import { renderMeshConfig, spiffeUriOf } from './mesh-config.ts';
@@ -7,29 +8,32 @@ import { DEFAULT_TOPOLOGY, type Topology } from './topology.ts';
 
 describe('network plan', () => {
   const plan = buildNetworkPlan(DEFAULT_TOPOLOGY, true);
-  const batchOf = (name: string): string[] =>
-    plan.namespaces.find(({ namespace }) => namespace === name)?.batch.split('\n') ?? [];
+  const routesOf = (name: string): readonly NewRoute[] => plan.namespaces.get(name)?.routes ?? [];
 
-  test('makes a namespace for every node and pod, before any cable', () => {
-    const lines = plan.create.split('\n');
-    for (const name of ['node1', 'node2', 'sleep', 'notsleep', 'httpbin-1', 'httpbin-2'])
-      expect(lines).toContain(`netns add ${name}`);
-    expect(lines.findLastIndex((line) => line.startsWith('netns'))).toBeLessThan(
-      lines.findIndex((line) => line.startsWith('link add')),
-    );
+  test('makes a namespace for every node and pod, and a cable from each pod to its node', () => {
+    expect([...plan.namespaces.keys()]).toEqual(['node1', 'node2', 'sleep', 'notsleep', 'httpbin-1', 'httpbin-2']);
+    expect(plan.cables).toContainEqual({ name: 'node1-end', to: 'node1' });
+    expect(plan.cables).toContainEqual({ name: 'pod4-end', from: 'node2', to: 'httpbin-2' });
   });
 
   test('routes pods on their node, and other nodes by their pod range', () => {
-    expect(batchOf('node1')).toContain('route replace 10.244.1.10/32 dev pod1-end src 172.30.0.11');
-    expect(batchOf('node1')).toContain('route replace 10.244.2.0/24 via 172.30.0.12 dev eth0 onlink');
-    expect(batchOf('node1')).toContain('route replace fd00:10:244:2::/64 via fd00:172:30::12 dev eth0 onlink');
-    expect(batchOf('node1').join()).not.toContain('pod4-end');
-    expect(batchOf('sleep')).toContain('route replace default via 169.254.1.1 dev eth0 src 10.244.1.10');
+    expect(routesOf('node1')).toContainEqual({ dst: '10.244.1.10', dev: 'pod1-end', src: '172.30.0.11' });
+    expect(routesOf('node1')).toContainEqual({ dst: '10.244.2.0/24', via: '172.30.0.12', dev: 'eth0', onlink: true });
+    expect(routesOf('node1')).toContainEqual({
+      dst: 'fd00:10:244:2::/64',
+      via: 'fd00:172:30::12',
+      dev: 'eth0',
+      onlink: true,
+    });
+    expect(JSON.stringify(plan.namespaces.get('node1'))).not.toContain('pod4-end');
+    expect(routesOf('sleep')).toContainEqual({ dst: '0.0.0.0/0', via: '169.254.1.1', dev: 'eth0', src: '10.244.1.10' });
   });
 
   test('without IPv6 there is nothing of it', () => {
-    const plain = buildNetworkPlan(DEFAULT_TOPOLOGY, false);
-    expect(plain.create + plain.namespaces.map(({ batch }) => batch).join('')).not.toMatch(/fd00|fe80|::/);
+    const { own, namespaces } = buildNetworkPlan(DEFAULT_TOPOLOGY, false);
+    const plans = [own, ...namespaces.values()].map(({ addresses, routes }) => ({ addresses, routes }));
+    expect(JSON.stringify(plans)).not.toMatch(/fd00|fe80|::/);
+    expect(plans.every(({ addresses, routes }) => addresses.length > 0 && routes.length > 0)).toBe(true);
   });
 });
 
