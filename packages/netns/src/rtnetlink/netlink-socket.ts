@@ -16,26 +16,12 @@ import {
   SOL_SOCKET,
 } from '../kernel-constants.ts';
 import { SOCKADDR_NL } from '../kernel-structs.ts';
-import type { Namespace } from '../namespace.ts';
+import { Namespace } from '../namespace.ts';
 import { checked, errnoName, native, systemCallError } from '../native.ts';
 import { type SocketOption, trySetOption } from '../socket-options.ts';
-import {
-  NLM_F_DUMP,
-  NLM_F_DUMP_INTR,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  NLMSG_NOOP,
-} from './core/netlink-constants.ts';
-import {
-  decodeAcknowledgement,
-  decodeDone,
-  decodeMessages,
-  encodeMessage,
-  type NetlinkMessage,
-  type NetlinkRequest,
-  type NetlinkVerdict,
-} from './core/netlink-message.ts';
+import { NetlinkAnswer } from './core/netlink-answer.ts';
+import { NLM_F_DUMP, NLM_F_REQUEST } from './core/netlink-constants.ts';
+import { encodeMessage, type NetlinkRequest, type NetlinkVerdict } from './core/netlink-message.ts';
 
 /** The kernel answers before `send` returns; this only keeps a thread from waiting for ever should that change. */
 const ANSWER_TIMEOUT_S = 5;
@@ -44,8 +30,6 @@ const MAX_ATTEMPTS = 10;
 /** The kernel's dumps come in pieces of 32 KiB at most, unless one entry is longer. */
 const USUAL_DATAGRAM_BYTES = 32_768;
 const MAX_DATAGRAM_BYTES = 4 * 1_024 * 1_024;
-/** More than a million routes. */
-const MAX_ANSWER_BYTES = 128 * 1_024 * 1_024;
 const SEQUENCE_MAX = 0xffff_ffff;
 /** `struct timeval`: seconds and microseconds, 64 bits each. */
 const TIMEVAL_BYTES = 16;
@@ -72,11 +56,16 @@ export class NetlinkSocket implements Disposable {
     this.#namespaceId = namespaceId;
   }
 
-  /** A socket made in `namespace`, which it keeps alive. Throws `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`. */
-  static open(namespace: Namespace): NetlinkSocket {
-    const namespaceId = namespace.id.inode;
-    const about = { operation: 'socket AF_NETLINK', namespaceId, remedy: 'may this process make netlink sockets?' };
-    const fd = namespace.run(() => checked(native().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), about));
+  /** A socket made in `namespace` (by default the calling thread's), which it keeps alive. Throws `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`. */
+  static open(namespace: Namespace | undefined): NetlinkSocket {
+    const namespaceId = namespace?.id.inode ?? ownId();
+    const make = (): number =>
+      checked(native().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), {
+        operation: 'socket AF_NETLINK',
+        namespaceId,
+        remedy: 'may this process make netlink sockets?',
+      });
+    const fd = namespace === undefined ? make() : namespace.run(make);
     try {
       configure(fd, namespaceId);
       return new NetlinkSocket(fd, namespaceId);
@@ -95,7 +84,7 @@ export class NetlinkSocket implements Disposable {
   exchange(request: NetlinkRequest, what: string): Buffer[] {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const answer = this.#ask(request, what);
-      if (answer.verdict.errno !== 0) throw this.#refusal(answer.verdict, what);
+      if (answer.verdict !== undefined && answer.verdict.errno !== 0) throw this.#refusal(answer.verdict, what);
       if (!answer.interrupted) return answer.payloads;
     }
     throw this.#refusal({ errno: EINTR, text: `the list changed ${MAX_ATTEMPTS} times while it was read` }, what);
@@ -113,7 +102,7 @@ export class NetlinkSocket implements Disposable {
     this.close();
   }
 
-  #ask(request: NetlinkRequest, what: string): Answer {
+  #ask(request: NetlinkRequest, what: string): NetlinkAnswer {
     if (this.#fd < 0)
       throw new NetnsError('NETNS_CLOSED', `${what}: the netlink socket is closed`, { namespaceId: this.#namespaceId });
     this.#sequence = this.#sequence === SEQUENCE_MAX ? 1 : this.#sequence + 1;
@@ -135,25 +124,14 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  #collect(isDump: boolean, what: string): Answer {
-    const payloads: Buffer[] = [];
-    let interrupted = false;
-    let total = 0;
-    for (;;) {
+  #collect(isDump: boolean, what: string): NetlinkAnswer {
+    const answer = new NetlinkAnswer(this.#sequence);
+    while (answer.verdict === undefined) {
       const datagram = this.#receive(isDump, what);
-      if (datagram === undefined) interrupted = true;
-      for (const message of datagram === undefined ? [] : decodeMessages(datagram)) {
-        // Left over from a request that ended with an error.
-        if (message.sequence !== this.#sequence) continue;
-        if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
-        const verdict = decodeVerdict(message);
-        if (verdict !== undefined) return { payloads, interrupted, verdict };
-        total += message.payload.length;
-        if (total > MAX_ANSWER_BYTES)
-          throw new NetnsError('NETNS_MALFORMED', `${what}: the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-        if (message.type !== NLMSG_NOOP) payloads.push(Buffer.from(message.payload));
-      }
+      if (datagram === undefined) answer.lose();
+      else answer.push(datagram);
     }
+    return answer;
   }
 
   /** A view of the next datagram, valid until the next call; undefined if the kernel lost a piece of a list. */
@@ -196,11 +174,10 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-interface Answer {
-  readonly payloads: Buffer[];
-  /** The list is not what was there at any one moment. */
-  readonly interrupted: boolean;
-  readonly verdict: NetlinkVerdict;
+function ownId(): bigint {
+  const own = Namespace.current();
+  own.close();
+  return own.id.inode;
 }
 
 function configure(fd: number, namespaceId: bigint): void {
@@ -216,11 +193,6 @@ function configure(fd: number, namespaceId: bigint): void {
   const kernel = Buffer.alloc(SOCKADDR_NL.size);
   kernel.writeUInt16LE(AF_NETLINK, SOCKADDR_NL.family);
   checked(native().connect(fd, kernel, kernel.length), { operation: 'connect AF_NETLINK', namespaceId });
-}
-
-function decodeVerdict(message: NetlinkMessage): NetlinkVerdict | undefined {
-  if (message.type === NLMSG_ERROR) return decodeAcknowledgement(message);
-  return message.type === NLMSG_DONE ? decodeDone(message) : undefined;
 }
 
 function refusalCode(errno: string): 'NETNS_PERMISSION' | 'NETNS_EXISTS' | 'NETNS_REFUSED' {

@@ -336,6 +336,25 @@ test('refusals carry the kernel’s errno, its words, the operation and the name
   expect(netlink.links()).toHaveLength(1);
 });
 
+test('who may not change the network is told what it takes', () => {
+  const script = `
+    const { RouteSocket } = await import(${JSON.stringify(new URL('../index.ts', import.meta.url).href)});
+    const socket = RouteSocket.open();
+    try { socket.addRule({ family: 4, priority: 9, table: 9 }); } catch ({ code, errno, message }) {
+      console.log(code, errno, message, socket.links().length > 0);
+    }`;
+  const output = near.run(() =>
+    execFileSync(
+      'setpriv',
+      ['--bounding-set=-all', '--inh-caps=-all', process.execPath, '--input-type=module', '-e', script],
+      {
+        encoding: 'utf8',
+      },
+    ),
+  );
+  expect(output).toMatch(/^NETNS_PERMISSION EPERM add IPv4 rule .*needs CAP_NET_ADMIN\) true$/m);
+});
+
 test('a long list comes in many pieces, whole', async () => {
   await prepareRoutes();
   const count = 3_000;

@@ -87,10 +87,11 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Opens a socket in `namespace`, which lives as long as the socket; `namespace` itself may be closed.
+   * Opens a socket in `namespace`, which lives as long as the socket; `namespace` itself may be closed. Without it, in the
+   * namespace of the calling thread, which needs no privilege.
    * @throws {NetnsError} what `Namespace.run` throws, and `NETNS_SYSTEM_CALL`.
    */
-  static open(namespace: Namespace): RouteSocket {
+  static open(namespace?: Namespace): RouteSocket {
     return new RouteSocket(NetlinkSocket.open(namespace));
   }
 
