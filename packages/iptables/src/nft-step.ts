@@ -1,11 +1,11 @@
 import type { ApplyStep } from './apply-step.ts';
 import type { NftTable, NftTableName } from './core/nft-script.ts';
-import { planNft } from './nft/apply-nft.ts';
+import { planNft } from './nft/plan-nft.ts';
 import { removeNft } from './nft/remove-nft.ts';
 import { verifyNft } from './nft/verify-nft.ts';
 import type { Workplace } from './workplace.ts';
 
-/** Reads the tables and plans what they lack; `owned` ones that are not wanted go. Throws what `applyNft` throws. */
+/** Reads the tables and plans what they lack; `owned` ones that are not wanted go. Throws what `planNft` throws. */
 export async function planNftStep(
   place: Workplace,
   tables: readonly NftTable[],

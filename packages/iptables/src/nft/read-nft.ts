@@ -28,7 +28,7 @@ export async function readNft(place: ToolPlace, names: readonly NftTableName[]):
 /**
  * How the nft of `place` lists `tables` once they are loaded. They are loaded into a network namespace that is made for
  * this and gone afterwards, so that both spellings come from the same program. Sets that rules name and `tables` do not
- * declare are taken for sets of addresses. Throws what `applyNft` throws, and `IPTABLES_PERMISSION` without
+ * declare are taken for sets of addresses. Throws what `planNft` throws, and `IPTABLES_PERMISSION` without
  * CAP_SYS_ADMIN.
  */
 export async function listWanted(place: ToolPlace, tables: readonly NftTable[]): Promise<NftListing> {

@@ -15,7 +15,7 @@ export interface NftReport {
 /**
  * Compares the tables with `tables` and changes nothing; tables of `owned` that are not wanted must not exist. Elements
  * of sets are not compared. Starts two processes: one lists, the other loads the wanted tables into a network namespace
- * of its own and lists them there. Throws the codes of `applyNft`.
+ * of its own and lists them there. Throws the codes of `planNft`.
  */
 export async function verifyNft(
   place: ToolPlace,

@@ -16,21 +16,13 @@ export interface NftChange {
 }
 
 /**
- * Makes tables exactly as wanted, in one transaction: what somebody added to them goes, tables of `owned` that are not
- * wanted go as a whole (such as one left from when an option was on), sets keep their elements. Starts two processes.
- * Throws `IPTABLES_TOOL_MISSING`, `IPTABLES_PERMISSION`, `IPTABLES_NAMESPACE_GONE`, `IPTABLES_SAVE_FAILED`, and
- * `IPTABLES_RESTORE_FAILED` with the line that was refused; then nothing has changed.
+ * Reads what there is and prepares the change that makes the tables exactly as wanted, in one transaction: what somebody
+ * added to them goes, tables of `owned` that are not wanted go as a whole (such as one left from when an option was on),
+ * sets keep their elements. Starts two processes now and one for the change; if nothing is left over, that one is given
+ * the text of `renderNft`. Throws, now or later, `IPTABLES_TOOL_MISSING`, `IPTABLES_PERMISSION`,
+ * `IPTABLES_NAMESPACE_GONE`, `IPTABLES_SAVE_FAILED`, and `IPTABLES_RESTORE_FAILED` with the line that was refused; then
+ * nothing has changed.
  */
-export async function applyNft(
-  place: ToolPlace,
-  tables: readonly NftTable[],
-  owned: readonly NftTableName[] = [],
-): Promise<void> {
-  const found = await readNft(place, [...tables, ...owned]);
-  await runNftScript(place, renderReplacement(found, tables, keysOf(tables, owned)));
-}
-
-/** Reads what there is and prepares the change to `tables`. Arguments and errors as {@link applyNft}. */
 export async function planNft(
   place: ToolPlace,
   tables: readonly NftTable[],
