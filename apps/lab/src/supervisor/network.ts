@@ -29,7 +29,10 @@ export async function buildNetwork(topology: Topology, ipv6: boolean): Promise<v
       connect(places, plan),
     ]);
   } finally {
-    for (const place of places.values()) closePlace(place);
+    for (const { namespace, routes } of places.values()) {
+      routes.close();
+      namespace.close();
+    }
   }
 }
 
@@ -43,37 +46,28 @@ function makePlace(name: string, plan: NamespacePlan): Place {
   const namespace = Namespace.create();
   namespace.pin(`/run/netns/${name}`);
   namespace.run(() => applySettings(plan));
-  return openPlace(namespace);
+  return { namespace, routes: RouteSocket.open(namespace) };
 }
 
 async function connect(places: ReadonlyMap<string, Place>, { own, cables, namespaces }: NetworkPlan): Promise<void> {
-  const here = openPlace(Namespace.current());
+  const here = RouteSocket.open();
   try {
     applySettings(own);
-    here.routes.addLink({ kind: 'bridge', name: BRIDGE });
+    here.addLink({ kind: 'bridge', name: BRIDGE });
     for (const { name, from, to } of cables) {
       const peer = { name: 'eth0', namespace: find(places, to).namespace };
-      if (from === undefined) here.routes.addLink({ kind: 'veth', name, peer, master: BRIDGE, up: true });
+      if (from === undefined) here.addLink({ kind: 'veth', name, peer, master: BRIDGE, up: true });
       else find(places, from).routes.addLink({ kind: 'veth', name, peer });
     }
-    configure(here.routes, own);
+    configure(here, own);
     for (const [name, plan] of namespaces) configure(find(places, name).routes, plan);
   } catch (error) {
     if (error instanceof Error && 'errno' in error && error.errno === 'ENOTSUP')
       throw new LabError('LAB_KERNEL_LACKS', `${error.message} (modprobe veth and bridge as root)`, { cause: error });
     throw error;
   } finally {
-    closePlace(here);
+    here.close();
   }
-}
-
-function openPlace(namespace: Namespace): Place {
-  return { namespace, routes: RouteSocket.open(namespace) };
-}
-
-function closePlace({ namespace, routes }: Place): void {
-  routes.close();
-  namespace.close();
 }
 
 function find(places: ReadonlyMap<string, Place>, name: string): Place {
