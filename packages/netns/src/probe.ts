@@ -121,8 +121,13 @@ function attempt(feature: Feature): FeatureSupport {
 }
 
 function probeSetns(): void {
-  using own = Namespace.current();
-  own.run(() => undefined);
+  // Not `using`: Node 22 does not know it.
+  const own = Namespace.current();
+  try {
+    own.run(() => undefined);
+  } finally {
+    own.close();
+  }
 }
 
 function probeCreateNamespace(): void {
