@@ -3,6 +3,7 @@ export { LabClient } from './client/lab-client.ts';
 export { attachLab, endLab, type LabOptions, launchLab, type StartedLab, startLab } from './client/start-lab.ts';
 export type { CertificateStatus, LabStatus, NodeStatus, PodStatus, ProcessStatus } from './control-protocol.ts';
 export { LabError, type LabErrorCode } from './errors.ts';
+export { podNetworking } from './supervisor/pod-networking.ts';
 export {
   DEFAULT_TOPOLOGY,
   type NodeSpec,
