@@ -1,7 +1,9 @@
 /** `npm run bench`: measures this ztunnel beside others, see README.md. */
 import process, { argv, cwd, stderr, stdout } from 'node:process';
-import { parseOptions, USAGE } from './options.ts';
-import { describeMachine } from './report/machine.ts';
+import { renderLibraryLines } from './libraries/render-lines.ts';
+import { runLibraries } from './libraries/run-libraries.ts';
+import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { describeMachine, type Machine } from './report/machine.ts';
 import { renderTable } from './report/render-table.ts';
 import { buildReport } from './report/report.ts';
 import { runBench } from './run-bench.ts';
@@ -24,6 +26,8 @@ async function main(): Promise<number> {
     const stopped = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.once(signal, () => stopped.abort(new Error(`ended by ${signal}`)));
+    if (options.librarySamples !== undefined)
+      return await measureLibraries(options, options.librarySamples, machine, stopped.signal);
     const outcome = await runBench(options, {
       environment: process.env,
       signal: AbortSignal.any([stopped.signal, AbortSignal.timeout(timeLimitMs(options))]),
@@ -40,6 +44,19 @@ async function main(): Promise<number> {
     stderr.write(`${code}${error instanceof Error ? error.message : String(error)}\n`);
     return code.startsWith('BENCH_OPTIONS') ? EXIT_USAGE : EXIT_FAILED;
   }
+}
+
+/** Exit code 1 if a budget is exceeded. */
+async function measureLibraries(
+  { json }: BenchOptions,
+  samples: number,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<number> {
+  const lines = await runLibraries({ samples, signal, onStep: showStep });
+  clearStep();
+  stdout.write(json ? `${JSON.stringify({ machine, lines }, undefined, 1)}\n` : renderLibraryLines(lines, machine));
+  return lines.every(({ ok }) => ok) ? 0 : EXIT_FAILED;
 }
 
 /** One line that changes on a terminal; nothing elsewhere. */

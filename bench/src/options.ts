@@ -29,6 +29,8 @@ export interface BenchOptions {
   readonly ours: boolean;
   readonly rivals: readonly RivalOptions[];
   readonly json: boolean;
+  /** Measure the kernel libraries instead, so many samples of each number. */
+  readonly librarySamples: number | undefined;
 }
 
 /** Text of `--help`. */
@@ -37,6 +39,7 @@ export const USAGE = `npm run bench -- [OPTION]...
   --ztunnel CMD   also measure this ztunnel; may be repeated. CMD is split at spaces, "proxy ztunnel" is added
   --rounds N      rounds of all measurements (3)
   --seconds S     length of a measurement (2)
+  --libraries     instead, the numbers of the libraries netns and iptables, beside their budgets
   --quick         1 round of 0.5 s and 100 open connections: whether it works, not how fast
   --trial NAME    only this (${TRIALS.map(({ name }) => name).join(', ')}, memory); may be repeated
   --skip NAME     without this contestant (${[OURS, ...BASELINE_NAMES].join(', ')}); may be repeated
@@ -55,6 +58,8 @@ const QUICK_SECONDS = 0.5;
 const QUICK_WARM_UP_SECONDS = 0.2;
 const QUICK_SETTLE_SECONDS = 0.2;
 const QUICK_HELD = 100;
+const LIBRARY_SAMPLES = 9;
+const QUICK_LIBRARY_SAMPLES = 3;
 const MAX_ROUNDS = 100;
 const MAX_SECONDS = 60;
 /** As much as fits at the head of a column. */
@@ -90,6 +95,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
     ours: !skipped.has(OURS),
     rivals,
     json: values.json === true,
+    librarySamples: values.libraries === true ? countLibrarySamples(values.rounds, quick) : undefined,
   };
 }
 
@@ -102,6 +108,7 @@ function readArguments(args: readonly string[]) {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         quick: { type: 'boolean' },
+        libraries: { type: 'boolean' },
         trial: { type: 'string', multiple: true },
         skip: { type: 'string', multiple: true },
         json: { type: 'boolean' },
@@ -112,6 +119,11 @@ function readArguments(args: readonly string[]) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new BenchError('BENCH_OPTIONS_INVALID', `${message} (see --help)`, { cause });
   }
+}
+
+function countLibrarySamples(rounds: string | undefined, quick: boolean): number {
+  const fallback = quick ? QUICK_LIBRARY_SAMPLES : LIBRARY_SAMPLES;
+  return inRange(rounds, '--rounds', { fallback, least: 1, most: MAX_ROUNDS });
 }
 
 function oneOf(name: string, option: string, known: readonly string[]): string {
