@@ -6,7 +6,15 @@ import * as constants from './kernel-constants.ts';
  * these headers are common to x86-64 and arm64, or arm64 takes the asm-generic one and x86-64 agrees with it.
  */
 const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'linux/socket.h': { AF_UNIX: 1, AF_INET: 2, AF_NETLINK: 16, AF_PACKET: 17, AF_INET6: 10, SOL_SOCKET: 1 },
+  'linux/socket.h': {
+    AF_UNIX: 1,
+    AF_INET: 2,
+    AF_NETLINK: 16,
+    AF_PACKET: 17,
+    AF_INET6: 10,
+    SOL_SOCKET: 1,
+    SOL_NETLINK: 270,
+  },
   'linux/net.h': {
     SOCK_STREAM: 1,
     SOCK_DGRAM: 2,
@@ -31,6 +39,7 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     SO_KEEPALIVE: 9,
     SO_REUSEPORT: 15,
     SO_BINDTODEVICE: 25,
+    SO_RCVTIMEO: 20,
     SO_RCVBUFFORCE: 33,
     SO_MARK: 36,
   },
@@ -44,6 +53,7 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'linux/fs.h (umount2)': { MNT_DETACH: 2, UMOUNT_NOFOLLOW: 8 },
   'asm-generic/poll.h': { POLLIN: 1, POLLOUT: 4 },
   'linux/socket.h (flags)': {
+    MSG_PEEK: 2,
     MSG_CTRUNC: 8,
     MSG_TRUNC: 0x20,
     MSG_DONTWAIT: 0x40,
@@ -54,7 +64,15 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'linux/if_ether.h': { ETH_P_ALL: 3 },
   'linux/sockios.h': { SIOCGIFINDEX: 0x8933 },
   'asm-generic/resource.h': { RLIMIT_NOFILE: 7 },
-  'linux/netlink.h': { NETLINK_ROUTE: 0, NLM_F_REQUEST: 1, NLM_F_ACK: 4, NLMSG_ERROR: 2 },
+  'linux/netlink.h': {
+    NETLINK_ROUTE: 0,
+    NETLINK_CAP_ACK: 10,
+    NETLINK_EXT_ACK: 11,
+    NETLINK_GET_STRICT_CHK: 12,
+    NLM_F_REQUEST: 1,
+    NLM_F_ACK: 4,
+    NLMSG_ERROR: 2,
+  },
   'linux/rtnetlink.h': { RTM_SETLINK: 19 },
 };
 
