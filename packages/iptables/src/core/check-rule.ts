@@ -27,6 +27,8 @@ function checkTwice(match: Match, seen: ReadonlySet<Match['match']>): string | u
   const transport = match.match === 'tcp' || match.match === 'udp';
   if (seen.has(match.match) && (transport || isCoreMatch(match)))
     return `${match.match} is there twice${transport ? ': one match takes both ports' : ''}`;
+  if (transport && match.implicit && seen.has('multiport'))
+    return `ports without -m ${match.match} behind a multiport are taken for its own`;
   const late = transport && match.implicit && !seen.has('protocol') && !seen.has('raw');
   return late ? `ports without -m ${match.match} need -p ${match.match} before them` : undefined;
 }

@@ -16,6 +16,9 @@ const TYPES: readonly AddressType[] = [
   'PROHIBIT',
 ];
 
+/** The kernel refuses them there. */
+const NOT_IN_IPV6: readonly AddressType[] = ['BROADCAST', 'BLACKHOLE', 'PROHIBIT'];
+
 /** Packets whose source or destination is one of `types` to the routing tables: `addressType('destination', 'LOCAL')`. */
 export function addressType(
   side: AddressTypeMatch['side'],
@@ -37,5 +40,9 @@ export const ADDRTYPE: MatchKind<AddressTypeMatch> = {
     const types = TYPES.filter((type) => match.types.includes(type));
     return types.join() === match.types.join() ? match : { ...match, types };
   },
-  check: ({ types }) => (types.length === 0 ? 'addrtype needs a type' : undefined),
+  check({ types }, { family }) {
+    if (types.length === 0) return 'addrtype needs a type';
+    const missing = family === 'ipv6' && types.find((type) => NOT_IN_IPV6.includes(type));
+    return missing ? `IPv6 has no addresses of type ${missing}` : undefined;
+  },
 };

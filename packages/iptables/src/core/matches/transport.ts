@@ -71,13 +71,15 @@ export const TRANSPORT: MatchKind<TransportMatch> = {
   },
   list(match) {
     const { match: name, sourcePort, destinationPort, flags } = match;
+    const from = sourcePort && listPorts(sourcePort);
+    const to = destinationPort && listPorts(destinationPort);
     const listed = flags && listFlags(flags);
-    if (!match.implicit && !isAny(sourcePort) && !isAny(destinationPort) && listed === flags) return match;
+    if (!match.implicit && from === sourcePort && to === destinationPort && listed === flags) return match;
     return {
       match: name,
-      ...(sourcePort && !isAny(sourcePort) ? { sourcePort } : {}),
-      ...(destinationPort && !isAny(destinationPort) ? { destinationPort } : {}),
-      ...(listed ? { flags: listed } : {}),
+      ...(from && { sourcePort: from }),
+      ...(to && { destinationPort: to }),
+      ...(listed && { flags: listed }),
     };
   },
   check({ match, sourcePort, destinationPort, flags }, scope) {
@@ -117,6 +119,14 @@ function parsePortMatch({ values, negated }: Option): PortMatch | undefined {
 /** Whether every port is in the range: iptables does not list it then. */
 function isAny(ports: PortMatch | undefined): boolean {
   return ports !== undefined && ports.first === 0 && ports.last === HIGHEST_PORT;
+}
+
+/** The nft variant turns the negation of a range that starts at 0 into the ports above it; no port is left of all. */
+function listPorts(ports: PortMatch): PortMatch | undefined {
+  if (isAny(ports)) return undefined;
+  if (!ports.negated || ports.first !== 0 || ports.last === undefined) return ports;
+  const first = ports.last + 1;
+  return first === HIGHEST_PORT ? { first } : { first, last: HIGHEST_PORT };
 }
 
 function flagList(flags: readonly TcpFlag[]): string {

@@ -2,7 +2,7 @@ import type { RuleScope } from '../matches/match-kind.ts';
 import type { PortRange } from '../rule.ts';
 
 /** What the tool demands of a rule that changes ports; ICMP has ids in their place. */
-const WITH_PORTS: readonly string[] = ['tcp', 'udp', 'sctp', 'dccp', 'icmp', 'ipv6-icmp'];
+const WITH_PORTS: readonly string[] = ['tcp', 'udp', 'sctp', 'dccp', 'icmp'];
 
 /** Why ports cannot be changed for the packets of the rule; undefined where they can, or none are given. */
 export function checkPortProtocol(ports: PortRange | undefined, { protocol }: RuleScope): string | undefined {

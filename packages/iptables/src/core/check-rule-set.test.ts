@@ -1,0 +1,53 @@
+import { buildTable, checkRuleSet, parseSave, type RuleSet } from '@ambientmesh/iptables';
+import { expect, test } from 'vitest';
+import { IMPOSSIBLE, IMPOSSIBLE_DATA } from '../testing/impossible-rules.ts';
+
+const invalid = (message: RegExp) =>
+  expect.objectContaining({ code: 'IPTABLES_RULE_INVALID', message: expect.stringMatching(message) });
+const save = (table: string, lines: readonly string[]) => [`*${table}`, ...lines, 'COMMIT', ''].join('\n');
+
+test.each(IMPOSSIBLE)('$family $table $lines is refused: $reason', ({ family = 'ipv4', table, lines, reason }) => {
+  expect(() => checkRuleSet(parseSave(save(table, lines), family))).toThrow(invalid(reason));
+});
+
+test.each(IMPOSSIBLE_DATA)('$rule is refused: $reason', ({ rule, table, reason }) => {
+  const tables = [buildTable(table, [], [rule])];
+  expect(() => checkRuleSet({ family: 'ipv4', tables })).toThrow(invalid(reason));
+});
+
+test('a target of another table is refused, whatever the compiler was told', () => {
+  const target = { target: 'REDIRECT', toPorts: { first: 1 } } as const;
+  // @ts-expect-error REDIRECT is for nat only
+  const tables: RuleSet['tables'] = [{ name: 'filter', chains: [], rules: [{ chain: 'INPUT', matches: [], target }] }];
+  expect(() => checkRuleSet({ family: 'ipv4', tables })).toThrow(
+    invalid(/^filter INPUT "-A INPUT -j REDIRECT --to-ports 1": REDIRECT is for table nat only$/),
+  );
+});
+
+test('every problem is named, up to a limit', () => {
+  const lines = ['-N LOG', ...Array.from({ length: 30 }, (_, at) => `-A INPUT -p tcp -m udp --dport ${at}`)];
+  expect(() => checkRuleSet(parseSave(save('filter', lines), 'ipv4'))).toThrow(
+    invalid(/^filter chain "LOG".*; filter INPUT "-A INPUT -p tcp -m udp --dport 0": .*; and 11 more$/),
+  );
+  expect(() => checkRuleSet({ family: 'ipv4', tables: [...twice, ...twice] })).toThrow(
+    invalid(/table raw is there twice/),
+  );
+});
+const twice: RuleSet['tables'] = [{ name: 'raw', chains: [], rules: [] }];
+
+test('what is possible passes, also where only raw words say the protocol', () => {
+  const lines = [
+    '-N A',
+    '-A A -j MASQUERADE',
+    '-A POSTROUTING -j A',
+    '-A OUTPUT -m owner --uid-owner 0-9 --protocol tcp -m tcp --dport 80 -j REDIRECT --to-ports 5',
+    '-A PREROUTING -j UNHEARD --of it',
+  ];
+  expect(() => checkRuleSet(parseSave(save('nat', lines), 'ipv4'))).not.toThrow();
+});
+
+test('a long line of chains is no problem', () => {
+  const names = Array.from({ length: 20_000 }, (_, at) => `C${at}`);
+  const lines = [...names.map((name) => `-N ${name}`), ...names.slice(1).map((name, at) => `-A C${at} -j ${name}`)];
+  expect(() => checkRuleSet(parseSave(save('filter', lines), 'ipv4'))).not.toThrow();
+});
