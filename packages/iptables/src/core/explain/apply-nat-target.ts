@@ -2,7 +2,7 @@ import type { DestinationNatTarget, MasqueradeTarget, PortRange, RedirectTarget,
 import type { Effect } from './apply-target.ts';
 import { outlivesTranslation } from './evaluate-match.ts';
 import { type IpAddress, parseIpAddress, sharesPrefix } from './ip-address.ts';
-import { isOwnAddress, renderSide, routeOut, type Side, type WalkState } from './walk-state.ts';
+import { isOwnAddress, renderSide, type Side, type WalkState } from './walk-state.ts';
 
 type NatTarget =
   | Omit<RedirectTarget, 'toPorts'>
@@ -68,7 +68,7 @@ function changeDestination(state: WalkState, destination: Side, hook: string, to
   const local = toThisMachine ?? isOwnAddress(next, address);
   return {
     kind: 'accept',
-    state: { ...next, forThisMachine: local, outInterface: hook === 'OUTPUT' ? routeOut(next) : next.outInterface },
+    state: { ...next, forThisMachine: local, rerouted: hook === 'OUTPUT' },
     change: `destination is now ${describe(destination)}`,
   };
 }

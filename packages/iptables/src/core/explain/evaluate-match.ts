@@ -47,7 +47,7 @@ export function isSettleable(match: Match): boolean {
 
 /** Whether translating the packet's destination leaves a settled condition as it is. */
 export function outlivesTranslation(text: string): boolean {
-  return text.startsWith('-m owner') || text.startsWith('-i ');
+  return text.startsWith('-m owner') || text.startsWith('-i ') || text.startsWith('-o ');
 }
 
 /** The condition without its negation, as the key of what is settled. */

@@ -7,69 +7,61 @@ import { expect, test } from 'vitest';
 
 /** Programs of the system, not of a package. */
 const SYSTEM = { unshare: 'unshare', nsenter: 'nsenter' } as const;
-const RULE_SETS = 30;
+const RULE_SETS = 20;
 const PORTS = [53, 80, 8080];
 
 /**
- * What runs in each namespace: it listens on every port, so that nothing is answered, and sends what it is told to.
- * Each line in is a packet to be sent, each line out the port of one that came, or "ready".
+ * What runs in each namespace: it listens on every port, so that nothing is answered, and sends what it is told to,
+ * a line for each packet. It says "ready" once it listens, and "sent" for each packet.
  */
 const PEER = `
 const dgram = require('node:dgram');
-const sockets = ${JSON.stringify(PORTS)}.map((port) => dgram.createSocket('udp4').on('message', () => console.log(port)).bind(port));
+const sockets = ${JSON.stringify(PORTS)}.map((port) => dgram.createSocket('udp4').bind(port));
 let bound = 0;
 for (const socket of sockets) socket.on('listening', () => ++bound === sockets.length && console.log('ready'));
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
   const { from, fromPort, to, toPort } = JSON.parse(line);
   const socket = dgram.createSocket('udp4');
-  socket.bind(fromPort, from, () => socket.send('x', toPort, to, () => socket.close()));
+  socket.bind(fromPort, from, () => socket.send('x', toPort, to, () => { socket.close(); console.log('sent'); }));
 }).on('close', () => process.exit());
 `;
 
 class Peer {
-  readonly received: number[] = [];
   readonly pid: number;
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
 
-  constructor(child: ChildProcessWithoutNullStreams) {
+  private constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child;
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     this.pid = child.pid ?? 0;
   }
 
   static async open(): Promise<Peer> {
-    const child = spawn(SYSTEM.unshare, [
-      '-n',
-      'sh',
-      '-c',
-      'ip link set lo up; exec "$0" -e "$1"',
-      process.execPath,
-      PEER,
-    ]);
-    const peer = new Peer(child);
-    const ready = Promise.withResolvers<void>();
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line === 'ready') ready.resolve();
-      else peer.received.push(Number(line));
-    });
-    child.once('exit', () => ready.reject(new Error('the peer ended')));
-    await ready.promise;
+    const script = 'ip link set lo up; exec "$0" -e "$1"';
+    const peer = new Peer(spawn(SYSTEM.unshare, ['-n', 'sh', '-c', script, process.execPath, PEER]));
+    await peer.#expect('ready');
     return peer;
   }
 
   inside(command: string, input = ''): string {
-    return execFileSync(SYSTEM.nsenter, [`--net=/proc/${this.pid}/ns/net`, 'sh', '-c', command], {
-      encoding: 'utf8',
-      input,
-    });
+    const args = [`--net=/proc/${this.pid}/ns/net`, 'sh', '-c', command];
+    return execFileSync(SYSTEM.nsenter, args, { encoding: 'utf8', input });
   }
 
-  send(packet: { from: string; fromPort: number; to: string; toPort: number }): void {
+  async send(packet: { from: string; fromPort: number; to: string; toPort: number }): Promise<void> {
     this.#child.stdin.write(`${JSON.stringify(packet)}\n`);
+    await this.#expect('sent');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin.end();
     await once(this.#child, 'close');
+  }
+
+  async #expect(word: string): Promise<void> {
+    const { value } = await this.#lines.next();
+    if (value !== word) throw new Error(`the peer says ${value} instead of ${word}`);
   }
 }
 
@@ -235,7 +227,7 @@ test('the kernel counts the packet at exactly the rules that are said to match',
         const rose = counted(parseSave(firewall.inside('iptables-save -c'), 'ipv4')).toSorted();
         return { packet, rules, rose: whole ? rose : [], surprising: rose.filter((name) => !open.has(name)) };
       };
-      (at === 'client' ? client : firewall).send({ from, fromPort, to, toPort });
+      await (at === 'client' ? client : firewall).send({ from, fromPort, to, toPort });
       if (whole) exact += 1;
       await expect
         .poll(state, { timeout: 3_000, interval: 20 })

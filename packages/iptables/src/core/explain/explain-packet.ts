@@ -6,7 +6,7 @@ import type { Explanation } from './explanation.ts';
 import type { Packet } from './packet.ts';
 import { assume, certain, joinPossibilities, type Possibility } from './possibility.ts';
 import { type WalkLog, walkChain } from './walk-chain.ts';
-import { beginWalk, currentState, hasConnection, isOwnAddress, type WalkState } from './walk-state.ts';
+import { beginWalk, currentState, hasConnection, isOwnAddress, routeOut, type WalkState } from './walk-state.ts';
 
 /** Tables in the order of their priorities in the kernel, for each hook. Source translation comes last. */
 const TABLES: { readonly [hook: string]: readonly TableName[] } = {
@@ -79,7 +79,8 @@ class PacketWalk {
 
   /** From a program of this machine, up to the way out; over lo it comes back. */
   leave(begin: readonly Possibility[]): void {
-    const left = this.#passHook('POSTROUTING', this.#passHook('OUTPUT', begin));
+    const routed = this.#passHook('OUTPUT', begin).map(takeNewRoute);
+    const left = this.#passHook('POSTROUTING', routed);
     const looped: Possibility[] = [];
     for (const possibility of left) this.#goOut(possibility, looped);
     if (looped.length === 0) return;
@@ -147,12 +148,11 @@ class PacketWalk {
 
   /** ip_route_me_harder: another mark may mean another route. */
   #reroute(possibility: Possibility): Possibility {
-    const { state } = possibility;
-    const settled = new Map([...state.settled].filter(([text]) => !text.startsWith('-o ')));
-    const mark = state.mark === undefined ? 'changed' : `0x${state.mark.toString(16)}`;
-    this.#tell(`its mark is now ${mark}: it is routed again, where to a save does not tell`);
+    const { mark } = possibility.state;
+    const is = mark === undefined ? 'not what it was' : `now 0x${mark.toString(16)}`;
+    this.#tell(`its mark is ${is}: it is routed again, a save does not tell where to`);
     this.notes.add('the mark changed in OUTPUT: policy routing (ip rule) may choose another interface than before');
-    return { ...possibility, state: { ...state, settled, outInterface: undefined } };
+    return { ...possibility, state: { ...possibility.state, rerouted: true } };
   }
 
   /** Once for all possibilities that it is the same for. */
@@ -212,6 +212,14 @@ function markAsked(possibility: Possibility, side: 'source' | 'destination'): Po
 function track(possibility: Possibility): Possibility {
   const { state } = possibility;
   return state.tracked ? possibility : { ...possibility, state: { ...state, tracked: true } };
+}
+
+/** The hook of OUTPUT knows the route it began with; the new one counts from POSTROUTING on. */
+function takeNewRoute(possibility: Possibility): Possibility {
+  const { state } = possibility;
+  if (!state.rerouted) return possibility;
+  const settled = new Map([...state.settled].filter(([text]) => !text.startsWith('-o ')));
+  return { ...possibility, state: { ...state, settled, outInterface: routeOut(state), rerouted: false } };
 }
 
 /** Over lo a packet keeps its mark and its connection; its socket it leaves behind. */

@@ -32,6 +32,8 @@ export interface WalkState {
   /** `undefined`: not known; empty: none, for the packet has not come in by one (or is past that). */
   readonly inInterface: string | undefined;
   readonly outInterface: string | undefined;
+  /** The route was chosen anew in OUTPUT; its rules still see the interface of before, those of POSTROUTING do not. */
+  readonly rerouted: boolean;
   /** `undefined`: not known any more. */
   readonly mark: number | undefined;
   readonly connectionMark: number | undefined;
@@ -80,6 +82,7 @@ export function beginWalk(packet: Packet): WalkState {
     destination,
     inInterface: local ? '' : packet.inInterface,
     outInterface: local ? packet.outInterface : '',
+    rerouted: false,
     mark: packet.mark,
     connectionMark: packet.connectionMark,
     tracked: false,
@@ -151,6 +154,7 @@ export function stateKey(state: WalkState): string {
     orUnknown(state.connectionMark),
     [
       state.tracked,
+      state.rerouted,
       state.template,
       state.untracked,
       state.zone,
