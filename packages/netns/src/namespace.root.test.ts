@@ -106,6 +106,19 @@ test('the directory of a pin is made; a taken path is EEXIST and stays; nothing 
   expect([countMounts(), countDescriptors()]).toEqual([mounts, descriptors]);
 });
 
+test('who may not mount is told so, and no file is left', () => {
+  const path = join(directory, 'forbidden', 'pin');
+  const script = `
+    const { Namespace } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+    try { Namespace.current().pin(${JSON.stringify(path)}); } catch ({ code, errno, message }) { console.log(code, errno, message); }
+    try { Namespace.create(); } catch ({ code, errno }) { console.log(code, errno); }`;
+  const dropped = ['--bounding-set=-all', '--inh-caps=-all', process.execPath, '--input-type=module', '-e', script];
+  expect(execFileSync('setpriv', dropped, { encoding: 'utf8' })).toBe(
+    `NETNS_PERMISSION EPERM mount ${path}: EPERM (needs CAP_SYS_ADMIN)\nNETNS_PERMISSION EPERM\n`,
+  );
+  expect(existsSync(join(directory, 'forbidden'))).toBe(false);
+});
+
 test('unpin leaves files alone that are no pins, and removes an empty one that a reboot left', () => {
   const file = join(directory, 'file');
   writeFileSync(file, 'precious');
