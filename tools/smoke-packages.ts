@@ -45,6 +45,12 @@ try {
     JSON.stringify({ private: true, type: 'module', dependencies: all, overrides: all }),
   );
   npm(consumer, 'install', '--ignore-scripts');
+  const rules = execFileSync('npx', ['--no-install', '@ambientmesh/iptables', 'rules'], {
+    cwd: consumer,
+    encoding: 'utf8',
+  });
+  const expected = readFileSync(join(root, 'packages/iptables/fixtures/tproxy.v4.restore'), 'utf8');
+  if (rules !== expected) throw new Error(`npx @ambientmesh/iptables rules prints something else:\n${rules}`);
   let runs = 0;
   for (const version of NODES) {
     const prefix = join(scratch, `node-${version}`);
