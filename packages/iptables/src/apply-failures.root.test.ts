@@ -159,3 +159,37 @@ test.each([
   });
   expect(pod.state()).toBe(before);
 });
+
+test('nftables: when routing fails after the transaction, the tables are as they were', async () => {
+  await using pod = await openThrowAway();
+  const options = { ...pod, backend: 'nftables' } as const;
+  await applyRules(buildAmbientPodRules({ capture: 'tproxy' }), options);
+  pod.inside('ip rule del pref 32764');
+  const before = [pod.inside('nft list ruleset'), pod.inside('ip rule')];
+  const tools = await findTools();
+  using ip = openScript(
+    `commands=$(cat); case "$commands" in
+      *"rule add"*) printf 'RTNETLINK answers: No buffer space\nCommand failed -:1\n' >&2; exit 1;;
+    esac; echo "$commands" | ${tools.ip} "$@"`,
+  );
+  await expect(applyRules(rules, { ...options, tools: { ...tools, ip: ip.path } })).rejects.toMatchObject({
+    code: 'IPTABLES_ROUTING_FAILED',
+  });
+  expect([pod.inside('nft list ruleset'), pod.inside('ip rule')]).toEqual(before);
+});
+
+test('in the namespace of this process, nothing is entered and nsenter is not needed', () => {
+  const program = `
+    import { applyRules, buildAmbientPodRules, findTools, removeRules, verifyRules } from '@ambientmesh/iptables';
+    const rules = buildAmbientPodRules({ capture: 'redirect' });
+    const { nsenter, ...tools } = await findTools();
+    console.log(JSON.stringify(await applyRules(rules, { tools })), (await verifyRules(rules, { tools })).intact);
+    await removeRules(rules, { tools });
+    console.log((await verifyRules(rules)).residue);`;
+  const node = [process.execPath, '--conditions=@ambientmesh/source', '--input-type=module', '-e', program];
+  const said = execFileSync('unshare', ['-n', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', ...node], {
+    encoding: 'utf8',
+    cwd: import.meta.dirname,
+  });
+  expect(said).toBe('{"v4":"applied","v6":"applied"} true\nfalse\n');
+});

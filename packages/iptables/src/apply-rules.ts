@@ -1,4 +1,5 @@
 import type { ApplyStep } from './apply-step.ts';
+import { awaitAll } from './await-all.ts';
 import type { OwnedRules } from './core/owned-rules.ts';
 import type { Family } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
@@ -47,7 +48,7 @@ interface Work {
  * `IPTABLES_SAVE_FAILED`, `IPTABLES_RESTORE_FAILED`, `IPTABLES_ROUTING_FAILED`, `IPTABLES_CONFLICT`; if undoing failed
  * as well, an `AggregateError` of both is the `cause`.
  */
-export async function applyRules(rules: OwnedRules, options: ApplyOptions): Promise<ApplyResult> {
+export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}): Promise<ApplyResult> {
   return withWorkplace(options, async (place) => {
     const work = await planWork(place, rules, options.backend ?? 'iptables');
     if (options.reconcile === false) refuseOther(place, work);
@@ -63,7 +64,7 @@ export async function applyRules(rules: OwnedRules, options: ApplyOptions): Prom
 
 async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables' | 'nftables'): Promise<Work> {
   const { families, note } = await wantedFamilies(place, rules);
-  const [firewall, routing] = await Promise.all([
+  const [firewall = new Map(), routing = new Map()] = await awaitAll([
     backend === 'nftables' ? planNft(place, rules, families) : planFirewalls(place, rules, families),
     planRouting(place, rules, families),
   ]);
@@ -83,7 +84,7 @@ async function planFirewalls(
     async ({ family, rules }): Promise<readonly (readonly [Family, ApplyStep])[]> =>
       rules === undefined ? [] : [[family, await planFirewallStep(place, rules, ownership)]],
   );
-  return new Map((await Promise.all(steps)).flat());
+  return new Map((await awaitAll(steps)).flat());
 }
 
 /** One step for both families: they share their tables. */
@@ -107,7 +108,7 @@ async function planRouting(
   const steps = families.map(
     async ({ family, route }) => [family, await planRoutingStep(place, family, routing, route)] as const,
   );
-  return new Map(await Promise.all(steps));
+  return new Map(await awaitAll(steps));
 }
 
 function refuseOther(place: Workplace, { firewall }: Work): void {

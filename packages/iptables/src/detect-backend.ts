@@ -22,7 +22,7 @@ export interface DetectBackendOptions {
   readonly ipv6?: boolean;
   /** Directories, first match wins. Default `DEFAULT_SEARCH_PATH`. */
   readonly searchPath?: readonly string[];
-  /** How long legacy programs wait for the lock they share, in whole seconds from 1. Default 30. */
+  /** How long legacy programs wait for the lock they share, in whole seconds from 1 to 40. Default 30. */
   readonly lockWaitSeconds?: number;
   readonly signal?: AbortSignal;
 }

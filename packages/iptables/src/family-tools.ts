@@ -29,6 +29,9 @@ export interface ToolSearch {
 /** As long as the reference waits for the lock (spec section 1). */
 export const DEFAULT_LOCK_WAIT_SECONDS = 30;
 
+/** Less than a program may run for at all. */
+const MAX_LOCK_WAIT_SECONDS = 40;
+
 const OLDEST: Variant = { backend: 'legacy', version: '0.0.0' };
 /** First legacy version whose restore knows `--wait`. */
 const FIRST_WITH_WAIT = [1, 6, 2];
@@ -61,7 +64,8 @@ export async function readVariant(program: string, { searchPath, signal }: ToolS
 
 /** Only legacy programs take a lock, and only those from 1.6.2 on can be told how long to wait (spec section 10). */
 export function waitArguments({ backend, version }: Variant, seconds: number): readonly string[] {
-  return backend === 'legacy' && knowsWait(version.split('.').map(Number)) ? [`--wait=${seconds}`] : [];
+  if (backend !== 'legacy' || !knowsWait(version.split('.').map(Number))) return [];
+  return [`--wait=${Math.min(Math.max(Math.trunc(seconds), 1), MAX_LOCK_WAIT_SECONDS)}`];
 }
 
 function knowsWait(version: readonly number[]): boolean {

@@ -20,8 +20,9 @@ export async function planFirewallStep(place: Workplace, rules: RuleSet, ownersh
   const before = extractOwnedInPlace(listing, ownership);
   const change = plan(listing, wanted, { ownership });
   const nothingThere = before.tables.length === 0;
-  // The text of the reference where there is nothing of ours; it fails where a chain came up since.
-  const payload = nothingThere && !isEmptyPlan(change) ? renderRestore(wanted) : renderPlanRestore(change);
+  // The text of the reference (spec section 4) where there is nothing of ours.
+  const fresh = nothingThere && !isEmptyPlan(change) && canBeFirst(wanted);
+  const payload = fresh ? renderRestore(wanted) : renderPlanRestore(change);
   return {
     found: isEmptyPlan(change) ? 'wanted' : nothingThere ? 'nothing' : 'other',
     change: async (where) => restoreFirewall(where, family, payload),
@@ -31,4 +32,9 @@ export async function planFirewallStep(place: Workplace, rules: RuleSet, ownersh
       await restoreFirewall(where, family, renderPlanRestore(plan(now, before, { ownership })));
     },
   };
+}
+
+/** Other positions need so many rules of others before them, which the plan knows about. */
+function canBeFirst({ tables }: RuleSet): boolean {
+  return tables.every(({ rules }) => rules.every(({ position = 1 }) => position === 1));
 }

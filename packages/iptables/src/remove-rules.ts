@@ -19,7 +19,7 @@ export interface RemovableRules extends Pick<OwnedRules, 'ownership' | 'routing'
  * touched, and removing what is not there is no error. Everything is attempted, whatever fails; several failures are one
  * error with all messages. Throws the codes of `applyRules`.
  */
-export async function removeRules(what: RemovableRules, options: WorkOptions): Promise<void> {
+export async function removeRules(what: RemovableRules, options: WorkOptions = {}): Promise<void> {
   await withWorkplace(options, async (place) => {
     const families: readonly Family[] = (await hasIpv6(place)) ? ['ipv4', 'ipv6'] : ['ipv4'];
     const failures: unknown[] = [];

@@ -30,7 +30,7 @@ export interface FindToolsOptions {
   readonly searchPath?: readonly string[];
   /** Which variant of iptables. Default: what plain `iptables` is on this machine. */
   readonly backend?: 'nft' | 'legacy';
-  /** How long legacy programs wait for the lock they share, in whole seconds from 1. Default 30. */
+  /** How long legacy programs wait for the lock they share, in whole seconds from 1 to 40. Default 30. */
   readonly lockWaitSeconds?: number;
   readonly signal?: AbortSignal;
 }

@@ -1,5 +1,7 @@
+import { awaitAll } from './await-all.ts';
 import { describeDifferences } from './core/describe-plan.ts';
 import type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
+import type { Ownership } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import type { RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
@@ -39,14 +41,14 @@ const NOTHING: Look = { differences: [], residue: false };
  * rules that lead into them. Changes nothing. With backend `nftables` the differences of tables, which both families
  * share, are in both reports. Throws the codes of `applyRules` except `IPTABLES_RESTORE_FAILED`.
  */
-export async function verifyRules(rules: OwnedRules, options: WorkOptions): Promise<VerifyResult> {
+export async function verifyRules(rules: OwnedRules, options: WorkOptions = {}): Promise<VerifyResult> {
   return withWorkplace(options, async (place) => {
     const { families, note } = await wantedFamilies(place, rules);
     const shared =
       options.backend === 'nftables'
         ? await verifyNftTables(place, rules.nftables, rules.ownership.nftTables)
         : NOTHING;
-    const looks = await Promise.all(
+    const looks = await awaitAll(
       families.map(async (wanted) => ({
         family: wanted.family,
         look: await lookAt(place, rules, options.backend === 'nftables' ? { ...wanted, rules: undefined } : wanted),
@@ -69,27 +71,35 @@ async function lookAt(
   { ownership, routing }: OwnedRules,
   wanted: Omit<WantedFamily, 'rules'> & { readonly rules?: RuleSet | undefined },
 ): Promise<Look> {
-  const [listing, routes] = await Promise.all([
-    wanted.rules === undefined ? undefined : readFirewall(place, wanted.family),
-    routing === undefined ? [] : verifyRouting(place, routing, wanted),
+  const found = await awaitAll([
+    wanted.rules === undefined ? Promise.resolve(NOTHING) : lookAtFirewall(place, wanted.rules, ownership),
+    routing === undefined ? Promise.resolve(NOTHING) : lookAtRouting(place, routing, wanted),
   ]);
-  if (listing === undefined || wanted.rules === undefined) return { differences: routes, residue: false };
   return {
-    differences: [...describeDifferences(plan(listing, wanted.rules, { ownership })), ...routes],
+    differences: found.flatMap(({ differences }) => differences),
+    residue: found.some(({ residue }) => residue),
+  };
+}
+
+async function lookAtFirewall(place: Workplace, wanted: RuleSet, ownership: Ownership): Promise<Look> {
+  const listing = await readFirewall(place, wanted.family);
+  return {
+    differences: describeDifferences(plan(listing, wanted, { ownership })),
     residue: listing.tables.some(
       ({ chains, rules }) => rules.length > 0 || chains.some(({ name }) => ownership.chains.includes(name)),
     ),
   };
 }
 
-async function verifyRouting(
+async function lookAtRouting(
   { networking, namespace }: Workplace,
   routing: PolicyRouting,
   { family, route }: Pick<WantedFamily, 'family' | 'route'>,
-): Promise<readonly string[]> {
+): Promise<Look> {
   const found = await networking.readRouting(namespace, family, routing);
-  return [
+  const differences = [
     ...(found.rule ? [] : [`missing ip rule with priority ${routing.priority} to table ${routing.table}`]),
     ...(found.route || !route ? [] : [`missing local default route in table ${routing.table}`]),
   ];
+  return { differences, residue: false };
 }
