@@ -65,7 +65,3 @@ export const SOL_NETLINK = 270;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
-export const NLM_F_REQUEST = 1;
-export const NLM_F_ACK = 4;
-export const NLMSG_ERROR = 2;
-export const RTM_SETLINK = 19;

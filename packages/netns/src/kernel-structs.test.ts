@@ -1,6 +1,7 @@
 import koffi, { type TypeObject } from 'koffi';
 import { describe, expect, test } from 'vitest';
 import * as structs from './kernel-structs.ts';
+import * as routeStructs from './rtnetlink/core/route-structs.ts';
 
 /** Size and alignment in bytes; on both architectures they are equal for every fundamental type. */
 type DataModel = Readonly<Record<string, number>>;
@@ -140,6 +141,55 @@ const DECLARATIONS: Readonly<Record<string, readonly Field[]>> = {
     ['soft', 'rlim_t'],
     ['hard', 'rlim_t'],
   ],
+  // socket(7); __kernel_old_time_t and __kernel_suseconds_t are long
+  timeval: [
+    ['seconds', 'long'],
+    ['microseconds', 'long'],
+  ],
+  // linux/netlink.h
+  nlattr: [
+    ['length', '__u16'],
+    ['type', '__u16'],
+  ],
+  // linux/if_addr.h
+  ifaddrmsg: [
+    ['family', 'unsigned char'],
+    ['prefixLength', 'unsigned char'],
+    ['flags', 'unsigned char'],
+    ['scope', 'unsigned char'],
+    ['index', '__u32'],
+  ],
+  // rtnetlink(7)
+  rtmsg: [
+    ['family', 'unsigned char'],
+    ['dstLength', 'unsigned char'],
+    ['srcLength', 'unsigned char'],
+    ['tos', 'unsigned char'],
+    ['table', 'unsigned char'],
+    ['protocol', 'unsigned char'],
+    ['scope', 'unsigned char'],
+    ['type', 'unsigned char'],
+    ['flags', 'unsigned int'],
+  ],
+  // linux/rtnetlink.h
+  rtnexthop: [
+    ['length', 'unsigned short'],
+    ['flags', 'unsigned char'],
+    ['hops', 'unsigned char'],
+    ['index', 'int'],
+  ],
+  // linux/fib_rules.h
+  fib_rule_hdr: [
+    ['family', 'unsigned char'],
+    ['dstLength', 'unsigned char'],
+    ['srcLength', 'unsigned char'],
+    ['tos', 'unsigned char'],
+    ['table', 'unsigned char'],
+    ['reserved1', 'unsigned char'],
+    ['reserved2', 'unsigned char'],
+    ['action', 'unsigned char'],
+    ['flags', '__u32'],
+  ],
   // fcntl(2)
   f_owner_ex: [
     ['type', 'int'],
@@ -216,6 +266,12 @@ const LAYOUTS: Readonly<Record<string, { readonly size: number } & Readonly<Reco
   rlimit: structs.RLIMIT,
   f_owner_ex: structs.F_OWNER_EX,
   ifreq: structs.IFREQ,
+  timeval: structs.TIMEVAL,
+  nlattr: routeStructs.NLATTR,
+  ifaddrmsg: routeStructs.IFADDRMSG,
+  rtmsg: routeStructs.RTMSG,
+  rtnexthop: routeStructs.RTNEXTHOP,
+  fib_rule_hdr: routeStructs.FIB_RULE_HDR,
 };
 
 describe.each(Object.entries(LAYOUTS))('struct %s', (name, { size, ...offsets }) => {
@@ -237,7 +293,9 @@ describe.each(Object.entries(LAYOUTS))('struct %s', (name, { size, ...offsets })
 });
 
 test('every exported layout is in the table', () => {
-  const objects = Object.values(structs).filter((value) => typeof value === 'object');
+  // Of `struct rtvia`, whose last member has no length, only the offsets are used.
+  const all = Object.values({ ...structs, ...routeStructs });
+  const objects = all.filter((value) => typeof value === 'object' && 'size' in value);
   expect(new Set(Object.values(LAYOUTS))).toEqual(new Set(objects));
 });
 

@@ -69,6 +69,9 @@ export const POLLFD = { size: 8, fd: 0, events: 4, returnedEvents: 6 } as const;
 /** `struct rlimit` of getrlimit(2). */
 export const RLIMIT = { size: 16, soft: 0, hard: 8 } as const;
 
+/** `struct timeval` of socket(7), for `SO_RCVTIMEO`. */
+export const TIMEVAL = { size: 16, seconds: 0, microseconds: 8 } as const;
+
 /** `struct f_owner_ex` of fcntl(2). */
 export const F_OWNER_EX = { size: 8, type: 0, pid: 4 } as const;
 

@@ -1,19 +1,9 @@
 import { constants } from 'node:os';
 import { closeDescriptor } from './descriptors.ts';
-import {
-  AF_NETLINK,
-  MSG_DONTWAIT,
-  NETLINK_ROUTE,
-  NLM_F_ACK,
-  NLM_F_REQUEST,
-  NLMSG_ERROR,
-  RTM_SETLINK,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-} from './kernel-constants.ts';
+import { AF_NETLINK, MSG_DONTWAIT, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from './kernel-constants.ts';
 import { IFINFOMSG, NLMSGERR, NLMSGHDR } from './kernel-structs.ts';
 import { checked, native, systemCallError } from './native.ts';
+import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR, RTM_SETLINK } from './rtnetlink/core/netlink-constants.ts';
 
 /** `LOOPBACK_IFINDEX`: `lo` has this index in every namespace. */
 const LOOPBACK_INDEX = 1;

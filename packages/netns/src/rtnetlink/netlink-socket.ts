@@ -15,7 +15,7 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from '../kernel-constants.ts';
-import { SOCKADDR_NL } from '../kernel-structs.ts';
+import { SOCKADDR_NL, TIMEVAL } from '../kernel-structs.ts';
 import { Namespace } from '../namespace.ts';
 import { checked, errnoName, native, systemCallError } from '../native.ts';
 import { type SocketOption, trySetOption } from '../socket-options.ts';
@@ -31,8 +31,6 @@ const MAX_ATTEMPTS = 10;
 const USUAL_DATAGRAM_BYTES = 32_768;
 const MAX_DATAGRAM_BYTES = 4 * 1_024 * 1_024;
 const SEQUENCE_MAX = 0xffff_ffff;
-/** `struct timeval`: seconds and microseconds, 64 bits each. */
-const TIMEVAL_BYTES = 16;
 
 const EXPLAIN: SocketOption = { level: SOL_NETLINK, number: NETLINK_EXT_ACK, name: 'NETLINK_EXT_ACK' };
 const SHORT_ANSWERS: SocketOption = { level: SOL_NETLINK, number: NETLINK_CAP_ACK, name: 'NETLINK_CAP_ACK' };
@@ -183,8 +181,8 @@ function ownId(): bigint {
 function configure(fd: number, namespaceId: bigint): void {
   // Kernels before 4.20 lack some of these; then errors have fewer words and the caller filters.
   for (const option of [EXPLAIN, SHORT_ANSWERS, FILTER_DUMPS]) trySetOption(fd, option, 1);
-  const timeout = Buffer.alloc(TIMEVAL_BYTES);
-  timeout.writeBigInt64LE(BigInt(ANSWER_TIMEOUT_S));
+  const timeout = Buffer.alloc(TIMEVAL.size);
+  timeout.writeBigInt64LE(BigInt(ANSWER_TIMEOUT_S), TIMEVAL.seconds);
   checked(native().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length), {
     operation: 'SO_RCVTIMEO',
     namespaceId,
