@@ -7,7 +7,7 @@ import { readInput } from './read-input.ts';
 import { runCommand } from './run-command.ts';
 
 const FOLDER = join(import.meta.dirname, '../../fixtures');
-const MAIN = join(import.meta.dirname, '../main.ts');
+const MAIN = new URL('../main.ts', import.meta.url).href;
 const fixture = (name: string) => readFileSync(join(FOLDER, name), 'utf8');
 
 async function run(args: readonly string[], files: { readonly [path: string]: string } = {}) {
@@ -162,7 +162,9 @@ test.each([
   expect(error).toContain(says);
 });
 
-const NODE_ARGS = ['--conditions=@ambientmesh/source', '--disable-warning=ExperimentalWarning', MAIN];
+/** The sources, for what is built may be old. */
+const SCRIPT = `import(${JSON.stringify(MAIN)}).then(({ main }) => main())`;
+const NODE_ARGS = ['--disable-warning=ExperimentalWarning', '-e', SCRIPT, 'ambient-iptables'];
 
 test('as a process: output, standard input, exit codes', () => {
   const options = { encoding: 'utf8', input: B } as const;
