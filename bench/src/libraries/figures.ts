@@ -57,6 +57,13 @@ export const SCRIPTS: readonly LibraryScript[] = [
         baselineLabel: 'read, split in lines',
         budget: 150,
       },
+      {
+        key: 'parseAndPlanOwn',
+        label: '  the same, plan the ambient rules',
+        unit: 'ms',
+        baselineLabel: 'read, split in lines',
+        budget: 150,
+      },
       { key: 'parse', label: '  of it parse', unit: 'ms', baselineLabel: 'read, split in lines' },
     ],
   },
