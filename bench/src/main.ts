@@ -9,6 +9,8 @@ import { buildReport } from './report/report.ts';
 import { runBench } from './run-bench.ts';
 import { timeLimitMs } from './time-limit.ts';
 
+/** Longest time the libraries may take before they are cut off; a quiet machine needs half a minute. */
+const LIBRARIES_LIMIT_MS = 300_000;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
@@ -53,7 +55,8 @@ async function measureLibraries(
   machine: Machine,
   signal: AbortSignal,
 ): Promise<number> {
-  const lines = await runLibraries({ samples, signal, onStep: showStep });
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(LIBRARIES_LIMIT_MS)]);
+  const lines = await runLibraries({ samples, signal: limited, onStep: showStep });
   clearStep();
   stdout.write(json ? `${JSON.stringify({ machine, lines }, undefined, 1)}\n` : renderLibraryLines(lines, machine));
   return lines.every(({ ok }) => ok) ? 0 : EXIT_FAILED;
