@@ -125,15 +125,17 @@ test('the legacy backend gives the same rules', async () => {
   expect(pod.inside('iptables-legacy-save; ip6tables-legacy-save').match(/ISTIO|^-A/gm)).toBeNull();
 });
 
-test('works as root of a user namespace', async () => {
+test('works as root of a user namespace, in every backend', async () => {
   const program = `
-    import { applyRules, buildAmbientPodRules, findTools, removeRules, verifyRules } from '@ambientmesh/iptables';
+    import { applyRules, buildAmbientPodRules, detectBackend, findTools, removeRules, verifyRules } from '@ambientmesh/iptables';
     const rules = buildAmbientPodRules({ capture: 'tproxy' });
     const namespace = '/proc/self/ns/net';
-    for (const backend of ['nft', 'legacy']) {
-      const options = { namespace, tools: await findTools({ backend }) };
-      console.log(JSON.stringify(await applyRules(rules, options)));
-      console.log((await verifyRules(rules, options)).intact);
+    const detected = await detectBackend();
+    console.log(detected.v4.name, detected.v6.name);
+    for (const [variant, backend] of [['nft', 'iptables'], ['legacy', 'iptables'], ['nft', 'nftables']]) {
+      const options = { namespace, backend, tools: await findTools({ backend: variant }) };
+      const result = await applyRules(rules, options);
+      console.log(JSON.stringify(result), (await verifyRules(rules, options)).intact);
       await removeRules(rules, options);
     }`;
   const node = [process.execPath, '--conditions=@ambientmesh/source', '--input-type=module', '-e', program];
@@ -141,7 +143,8 @@ test('works as root of a user namespace', async () => {
     encoding: 'utf8',
     cwd: import.meta.dirname,
   });
-  expect(said.trim().split('\n')).toEqual([JSON.stringify(ALL), 'true', JSON.stringify(ALL), 'true']);
+  const done = `${JSON.stringify(ALL)} true`;
+  expect(said.trim().split('\n')).toEqual(['iptables-nft ip6tables-nft', done, done, done]);
 });
 
 const APP_MARK: Mark = { value: 0x539, mask: 0xfff };

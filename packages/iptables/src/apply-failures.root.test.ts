@@ -90,18 +90,19 @@ function slowRestore(tools: Tools) {
   return { ...hang, tools: { ...tools, v4: { ...tools.v4, restore: hang.path } } };
 }
 
-test('a process without rights is told so', async () => {
+test.each([
+  { namespace: 'its own namespace', path: () => '/proc/self/ns/net' },
+  { namespace: 'the namespace of another', path: (pod: string) => pod },
+])('a process without rights is told so, in $namespace', async ({ path }) => {
   await using pod = await openThrowAway();
   const program = `
     import { applyRules, buildAmbientPodRules } from '@ambientmesh/iptables';
-    const namespace = '/proc/self/ns/net';
+    const namespace = process.argv[1];
     try { await applyRules(buildAmbientPodRules({ capture: 'tproxy' }), { namespace }); }
     catch (error) { console.log(error.code); }`;
-  const argv = ['--reuid=65534', '--clear-groups', process.execPath, '--conditions=@ambientmesh/source'];
-  const said = execFileSync('setpriv', [...argv, '--input-type=module', '-e', program], {
-    encoding: 'utf8',
-    cwd: import.meta.dirname,
-  });
+  const node = [process.execPath, '--conditions=@ambientmesh/source', '--input-type=module', '-e', program];
+  const argv = ['--reuid=65534', '--clear-groups', ...node, path(pod.namespace)];
+  const said = execFileSync('setpriv', argv, { encoding: 'utf8', cwd: import.meta.dirname });
   expect(said.trim()).toBe('IPTABLES_PERMISSION');
   expect(pod.state()).not.toContain('ISTIO');
 });
