@@ -5,7 +5,7 @@ import type { Family } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
 import { planFirewallStep } from './firewall-step.ts';
 import { joinErrors } from './join-errors.ts';
-import { planNftStep } from './nft-step.ts';
+import { planNft } from './nft/plan-nft.ts';
 import { planRoutingStep } from './routing-step.ts';
 import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
@@ -65,7 +65,7 @@ export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}):
 async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables' | 'nftables'): Promise<Work> {
   const { families, note } = await wantedFamilies(place, rules);
   const [firewall = new Map(), routing = new Map()] = await awaitAll([
-    backend === 'nftables' ? planNft(place, rules, families) : planFirewalls(place, rules, families),
+    backend === 'nftables' ? planTables(place, rules, families) : planFirewalls(place, rules, families),
     planRouting(place, rules, families),
   ]);
   const steps = { firewall: [...new Set(firewall.values())], routing: [...routing.values()] };
@@ -88,14 +88,14 @@ async function planFirewalls(
 }
 
 /** One step for both families: they share their tables. */
-async function planNft(
+async function planTables(
   place: Workplace,
   { nftables, ownership }: OwnedRules,
   families: readonly WantedFamily[],
 ): Promise<ReadonlyMap<Family, ApplyStep>> {
   if (nftables === undefined)
     throw new IptablesError('IPTABLES_RULE_INVALID', 'backend nftables: these rules have no nftables form');
-  const step = await planNftStep(place, nftables, ownership.nftTables);
+  const step = await planNft(place, nftables, ownership.nftTables);
   return new Map(families.map(({ family }) => [family, step]));
 }
 

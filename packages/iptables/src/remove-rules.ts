@@ -5,7 +5,7 @@ import { renderPlanRestore } from './core/render-plan-restore.ts';
 import type { Family } from './core/rule.ts';
 import { readFirewall, restoreFirewall } from './firewall.ts';
 import { joinErrors } from './join-errors.ts';
-import { removeNftTables } from './nft-step.ts';
+import { removeNft } from './nft/remove-nft.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
 /** What to remove. Any `OwnedRules` will do: which rules there are in the owned chains does not matter. */
@@ -26,7 +26,7 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
     const attempt = async (work: Promise<void>) => work.catch((error: unknown) => void failures.push(error));
     // The firewall goes first: without it nothing sends packets to the table.
     if (options.backend === 'nftables')
-      await attempt(removeNftTables(place, [...(what.ownership.nftTables ?? []), ...(what.nftables ?? [])]));
+      await attempt(removeNft(place, [...(what.ownership.nftTables ?? []), ...(what.nftables ?? [])]));
     else for (const family of families) await attempt(removeFirewall(place, family, what));
     for (const family of families) await attempt(removeRouting(place, family, what));
     if (failures.length > 0) throw joinErrors(failures);

@@ -5,7 +5,7 @@ import type { Ownership } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import type { RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
-import { verifyNftTables } from './nft-step.ts';
+import { verifyNft } from './nft/verify-nft.ts';
 import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
@@ -46,7 +46,7 @@ export async function verifyRules(rules: OwnedRules, options: WorkOptions = {}):
     const { families, note } = await wantedFamilies(place, rules);
     const shared =
       options.backend === 'nftables'
-        ? await verifyNftTables(place, rules.nftables, rules.ownership.nftTables)
+        ? await verifyNft(place, rules.nftables ?? [], rules.ownership.nftTables)
         : NOTHING;
     const looks = await awaitAll(
       families.map(async (wanted) => ({
