@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { applyRules, buildAmbientPodRules, detectBackend, verifyRules } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
 import { openPrograms } from './testing/script.ts';
@@ -155,6 +156,23 @@ test('a program that does not know --version is legacy and of no version; two li
   using fewer = programs({ ...variant('iptables-legacy', ''), ...two, ...variant('iptables-nft', NFT) });
   expect(await detectBackend({ searchPath: [fewer.directory], ipv6: false })).toMatchObject({
     v4: { name: 'iptables-nft', version: '1.8.9', existingRules: false },
+  });
+});
+
+test('legacy without rules is not tried: loading its modules may leave tables', async () => {
+  using found = programs({
+    ...variant('iptables-legacy', 'iptables v1.8.9 (legacy)', { tool: 'touch "$0.tried"' }),
+    ...variant('iptables-nft', NFT),
+  });
+  expect(await detectBackend({ searchPath: [found.directory], ipv6: false })).toMatchObject({ v4: { backend: 'nft' } });
+  expect(existsSync(`${found.directory}/iptables-legacy.tried`)).toBe(false);
+});
+
+test('where only one variant will do, no other is taken', async () => {
+  using found = programs(variant('iptables-nft', NFT));
+  await expect(detectBackend({ searchPath: [found.directory], force: 'legacy', ipv6: false })).rejects.toMatchObject({
+    code: 'IPTABLES_TOOL_MISSING',
+    message: expect.stringMatching(/^iptables-legacy is not installed/),
   });
 });
 

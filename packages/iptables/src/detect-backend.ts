@@ -54,6 +54,9 @@ const LINES_OF_RULES = 3;
 /** A rule of the kind that is needed, of a protocol that no packet has. */
 const PROBE = ['-t', 'nat', '-A', 'INPUT', '-p', '255', '-j', 'RETURN'] as const;
 
+/** Of several failures the first of these is the one to act on. */
+const TELLING = ['IPTABLES_PERMISSION', 'IPTABLES_BACKEND_UNUSABLE'] as const;
+
 interface Candidate extends BackendChoice {
   readonly tools: FamilyTools;
 }
@@ -102,20 +105,27 @@ async function chooseVariant(look: Look, plain: string, force: 'legacy' | 'nft' 
     if (only instanceof IptablesError) throw only;
     return only;
   }
-  const legacy = await tryVariant(look, `${plain}-legacy`);
-  if (!(legacy instanceof IptablesError) && legacy.existingRules) return legacy;
+  const legacy = await tryVariant(look, `${plain}-legacy`, { onlyWithRules: true });
+  if (!(legacy instanceof IptablesError)) return legacy;
   const nft = await tryVariant(look, `${plain}-nft`);
   if (!(nft instanceof IptablesError)) return nft;
   const last = await tryVariant(look, plain);
   if (!(last instanceof IptablesError)) return last;
   const failures = [legacy, nft, last].filter((failure) => failure instanceof IptablesError);
-  const worst = failures.find(({ code }) => code !== 'IPTABLES_TOOL_MISSING') ?? last;
+  const code = TELLING.find((each) => failures.some((failure) => failure.code === each)) ?? last.code;
   const messages = failures.map(({ message }) => message);
-  throw new IptablesError(worst.code, messages.join('; '), { cause: new AggregateError(failures) });
+  throw new IptablesError(code, messages.join('; '), { cause: new AggregateError(failures) });
 }
 
-/** The candidate, or why it will not do. */
-async function tryVariant(look: Look, name: string): Promise<Candidate | IptablesError> {
+/**
+ * The candidate, or why it will not do. With `onlyWithRules`, one without rules is not even tried: up to Linux 5.14 the
+ * legacy modules, once loaded, make an empty table on the host, which would count as rules the next time.
+ */
+async function tryVariant(
+  look: Look,
+  name: string,
+  options: { readonly onlyWithRules?: boolean } = {},
+): Promise<Candidate | IptablesError> {
   const { searchPath, lockWaitSeconds } = look.search;
   const [program, save, restore] = await Promise.all(
     [name, `${name}-save`, `${name}-restore`].map((file) => findProgram(file, searchPath)),
@@ -129,12 +139,14 @@ async function tryVariant(look: Look, name: string): Promise<Candidate | Iptable
   if (listing.status !== 0) return unusable(`${name}-save`, listing.stderr);
   const variant = await readVariant(save, look.search);
   if (variant === undefined) return unusable(`${name}-save --version`, 'it names no version');
+  const existingRules = `${listing.stdout}${listing.stderr}`.split('\n').length - 1 >= LINES_OF_RULES;
+  if (options.onlyWithRules === true && !existingRules)
+    return new IptablesError('IPTABLES_BACKEND_UNUSABLE', `${name} has no rules`);
   const wait = waitArguments(variant, lockWaitSeconds);
   const refusal = await probeKernel(look, name, [program, ...PROBE, ...wait]);
   if (refusal !== undefined) return refusal;
-  const lines = `${listing.stdout}${listing.stderr}`.split('\n').length - 1;
   const tools = { save, restore, backend: variant.backend, waitArguments: wait };
-  return { name, ...variant, existingRules: lines >= LINES_OF_RULES, tools };
+  return { name, ...variant, existingRules, tools };
 }
 
 /** Undefined if the kernel takes a rule in a namespace made for it; why not, otherwise. */
@@ -157,6 +169,11 @@ async function probeKernel(
 }
 
 function unusable(what: string, stderr: string): IptablesError {
+  if (/permission denied|not permitted|must be root/i.test(stderr))
+    return new IptablesError(
+      'IPTABLES_PERMISSION',
+      `${what}: ${oneLine(stderr)} (needs CAP_NET_ADMIN and CAP_NET_RAW)`,
+    );
   return new IptablesError('IPTABLES_BACKEND_UNUSABLE', `${what} does not work: ${oneLine(stderr)}`);
 }
 

@@ -58,7 +58,7 @@ export {
   renderNft,
 } from './core/nft-script.ts';
 export type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
-export { extractOwned, type Ownership } from './core/ownership.ts';
+export type { Ownership } from './core/ownership.ts';
 export { parseSave } from './core/parse-save.ts';
 export {
   type ChainPlan,

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseSave, plan, renderPlan, renderPlanRestore } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
 import { AMBIENT_POD_OWNERSHIP } from '../ambient/ambient-ownership.ts';
 import { describeDifferences } from './describe-plan.ts';
 import { extractOwnedInPlace } from './ownership.ts';
-import { parseSave } from './parse-save.ts';
-import { plan } from './plan.ts';
-import { renderPlan } from './render-plan.ts';
-import { renderPlanRestore } from './render-plan-restore.ts';
 
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures', name), 'utf8');
 const parse = (text: string) => parseSave(text, 'ipv4');
