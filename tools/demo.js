@@ -14,7 +14,6 @@ const SPINNER_MS = 100;
 const PLAIN_PROGRESS_MS = 15_000;
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const NEEDED = [
-  { program: 'ip', debian: 'iproute2', fedora: 'iproute', arch: 'iproute2', alpine: 'iproute2' },
   { program: 'iptables-restore', debian: 'iptables', fedora: 'iptables-nft', arch: 'iptables', alpine: 'iptables' },
   { program: 'unshare', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'util-linux-misc' },
   { program: 'nsenter', debian: 'util-linux', fedora: 'util-linux', arch: 'util-linux', alpine: 'util-linux-misc' },

@@ -28,11 +28,6 @@ test.each<{ lacks: string[]; caller: keyof typeof CALLER; aptGet?: string; says:
     says: 'iptables-restore: not found; install with one of: apt-get install iptables; dnf install iptables-nft; pacman -S iptables; apk add iptables',
   },
   {
-    lacks: ['ip', 'iptables-restore'],
-    caller: 'root',
-    says: 'ip, iptables-restore: not found; install with one of: apt-get install iproute2 iptables; dnf install iproute iptables-nft; pacman -S iproute2 iptables; apk add iproute2 iptables',
-  },
-  {
     lacks: ['nsenter', 'setpriv'],
     caller: 'root',
     says: 'nsenter, setpriv: not found; install with one of: apt-get install util-linux; dnf install util-linux; pacman -S util-linux; apk add util-linux-misc setpriv',
@@ -52,8 +47,7 @@ test.each<{ lacks: string[]; caller: keyof typeof CALLER; aptGet?: string; says:
 
 test.each([
   { lacks: ['iptables-restore'], install: 'install -qq -y --no-install-recommends iptables' },
-  { lacks: ['ip'], install: 'install -qq -y --no-install-recommends iproute2' },
-  { lacks: ['ip', 'iptables-restore'], install: 'install -qq -y --no-install-recommends iproute2 iptables' },
+  { lacks: ['unshare', 'iptables-restore'], install: 'install -qq -y --no-install-recommends iptables util-linux' },
   { lacks: ['nsenter', 'setpriv'], install: 'install -qq -y --no-install-recommends util-linux' },
 ])('the demo without $lacks has root of Debian install it and goes on', ({ lacks, install }) => {
   // A question of debconf would wait for an answer for ever.

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LabError } from '../errors.ts';
 import { checkNamespaces, checkPlatform, renderRemedy } from './preconditions.ts';
 
-const TOOLS = ['unshare', 'nsenter', 'setpriv', 'mount', 'ip', 'iptables-restore', 'sh'];
+const TOOLS = ['unshare', 'nsenter', 'setpriv', 'mount', 'iptables-restore', 'sh'];
 const EXECUTABLE = 0o755;
 
 let folder: string;
@@ -22,7 +22,7 @@ describe('the programs a lab needs', () => {
 
   test.each([
     { lacks: ['iptables-restore'], says: 'iptables-restore: not found (install iptables)' },
-    { lacks: ['ip', 'iptables-restore'], says: 'ip, iptables-restore: not found (install iproute2 iptables)' },
+    { lacks: ['mount', 'iptables-restore'], says: 'mount, iptables-restore: not found (install mount iptables)' },
     { lacks: ['unshare', 'nsenter'], says: 'unshare, nsenter: not found (install util-linux)' },
   ])('without $lacks it says: $says', ({ lacks, says }) => {
     for (const tool of TOOLS) if (!lacks.includes(tool)) addProgram(tool, 'exit 0');

@@ -12,7 +12,6 @@ const TOOLS: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   setpriv: 'util-linux',
   mount: 'mount',
-  ip: 'iproute2',
   'iptables-restore': 'iptables',
   sh: 'dash',
 };
