@@ -31,9 +31,9 @@ export function translate(target: NatTarget, state: WalkState, hook: string, tex
 
 /** nf_nat_redirect: to loopback in OUTPUT, else to the address of the interface it came in by. */
 function redirected(state: WalkState, hook: string, ports: PortRange | undefined): Side {
-  const family = (state.destination.address ?? state.source.address)?.family;
+  const { family, hosts } = state.facts;
   const loopback = parseIpAddress(family === 'ipv6' ? '::1' : '127.0.0.1');
-  const [host, other] = state.facts.hosts.filter((address) => family === undefined || address.family === family);
+  const [host, other] = hosts.filter((address) => address.family === family);
   const address = hook === 'OUTPUT' ? loopback : other === undefined ? host : undefined;
   const side = address === undefined ? { unknown: 'that of the interface it came in by' } : { address };
   return withPort(side, state.destination, ports);

@@ -12,7 +12,8 @@ const PORTS = [53, 80, 8080];
 
 /**
  * What runs in each namespace: it listens on every port, so that nothing is answered, and sends what it is told to,
- * a line for each packet. It says "ready" once it listens, and "sent" for each packet.
+ * a line for each packet; the sockets stay open, for an answer to a closed one would be refused. It says "ready" once it
+ * listens, and "sent" for each packet.
  */
 const PEER = `
 const dgram = require('node:dgram');
@@ -21,8 +22,10 @@ let bound = 0;
 for (const socket of sockets) socket.on('listening', () => ++bound === sockets.length && console.log('ready'));
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
   const { from, fromPort, to, toPort } = JSON.parse(line);
+  const listening = sockets.find((socket) => socket.address().port === fromPort);
+  if (listening) return listening.send('x', toPort, to, () => console.log('sent'));
   const socket = dgram.createSocket('udp4');
-  socket.bind(fromPort, from, () => socket.send('x', toPort, to, () => { socket.close(); console.log('sent'); }));
+  socket.bind(fromPort, from, () => socket.send('x', toPort, to, () => console.log('sent')));
 }).on('close', () => process.exit());
 `;
 
@@ -201,39 +204,86 @@ function counted(ruleSet: RuleSet): string[] {
   });
 }
 
-test('the kernel counts the packet at exactly the rules that are said to match', { timeout: 120_000 }, async () => {
+interface Send {
+  readonly by: Peer;
+  readonly from: string;
+  readonly fromPort: number;
+  readonly to: string;
+  readonly toPort: number;
+  /** The rest of its description. */
+  readonly says: string;
+}
+
+/** Sends one packet through `firewall` with fresh counters, and compares them with what is said to match. */
+async function compare(firewall: Peer, rules: string, { by, says, ...send }: Send) {
+  firewall.inside('iptables-restore', rules);
+  const packet = `udp src ${send.from}:${send.fromPort} dst ${send.to}:${send.toPort} ${says}`;
+  const explanation = explainPacket(parseSave(firewall.inside('iptables-save -c'), 'ipv4'), parsePacket(packet));
+  const met = explanation.steps.flatMap((step) =>
+    step.step === 'rule' ? [{ name: `${step.table} ${step.chain} ${step.number}`, result: step.result }] : [],
+  );
+  const certain = met.filter(({ result }) => result === 'matched').map(({ name }) => name);
+  const open = new Set(met.filter(({ result }) => result !== 'not-matched').map(({ name }) => name));
+  const whole = explanation.decided && met.every(({ result }) => result === 'matched' || result === 'not-matched');
+  const state = () => {
+    const rose = counted(parseSave(firewall.inside('iptables-save -c'), 'ipv4')).toSorted();
+    return { packet, rules, rose: whole ? rose : [], surprising: rose.filter((name) => !open.has(name)) };
+  };
+  await by.send(send);
+  await expect
+    .poll(state, { timeout: 3_000, interval: 20 })
+    .toEqual({ packet, rules, rose: whole ? [...new Set(certain)].toSorted() : [], surprising: [] });
+  return { explanation, whole };
+}
+
+const SEED = Number(process.env['EXPLAIN_SEED'] ?? 20_261_121);
+const TIMEOUT = { timeout: 120_000 };
+
+test('the kernel counts the packet at exactly the rules that are said to match', TIMEOUT, async () => {
   await using client = await Peer.open();
   await using firewall = await Peer.open();
   await using server = await Peer.open();
   connect(client, firewall, server);
-  const seed = Number(process.env['EXPLAIN_SEED'] ?? 20_261_121);
   let fromPort = 20_000;
   let exact = 0;
-  for (const rules of fc.sample(ruleSets, { seed, numRuns: RULE_SETS })) {
-    for (const { from, to, at, says } of KINDS) {
-      firewall.inside('iptables-restore', rules);
+  for (const rules of fc.sample(ruleSets, { seed: SEED, numRuns: RULE_SETS })) {
+    for (const { at, ...kind } of KINDS) {
       const toPort = PORTS[fromPort % PORTS.length] ?? 0;
       fromPort += 1;
-      const packet = `udp src ${from}:${fromPort} dst ${to}:${toPort} ${says}`;
-      const save = firewall.inside('iptables-save -c');
-      const explanation = explainPacket(parseSave(save, 'ipv4'), parsePacket(packet));
-      const met = explanation.steps.flatMap((step) =>
-        step.step === 'rule' ? [{ name: `${step.table} ${step.chain} ${step.number}`, result: step.result }] : [],
-      );
-      const certain = [...new Set(met.filter(({ result }) => result === 'matched').map(({ name }) => name))].toSorted();
-      const open = new Set(met.filter(({ result }) => result !== 'not-matched').map(({ name }) => name));
-      const whole = explanation.decided && met.every(({ result }) => result === 'matched' || result === 'not-matched');
-      const state = () => {
-        const rose = counted(parseSave(firewall.inside('iptables-save -c'), 'ipv4')).toSorted();
-        return { packet, rules, rose: whole ? rose : [], surprising: rose.filter((name) => !open.has(name)) };
-      };
-      await (at === 'client' ? client : firewall).send({ from, fromPort, to, toPort });
+      const by = at === 'client' ? client : firewall;
+      const { whole } = await compare(firewall, rules, { ...kind, by, fromPort, toPort });
       if (whole) exact += 1;
-      await expect
-        .poll(state, { timeout: 3_000, interval: 20 })
-        .toEqual({ packet, rules, rose: whole ? certain : [], surprising: [] });
     }
   }
   // Most must be decided, or this test says little.
   expect(exact).toBeGreaterThan((RULE_SETS * KINDS.length) / 2);
+});
+
+/** Without nat and CT: what these did to the first packet, a description of the answer does not tell. */
+const plainSets = fc
+  .tuple(tableOf('raw'), tableOf('mangle'), tableOf('filter'))
+  .map((tables) => tables.join('').replaceAll(/-j CT .*$/gm, ''));
+
+test('the same for answers: state ESTABLISHED, and the mark that the first packet left', TIMEOUT, async () => {
+  await using client = await Peer.open();
+  await using firewall = await Peer.open();
+  await using server = await Peer.open();
+  connect(client, firewall, server);
+  let clientPort = 30_000;
+  let exact = 0;
+  for (const rules of fc.sample(plainSets, { seed: SEED, numRuns: RULE_SETS * 2 })) {
+    clientPort += 1;
+    const [there, back] = [
+      { from: '10.77.1.2', to: '10.77.2.2' },
+      { from: '10.77.2.2', to: '10.77.1.2' },
+    ];
+    const first = { ...there, by: client, fromPort: clientPort, toPort: 80, says: 'in eth0 out eth1' };
+    const { explanation, whole } = await compare(firewall, rules, first);
+    const [end] = explanation.ends;
+    if (!whole || end?.end !== 'sent') continue;
+    const says = `in eth1 out eth0 state ESTABLISHED connmark ${end.packet.connectionMark ?? 0}`;
+    const answer = await compare(firewall, rules, { ...back, by: server, fromPort: 80, toPort: clientPort, says });
+    if (answer.whole) exact += 1;
+  }
+  expect(exact).toBeGreaterThan(RULE_SETS / 4);
 });

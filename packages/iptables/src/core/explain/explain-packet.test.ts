@@ -360,6 +360,54 @@ COMMIT
   ]);
 });
 
+test.each([
+  { target: 'DNAT --to-destination 10.9.9.9', to: '10.9.9.9:80' },
+  { target: 'DNAT --to-destination 10.9.9.9:99 --random', to: '10.9.9.9:99' },
+  { target: 'DNAT --to-destination 10.9.9.9:90-99', to: '10.9.9.9' },
+  { target: 'DNAT --to-destination 10.9.9.1-10.9.9.9', to: '?:80' },
+  { target: 'DNAT --to-destination :99', to: '?:99' },
+])('where $target leads', ({ target, to }) => {
+  const save = `*nat\n-A PREROUTING -p tcp -j ${target}\nCOMMIT\n`;
+  const [end] = explain(save, 'tcp src 10.0.0.9:9 dst 10.0.0.1:80 in e out f').ends;
+  expect(end?.packet.destination).toBe(to);
+});
+
+test('REDIRECT without a port keeps it; in OUTPUT it leads to the loopback address of the family', () => {
+  const save = '*nat\n-A OUTPUT -p tcp -j REDIRECT\nCOMMIT\n';
+  expect(ends(explain(save, 'tcp dst 10.0.0.1:80 out e'))).toEqual(['delivered to 127.0.0.1:80 on this machine']);
+  expect(ends(explainPacket(parseSave(save, 'ipv6'), parsePacket('tcp out e')))).toEqual([
+    'delivered to ::1 on this machine',
+  ]);
+});
+
+// Facts of the kernel that the comparison with its counters has found.
+test('in OUTPUT the interface stays that of the first route, whatever nat did', () => {
+  const save =
+    '*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1\nCOMMIT\n*filter\n-A OUTPUT -o e\nCOMMIT\n*mangle\n-A POSTROUTING -o lo\nCOMMIT\n';
+  expect(met(explain(save, 'tcp dst 10.0.0.1:80 out e'))).toEqual([
+    '+ nat OUTPUT 1',
+    '+ filter OUTPUT 1',
+    '+ mangle POSTROUTING 1',
+  ]);
+});
+
+test('behind CT --zone a packet looks NEW in raw, and a second CT does nothing', () => {
+  const save =
+    '*raw\n-A PREROUTING -j CT --zone 1\n-A PREROUTING -m conntrack --ctstate NEW -j CT --notrack\nCOMMIT\n*filter\n-A INPUT -m conntrack --ctstate UNTRACKED\nCOMMIT\n';
+  expect(met(explain(save, 'tcp in e local'))).toEqual([
+    '+ raw PREROUTING 1',
+    '+ raw PREROUTING 2',
+    '- filter INPUT 1',
+  ]);
+});
+
+test('translated to what it was is not translated', () => {
+  const save =
+    '*nat\n-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.1:80\nCOMMIT\n*filter\n-A FORWARD -m conntrack --ctstate DNAT\nCOMMIT\n';
+  expect(met(explain(save, 'tcp dst 10.0.0.1:80 in e out f'))).toEqual(['+ nat PREROUTING 1', '- filter FORWARD 1']);
+  expect(met(explain(save, 'tcp dst 10.0.0.1:81 in e out f'))).toEqual(['+ nat PREROUTING 1', '+ filter FORWARD 1']);
+});
+
 test('a target or chain that is not known may end it or not', () => {
   for (const target of ['NFQUEUE --queue-num 1', 'NOCHAIN']) {
     const explanation = explain(filter(`-A INPUT -j ${target}`, '-A INPUT -j DROP'), 'tcp in e local');

@@ -37,7 +37,7 @@ export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
       `this packet is ${packet.family} and the rules are ${ruleSet.family}`,
     );
   const walk = new PacketWalk(indexChains(ruleSet));
-  const begin = [certain(beginWalk(packet))];
+  const begin = [certain(beginWalk(packet, ruleSet.family))];
   if (packet.origin === 'local') walk.leave(begin);
   else walk.arrive(begin, packet.outInterface);
   const { log, delivered, sent, notes } = walk;
@@ -140,6 +140,8 @@ class PacketWalk {
       ? `nat has been asked for the ${side} of this connection`
       : `nat is asked for NEW connections only, and this is ${state}`;
     this.log.steps.push({ step: 'chain', table: 'nat', chain: hook, skipped });
+    if (state === 'RELATED')
+      this.notes.add('nat may be asked for the first packet of a RELATED connection: that depends on its helper');
     if (!again && hasConnection(first.state))
       this.notes.add(
         'a connection that nat translated at its first packet is translated the same way now: a save does not tell, the addresses are taken as described',

@@ -1,5 +1,5 @@
 import type { ConnectionState } from '../connection-state.ts';
-import type { TcpFlag } from '../rule.ts';
+import type { Family, TcpFlag } from '../rule.ts';
 import { type IpAddress, isLoopback, parseIpAddress, sharesPrefix } from './ip-address.ts';
 import type { Endpoint, Packet, PacketState } from './packet.ts';
 
@@ -15,6 +15,7 @@ export interface Side {
 
 /** What never changes on the way. */
 export interface WalkFacts {
+  readonly family: Family;
   readonly protocol: string;
   readonly hosts: readonly IpAddress[];
   readonly userId?: number;
@@ -61,7 +62,7 @@ export interface WalkState {
 }
 
 /** The packet where its way begins. */
-export function beginWalk(packet: Packet): WalkState {
+export function beginWalk(packet: Packet, family: Family): WalkState {
   const local = packet.origin === 'local';
   const hosts = packet.hostAddresses.map(parseIpAddress).filter((address) => address !== undefined);
   const destination = sideOf(packet.destination);
@@ -70,6 +71,7 @@ export function beginWalk(packet: Packet): WalkState {
   const fresh = packet.state === 'NEW';
   const state: WalkState = {
     facts: {
+      family,
       protocol: packet.protocol,
       hosts,
       state: packet.state,
