@@ -149,6 +149,9 @@ test.each([
   { args: ['diff', '-', '-'], says: 'only one' },
   { args: ['diff', 'a', 'nothing'], says: 'no nothing' },
   { args: ['diff', 'a', 'bad'], says: 'bad: line 2, column 1' },
+  { args: ['diff', 'a', 'both'], says: 'both: fd16:' },
+  { args: ['diff', 'a', 'a', '--ipv6'], says: 'ip6tables-save alone' },
+  { args: ['explain', 'both', '--packet', 'tcp'], says: 'iptables-save alone' },
   { args: ['explain', 'a'], says: '--packet' },
   { args: ['explain', '--packet', 'tcp'], says: 'one save' },
   { args: ['explain', 'a', '--packet', 'tcp in'], says: 'column 7' },
@@ -156,7 +159,12 @@ test.each([
   { args: ['explain', 'loop', '--packet', 'tcp'], says: 'circle: A -> B -> A' },
 ])('an error is 2 and one line: $args', async ({ args, says }) => {
   const loop = '*filter\n:INPUT ACCEPT\n:A -\n:B -\n-A INPUT -j A\n-A A -j B\n-A B -j A\nCOMMIT\n';
-  const { code, output, error } = await run(args, { a: A, bad: '*filter\nno rule\nCOMMIT\n', loop });
+  const { code, output, error } = await run(args, {
+    a: A,
+    both: A + fixture('tproxy.v6.save'),
+    bad: '*filter\nno rule\nCOMMIT\n',
+    loop,
+  });
   expect({ code, output }).toEqual({ code: 2, output: '' });
   expect(error).toMatch(/^ambient-iptables: [^\n]+\n$/);
   expect(error).toContain(says);
