@@ -24,6 +24,11 @@ test('a target of another table is refused, whatever the compiler was told', () 
   );
 });
 
+test.each(['-x', '!x', 'a b', 'a"b', ''])('%j is no name of a chain', (name) => {
+  const tables = [buildTable('filter', [{ name }], [])];
+  expect(() => checkRuleSet({ family: 'ipv4', tables })).toThrow(invalid(/want one word that is no option/));
+});
+
 test('every problem is named, up to a limit', () => {
   const lines = ['-N LOG', ...Array.from({ length: 30 }, (_, at) => `-A INPUT -p tcp -m udp --dport ${at}`)];
   expect(() => checkRuleSet(parseSave(save('filter', lines), 'ipv4'))).toThrow(

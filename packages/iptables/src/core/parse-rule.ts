@@ -1,4 +1,7 @@
+import { parseListedHost } from './matches/address.ts';
 import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
+import { listProtocol } from './protocol-names.ts';
+import { quote } from './render-words.ts';
 import type { Family, Match, TableName, Target } from './rule.ts';
 import { listTarget, renderTarget, targetNamed } from './targets/target-kinds.ts';
 import { EXCLAMATION, type Option, type Words } from './words.ts';
@@ -24,6 +27,20 @@ interface KnownTarget {
   readonly target: Target;
   readonly listed: boolean;
 }
+
+/** Matches we know, which have no options of ports. */
+const FOREIGN_TO_PORTS: ReadonlySet<string> = new Set([
+  'icmp',
+  'icmp6',
+  'mark',
+  'connmark',
+  'conntrack',
+  'owner',
+  'set',
+  'addrtype',
+  'limit',
+  'statistic',
+]);
 
 const S = 115;
 const D = 100;
@@ -85,11 +102,13 @@ export class RuleReader {
   }
 
   #match(words: Words, from: number, to: number, protocol: string | undefined): KnownMatch {
+    const seldom = isSeldomRepeated(words, from);
+    const unique = seldom ? this.#parseUnique(words, from, to) : undefined;
+    if (unique !== undefined) return unique;
     const source = words.source(from, to);
     // Words without -m mean what the protocol makes of them.
     const named = words.letter(words.letter(from) === EXCLAMATION ? from + 1 : from) !== 0;
     const key = named ? source : `${protocol} ${source}`;
-    const seldom = isSeldomRepeated(words, from);
     const cached = seldom ? undefined : this.#matches.get(key);
     if (cached !== undefined) return cached;
     const parsed = parseMatch(words, from, to, protocol);
@@ -98,7 +117,23 @@ export class RuleReader {
     return seldom ? known : remember(this.#matches, key, known);
   }
 
+  /** Short ways for what large saves are made of; undefined for all else, and whatever is not listed so. */
+  #parseUnique(words: Words, from: number, to: number): KnownMatch | undefined {
+    const letter = words.letter(from);
+    if (letter !== M) {
+      if (this.#family !== 'ipv4' || to !== from + 2) return undefined;
+      const match = parseListedHost(letter === S ? 'source' : 'destination', words.text(from + 1));
+      return match && { match, rank: letter === S ? 0 : 1, listed: true };
+    }
+    if (to !== from + 4 || !words.is(from + 2, '--comment')) return undefined;
+    const match: Match = { match: 'comment', text: words.text(from + 3) };
+    const same = match.text !== '' && quotesAs(match.text, words.source(from + 3, to));
+    return same ? { match, rank: listRank(match), listed: true } : undefined;
+  }
+
   #target(words: Words, at: number): KnownTarget {
+    const jump = words.count - at === 2 && !words.isQuoted(at + 1) ? words.text(at + 1) : '';
+    if (this.#chains.has(jump)) return { target: { target: 'jump', chain: jump }, listed: true };
     const source = words.source(at, words.count);
     // A chain may be declared later; what was no jump before would be one then.
     const seldom = words.count - at === 2 || words.is(at + 1, 'DNAT');
@@ -117,7 +152,6 @@ export class RuleReader {
     const name = words.text(at);
     const bare = at + 1 === words.count;
     if (bare && (name === 'ACCEPT' || name === 'DROP' || name === 'RETURN')) return { target: name };
-    if (bare && this.#chains.has(name)) return { target: 'jump', chain: name };
     const options = words.options(at + 1, words.count);
     return options && targetNamed(name, this.#table)?.parse(options);
   }
@@ -133,6 +167,14 @@ function remember<T>(cache: Map<string, T>, key: string, known: T): T {
   if (cache.size >= MOST_CACHED) cache.clear();
   cache.set(key, known);
   return known;
+}
+
+function quotesAs(text: string, source: string): boolean {
+  try {
+    return quote(text) === source;
+  } catch {
+    return false;
+  }
 }
 
 /** A value that cannot even be rendered is not one we understand: it stays verbatim. */
@@ -175,12 +217,19 @@ function endOfChunk(words: Words, start: number): number {
   if (isCore(letter)) return Math.min(option + 2, words.count);
   // The value of `--comment` is free text: it may look like an option without being quoted.
   if (letter === M && words.is(option + 1, 'comment')) return Math.min(option + 4, words.count);
+  // Ports written without -m may stand behind a match that has no such options.
+  const alone = letter === M && FOREIGN_TO_PORTS.has(words.text(option + 1));
   let at = option + 1;
   while (at < words.count) {
-    if (isStarter(words.letter(at)) || (words.letter(at) === EXCLAMATION && isStarter(words.letter(at + 1)))) break;
+    const next = words.letter(at) === EXCLAMATION ? at + 1 : at;
+    if (isStarter(words.letter(next)) || (alone && isPortOption(words, next))) break;
     at += 1;
   }
   return Math.min(at, words.count);
+}
+
+function isPortOption(words: Words, at: number): boolean {
+  return words.is(at, '--dport') || words.is(at, '--sport') || words.is(at, '--tcp-flags');
 }
 
 function parseMatch(words: Words, from: number, to: number, protocol: string | undefined): Match | undefined {
@@ -203,7 +252,8 @@ function parseExtension(words: Words, at: number, to: number): Match | undefined
 
 /** Options that stand without `-m`, which is loaded by the protocol. */
 function parseImplicit(options: readonly Option[] | undefined, protocol: string | undefined): Match | undefined {
-  if (options === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return undefined;
-  const match = extensionNamed(protocol)?.parse(options, protocol);
+  const name = protocol && listProtocol(protocol);
+  if (options === undefined || (name !== 'tcp' && name !== 'udp')) return undefined;
+  const match = extensionNamed(name)?.parse(options, name);
   return match && (match.match === 'tcp' || match.match === 'udp') ? { ...match, implicit: true } : undefined;
 }

@@ -30,20 +30,24 @@ interface OpenTable {
  * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text.
  */
 export function parseSave(text: string, family: Family): RuleSet {
-  return new SaveReader(family).read(text);
+  return new SaveReader(text, family).read();
 }
 
 class SaveReader {
   readonly #family: Family;
-  readonly #words = new Words();
+  readonly #text: string;
+  readonly #words: Words;
   readonly #tables: Table[] = [];
   #table: OpenTable | undefined;
 
-  constructor(family: Family) {
+  constructor(text: string, family: Family) {
+    this.#text = text;
+    this.#words = new Words(text);
     this.#family = family;
   }
 
-  read(text: string): RuleSet {
+  read(): RuleSet {
+    const text = this.#text;
     let number = 0;
     let start = 0;
     for (; start < text.length; number++) {
@@ -51,18 +55,18 @@ class SaveReader {
       if (end - start > LONGEST_LINE)
         throw invalidSave(number + 1, LONGEST_LINE + 1, `line longer than ${LONGEST_LINE} characters`);
       const returned = end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN;
-      this.#readLine(text, { start, end: returned ? end - 1 : end, number: number + 1 });
+      this.#readLine({ start, end: returned ? end - 1 : end, number: number + 1 });
       start = end + 1;
     }
     if (this.#table === undefined) return { family: this.#family, tables: this.#tables };
     throw invalidSave(number + 1, 1, `table ${this.#table.name} has no COMMIT: is the text cut off?`);
   }
 
-  #readLine(text: string, place: LinePlace): void {
-    const first = place.start === place.end ? HASH : text.charCodeAt(place.start);
+  #readLine(place: LinePlace): void {
+    const first = place.start === place.end ? HASH : this.#text.charCodeAt(place.start);
     if (first === HASH) return;
     const words = this.#words;
-    words.read(text, place);
+    words.read(place);
     if (words.count === 0) return;
     const table = this.#table;
     if (table === undefined) {
@@ -83,7 +87,7 @@ class SaveReader {
     const chain = words.text(at + 1);
     if (words.is(at, '-A')) this.#readRule(table, { chain, counters, at: at + 2 });
     else if (words.is(at, '-I')) this.#readRule(table, { chain, counters, at: at + 2, inserted: true });
-    else if (words.is(at, '-N') && at === 0) declareChain(table, { name: this.#onlyWord(at + 1, 'a chain') });
+    else if (words.is(at, '-N') && at === 0) declareChain(table, { name: this.#newChain() });
     else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, chain);
     else
       throw words.invalid(at, `want a rule, such as -A INPUT -j ACCEPT, not ${shown(words.source(at, words.count))}`);
@@ -92,13 +96,15 @@ class SaveReader {
   #readRule(table: OpenTable, place: RulePlace): void {
     const words = this.#words;
     const { chain, counters, inserted } = place;
-    if (chain === '') throw words.invalid(place.at - 1, 'want a chain');
+    if (words.isQuoted(place.at - 1) || !isWord(chain)) throw words.invalid(place.at - 1, 'want a chain');
     const numbered = inserted && /^[1-9]\d{0,8}$/.test(words.text(place.at));
     const from = numbered ? place.at + 1 : place.at;
     const body = table.reader.read(words, from);
     if (body.listed && !inserted) {
       const text = words.source(place.at - 2, words.count);
-      table.rules.push(new ListedRule({ chain, counters, ...body }, this.#family, text));
+      table.rules.push(
+        new ListedRule({ chain, matches: body.matches, target: body.target, counters }, this.#family, text),
+      );
       return;
     }
     table.rules.push({
@@ -117,10 +123,12 @@ class SaveReader {
     declareChain(table, { name, policy });
   }
 
-  #onlyWord(index: number, what: string): string {
-    if (this.#words.count <= index) throw this.#words.invalid(index, `want ${what}`);
-    if (this.#words.count > index + 1) throw this.#words.invalid(index + 1, `want nothing behind ${what}`);
-    return this.#words.text(index);
+  #newChain(): string {
+    const words = this.#words;
+    const name = words.text(1);
+    if (words.isQuoted(1) || !isWord(name)) throw words.invalid(1, 'want a chain');
+    if (words.count > 2) throw words.invalid(2, 'want nothing behind a chain');
+    return name;
   }
 }
 
@@ -152,7 +160,7 @@ function openTable(words: Words, family: Family): OpenTable {
 function parseChain(words: Words): Chain {
   const name = words.text(0).slice(1);
   const policy = words.text(1);
-  if (name === '' || !isWord(name)) throw words.invalid(0, `want a chain, such as :INPUT ACCEPT [0:0]`);
+  if (!isWord(name)) throw words.invalid(0, `want a chain, such as :INPUT ACCEPT [0:0]`);
   if (policy !== 'ACCEPT' && policy !== 'DROP' && policy !== '-')
     throw words.invalid(1, `want the policy ACCEPT or DROP, or - for none, not ${shown(policy)}`);
   const counters = words.count > 2 ? parseCounters(words.text(2)) : undefined;

@@ -2,13 +2,8 @@ import { IptablesError } from '../errors.ts';
 
 const HIGHEST_OCTET = 255;
 const HIGHEST_COUNT = 0xffff_ffff;
-const BLANK = 32;
-const EXCLAMATION = 33;
-const QUOTE = 34;
-const APOSTROPHE = 39;
-const DASH = 45;
-const BACKSLASH = 92;
-const DELETE = 127;
+/** Quotes, backslash, and of ASCII all that is not printed. */
+const NOT_IN_WORDS = /["'\\]|[^!-~\u0080-\uffff]/;
 
 /** Returns a name that must stay one word: user input could otherwise add options or whole rules. Throws `IPTABLES_RULE_INVALID`. */
 export function word(text: string): string {
@@ -53,11 +48,5 @@ export function not(negated: true | undefined): string {
 
 /** Whether text is one word to the tools, and no option. */
 export function isWord(text: string): boolean {
-  const first = text.charCodeAt(0);
-  if (text === '' || first === DASH || first === EXCLAMATION) return false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code <= BLANK || code === QUOTE || code === APOSTROPHE || code === BACKSLASH || code === DELETE) return false;
-  }
-  return true;
+  return text !== '' && !text.startsWith('-') && !text.startsWith('!') && !NOT_IN_WORDS.test(text);
 }

@@ -1,6 +1,7 @@
 import { IptablesError } from '../errors.ts';
 
 const TAB = 9;
+const CARRIAGE_RETURN = 13;
 const BLANK = 32;
 /** Character code of `!`, which turns the next option around. */
 export const EXCLAMATION = 33;
@@ -9,8 +10,10 @@ const BACKSLASH = 92;
 const DELETE = 127;
 const DASH = 45;
 
-/** Options whose one value is free text, which may look like an option without being quoted. */
-const FREE_TEXT: ReadonlySet<string> = new Set(['--comment', '--log-prefix']);
+/** What {@link Words.letter} says of an option such as `--dport`. */
+const LONG_OPTION = 1;
+/** Anything but line breaks that is no printable character: rare enough to be looked for once in a text. */
+const UNUSUAL = /[^\n -~\u0080-\uffff]/;
 
 const AS_READ: readonly number[] = [];
 
@@ -22,12 +25,20 @@ export interface Option {
 }
 
 /**
- * The words of one line, split as `iptables-restore` does: blanks separate, double quotes group, a backslash escapes
- * inside of quotes only. One object serves all lines of a text: it keeps offsets and makes a string only when asked.
+ * The words of the lines of a text, one line at a time, split as `iptables-restore` does: blanks separate, double quotes
+ * group, a backslash escapes inside of quotes only. Keeps offsets, and makes a string only when asked.
  */
 export class Words {
   /** Number of words. */
   count = 0;
+  readonly #source: string;
+  /** Without tabs and control characters: words end where the next blank is. */
+  readonly #usual: boolean;
+  /** First blank, double quote and backslash that were not passed yet: each is looked for once, whatever the lines. */
+  #nextBlank = -1;
+  #nextQuote = -1;
+  #nextBackslash = -1;
+  /** What the offsets are of: the source, or a line of it that was spaced once. */
   #text = '';
   #lineStart = 0;
   #lineNumber = 0;
@@ -40,13 +51,17 @@ export class Words {
   /** Where the words began before they were spaced once; empty where they were so already. */
   #original: readonly number[] = AS_READ;
 
+  constructor(source: string) {
+    this.#source = source;
+    this.#usual = !UNUSUAL.test(source);
+  }
+
   /**
-   * Takes the words of the line from `start` to `end` of `text`, forgetting those before. Throws
-   * `IPTABLES_SAVE_INVALID` with line and column for a quote that does not end, and for a control character that no
-   * program would print there.
+   * Takes the words of the line from `start` to `end`, forgetting those before. Throws `IPTABLES_SAVE_INVALID` with
+   * line and column for a quote that does not end, and for a control character that no program would print there.
    */
-  read(text: string, { start, end, number }: LinePlace): void {
-    this.#text = text;
+  read({ start, end, number }: LinePlace): void {
+    this.#text = this.#source;
     this.#lineStart = start;
     this.#lineNumber = number;
     this.#original = AS_READ;
@@ -72,7 +87,12 @@ export class Words {
     return (this.#ends[index] ?? 0) - start === text.length && this.#text.startsWith(text, start);
   }
 
-  /** Character code of the letter of a short option such as `-j`, that of `!` for it; 0 for any other word and after the last. */
+  /** Whether word `index` has quotes. */
+  isQuoted(index: number): boolean {
+    return index < this.count && this.#quoted[index] === true;
+  }
+
+  /** Character code of the letter of a short option such as `-j`, that of `!` for it; no letter for any other word. */
   letter(index: number): number {
     return index < this.count ? (this.#letters[index] ?? 0) : 0;
   }
@@ -95,20 +115,22 @@ export class Words {
     for (let at = from; at < to; ) {
       const negated = this.letter(at) === EXCLAMATION;
       if (negated) at += 1;
-      if (at >= to || !this.#isLongOption(at)) return undefined;
+      if (at >= to || this.letter(at) !== LONG_OPTION) return undefined;
       const name = this.text(at);
-      at += 1;
       const values: string[] = [];
-      if (FREE_TEXT.has(name) && at < to) values.push(this.text(at++));
-      else
-        for (; at < to && this.letter(at) !== EXCLAMATION && !this.#isLongOption(at); at++) values.push(this.text(at));
+      // Free text may look like an option without being quoted.
+      let free = name === '--comment' || name === '--log-prefix';
+      for (at += 1; at < to && (free || !this.#endsValues(this.letter(at))); at++) {
+        values.push(this.text(at));
+        free = false;
+      }
       options.push({ name, values, negated });
     }
     return options;
   }
 
-  #isLongOption(index: number): boolean {
-    return !this.#quoted[index] && this.#text.startsWith('--', this.#starts[index]);
+  #endsValues(letter: number): boolean {
+    return letter === EXCLAMATION || letter === LONG_OPTION;
   }
 
   /** Returns whether one blank stands between all words, and none around them. */
@@ -132,18 +154,45 @@ export class Words {
   }
 
   #readWord(start: number, end: number): number {
+    const plain = this.#usual && this.#text === this.#source ? this.#plainWord(start, end) : -1;
+    const at = plain === -1 ? this.#anyWord(start, end) : plain;
+    const index = this.count;
+    const quoted = plain === -1 ? this.#text.slice(start, at).includes('"') : start === this.#nextQuote;
+    this.#starts[index] = start;
+    this.#ends[index] = at;
+    this.#quoted[index] = quoted;
+    this.#letters[index] = quoted ? 0 : letterOf(this.#text, start, at);
+    this.count = index + 1;
+    return at;
+  }
+
+  /** End of a word without quotes, or of one pair of quotes around plain text; -1 for any other. */
+  #plainWord(start: number, end: number): number {
+    const text = this.#text;
+    if (this.#nextQuote < start) this.#nextQuote = positionOf('"', text, start);
+    if (this.#nextQuote === start) {
+      const close = text.indexOf('"', start + 1);
+      if (this.#nextBackslash < start) this.#nextBackslash = positionOf('\\', text, start);
+      const alone = close === end - 1 || text.charCodeAt(close + 1) === BLANK;
+      return close !== -1 && close < end && this.#nextBackslash > close && alone ? close + 1 : -1;
+    }
+    if (this.#nextBlank < start) this.#nextBlank = positionOf(' ', text, start);
+    const at = Math.min(this.#nextBlank, end);
+    return this.#nextQuote < at ? -1 : at;
+  }
+
+  #anyWord(start: number, end: number): number {
     const text = this.#text;
     let quoteAt = -1;
-    let quoted = false;
     let at = start;
     for (; at < end; at++) {
       const code = text.charCodeAt(at);
-      if (code > BACKSLASH && code !== DELETE) continue;
       if (code === QUOTE) {
         quoteAt = quoteAt === -1 ? at : -1;
-        quoted = true;
+      } else if (isForbidden(code)) {
+        throw this.#invalidAt(at, `control character ${code}`);
       } else if (quoteAt !== -1) {
-        if (code === BACKSLASH) at += 1;
+        if (code === BACKSLASH && !isForbidden(text.charCodeAt(at + 1))) at += 1;
       } else if (code === BLANK || code === TAB) {
         break;
       } else if (code < BLANK || code === DELETE) {
@@ -151,12 +200,6 @@ export class Words {
       }
     }
     if (quoteAt !== -1) throw this.#invalidAt(quoteAt, 'this quote does not end');
-    const index = this.count;
-    this.#starts[index] = start;
-    this.#ends[index] = at;
-    this.#quoted[index] = quoted;
-    this.#letters[index] = quoted ? 0 : letterOf(text, start, at);
-    this.count = index + 1;
     return at;
   }
 
@@ -192,7 +235,21 @@ export function invalidSave(line: number, column: number, what: string): Iptable
 function letterOf(text: string, start: number, end: number): number {
   const first = text.charCodeAt(start);
   if (end - start === 1) return first === EXCLAMATION ? EXCLAMATION : 0;
-  return end - start === 2 && first === DASH ? text.charCodeAt(start + 1) : 0;
+  if (first !== DASH) return 0;
+  const second = text.charCodeAt(start + 1);
+  if (end - start === 2) return second;
+  return second === DASH ? LONG_OPTION : 0;
+}
+
+/** Behind the text where there is none. */
+function positionOf(char: string, text: string, from: number): number {
+  const at = text.indexOf(char, from);
+  return at === -1 ? text.length : at;
+}
+
+/** Ends a text, or a line to some: no program takes it, not even in quotes. */
+function isForbidden(code: number): boolean {
+  return code === 0 || code === CARRIAGE_RETURN;
 }
 
 function unquote(source: string): string {

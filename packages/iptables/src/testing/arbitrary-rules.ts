@@ -95,8 +95,6 @@ function coreMatches(family: Family, chain: string): fc.Arbitrary<readonly Match
       ),
       fc.constant<Match>({ match, address: family === 'ipv4' ? '1.2.3.4' : '::1', prefixLength: 0 }),
     );
-  const interfaces = (match: 'in-interface' | 'out-interface') =>
-    negatable(fc.record({ match: fc.constant(match), name: interfaceName }));
   const choices = [address('source'), address('destination')];
   if (chain !== 'OUTPUT' && chain !== 'POSTROUTING') choices.push(interfaces('in-interface'));
   if (chain !== 'INPUT' && chain !== 'PREROUTING') choices.push(interfaces('out-interface'));
@@ -126,7 +124,7 @@ function otherMatch(family: Family, { chain, protocol }: Omit<Place, 'table'>): 
     negatable(
       fc
         .double({ min: 0, max: 1, noNaN: true })
-        .map((probability) => ({ match: 'statistic', mode: 'random', probability })),
+        .map((share) => ({ match: 'statistic', mode: 'random', probability: Number(share.toFixed(11)) })),
     ),
     negatable(
       fc
@@ -142,6 +140,10 @@ function otherMatch(family: Family, { chain, protocol }: Omit<Place, 'table'>): 
   choices.push(...protocolMatches(protocol));
   if (chain === 'OUTPUT' || chain === 'POSTROUTING') choices.push(owner());
   return fc.oneof(...choices);
+}
+
+function interfaces(match: 'in-interface' | 'out-interface'): fc.Arbitrary<Match> {
+  return negatable(fc.record({ match: fc.constant(match), name: interfaceName }));
 }
 
 function subset<T>(values: readonly T[]): fc.Arbitrary<T[]> {

@@ -138,8 +138,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   { table: 'filter', lines: ['-N A', '-N A'], reason: /chain "A": it is declared twice/ },
   { table: 'filter', lines: ['-P A DROP'], reason: /only built-in chains have a policy/ },
   { table: 'filter', lines: [`-N ${long(29)}`], reason: /longer than 28 bytes/ },
-  { table: 'filter', lines: ['-N -x'], reason: /want one word that is no option/ },
-  { table: 'filter', lines: ['-N !x'], reason: /want one word that is no option/ },
   { table: 'filter', lines: ['-N LOG'], reason: /the name of a target/ },
 ];
 

@@ -3,6 +3,8 @@ import { not, word } from '../render-words.ts';
 import type { AddressMatch, Family } from '../rule.ts';
 import type { MatchKind, RuleScope } from './match-kind.ts';
 
+const HOST = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|(?=\/))){4}(?<!\.)\/32$/;
+
 /** Packets from `block`, such as `10.0.0.0/8` or `fd00::1`; put {@link negate} around it for all others. */
 export function source(block: string): AddressMatch {
   return addressMatch('source', block);
@@ -42,6 +44,11 @@ export const ADDRESS: MatchKind<AddressMatch> = {
     return prefixLength === 0 && match.negated ? 'no packet has an address outside of all addresses' : undefined;
   },
 };
+
+/** `-s` or `-d` with one IPv4 host, as most listed addresses are, quickly; undefined for any other block. */
+export function parseListedHost(match: AddressMatch['match'], block: string): AddressMatch | undefined {
+  return HOST.test(block) ? { match, address: block.slice(0, -'/32'.length), prefixLength: 32 } : undefined;
+}
 
 /** Why `text` is refused as an address of the family; says so when it is one of the other. */
 export function notAnAddress(text: string, family: RuleScope['family']): string {

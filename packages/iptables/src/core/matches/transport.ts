@@ -62,9 +62,10 @@ export const TRANSPORT: MatchKind<TransportMatch> = {
     };
     for (const option of options) {
       const ports = parsePortMatch(option);
+      const flags = option.name === '--tcp-flags' && name === 'tcp' ? parseFlags(option) : undefined;
       if (option.name === '--sport' && ports !== undefined) match.sourcePort = ports;
       else if (option.name === '--dport' && ports !== undefined) match.destinationPort = ports;
-      else if (option.name === '--tcp-flags' && name === 'tcp') match.flags = parseFlags(option);
+      else if (flags !== undefined) match.flags = flags;
       else return undefined;
     }
     return match;
@@ -133,13 +134,16 @@ function flagList(flags: readonly TcpFlag[]): string {
   return flags.length === 0 ? 'NONE' : flags.join(',');
 }
 
-function parseFlags({ values: [examined = '', set = ''], negated }: Option): TcpFlagsMatch {
+function parseFlags({ values: [examined = '', set = ''], negated }: Option): TcpFlagsMatch | undefined {
   const both = { examined: parseFlagList(examined), set: parseFlagList(set) };
-  return negated ? { ...both, negated: true } : both;
+  if (both.examined === undefined || both.set === undefined) return undefined;
+  return { examined: both.examined, set: both.set, ...(negated && { negated: true }) };
 }
 
-function parseFlagList(text: string): readonly TcpFlag[] {
-  return TCP_FLAGS.filter((flag) => text.split(',').includes(flag));
+function parseFlagList(text: string): readonly TcpFlag[] | undefined {
+  if (text === 'NONE') return [];
+  const flags = text.split(',').map((name) => TCP_FLAGS.find((flag) => flag === name));
+  return flags.every((flag) => flag !== undefined) ? flags : undefined;
 }
 
 /** In header order, each once; undefined where no flag is examined, which matches always. */
