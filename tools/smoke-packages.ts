@@ -1,6 +1,6 @@
 /**
- * Proves each library outside the repository: packs it, installs the tarballs into an empty project, and runs the first
- * TypeScript example of its README as written, on every supported Node. `node tools/smoke-packages.ts`
+ * Proves each library outside the repository: packs it, installs the tarballs into an empty project, and runs the TypeScript
+ * examples of its README as written, on every supported Node. Those marked `ts root` are run by tests that have root. `node tools/smoke-packages.ts`
  */
 import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,12 +12,12 @@ const root = join(import.meta.dirname, '..');
 const packages = globSync('packages/*/package.json', { cwd: root }).map((file) => join(root, dirname(file)));
 const readme = (folder: string): string[] =>
   [...readFileSync(join(folder, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
-/** Every example of the project's README, and the first of each library's. */
-const examples = new Map(readme(root).map((example, index) => [`readme-${index + 1}`, example]));
-for (const folder of packages) {
-  const [example] = readme(folder);
-  if (example === undefined) throw new Error(`${folder}/README.md has no TypeScript example`);
-  examples.set(basename(folder), example);
+const examples = new Map<string, string>();
+for (const folder of [root, ...packages]) {
+  const found = readme(folder);
+  if (found.length === 0) throw new Error(`${folder}/README.md has no TypeScript example`);
+  const name = folder === root ? 'readme' : basename(folder);
+  for (const [index, example] of found.entries()) examples.set(`${name}-${index + 1}`, example);
 }
 const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
 /** Without a registry npm tries again for many minutes; that is told sooner. */
