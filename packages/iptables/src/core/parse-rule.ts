@@ -2,7 +2,7 @@ import { parseListedHost } from './matches/address.ts';
 import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
 import { listProtocol } from './protocol-names.ts';
 import { quote } from './render-words.ts';
-import type { Family, Match, TableName, Target } from './rule.ts';
+import type { ChainTarget, Family, Match, TableName, Target } from './rule.ts';
 import { listTarget, renderTarget, targetNamed } from './targets/target-kinds.ts';
 import { EXCLAMATION, type Option, type Words } from './words.ts';
 
@@ -20,6 +20,11 @@ export interface RuleBody {
 interface KnownMatch {
   readonly match: Match;
   readonly rank: number;
+  readonly listed: boolean;
+}
+
+interface KnownJump {
+  readonly target: ChainTarget;
   readonly listed: boolean;
 }
 
@@ -59,16 +64,29 @@ const F = 102;
 export class RuleReader {
   readonly #family: Family;
   readonly #table: TableName;
-  /** Chains of the table: `-j NAME` is a jump when NAME is among them, else an extension. */
-  readonly #chains: ReadonlySet<string>;
+  /** Chains of the table, with the jump there: `-j NAME` is one when NAME is among them, else an extension. */
+  readonly #chains = new Map<string, KnownJump>();
   readonly #matches = new Map<string, KnownMatch>();
   readonly #targets = new Map<string, KnownTarget>();
   readonly #found: Match[] = [];
 
-  constructor(family: Family, table: TableName, chains: ReadonlySet<string>) {
+  /** The last comment: rules next to each other often share it. */
+  #comment: KnownMatch | undefined;
+  #commentSource = '';
+
+  constructor(family: Family, table: TableName) {
     this.#family = family;
     this.#table = table;
-    this.#chains = chains;
+  }
+
+  /** From here on `-j name` is a jump. The name must be one word. */
+  declare(name: string): void {
+    this.#chains.set(name, { target: { target: 'jump', chain: name }, listed: true });
+  }
+
+  /** The name as it was declared, so that rules share it; undefined where it was not. */
+  declaredName(name: string): string | undefined {
+    return this.#chains.get(name)?.target.chain;
   }
 
   /** Reads the words from number `from` to the last: those after `-A CHAIN`. */
@@ -126,17 +144,21 @@ export class RuleReader {
       return match && { match, rank: letter === S ? 0 : 1, listed: true };
     }
     if (to !== from + 4 || !words.is(from + 2, '--comment')) return undefined;
+    if (this.#comment !== undefined && words.reads(from + 3, this.#commentSource)) return this.#comment;
     const match: Match = { match: 'comment', text: words.text(from + 3) };
-    const same = match.text !== '' && quotesAs(match.text, words.source(from + 3, to));
-    return same ? { match, rank: listRank(match), listed: true } : undefined;
+    const source = words.source(from + 3, to);
+    if (match.text === '' || !quotesAs(match.text, source)) return undefined;
+    this.#commentSource = source;
+    this.#comment = { match, rank: listRank(match), listed: true };
+    return this.#comment;
   }
 
   #target(words: Words, at: number): KnownTarget {
-    const jump = words.count - at === 2 && !words.isQuoted(at + 1) ? words.text(at + 1) : '';
-    if (this.#chains.has(jump)) return { target: { target: 'jump', chain: jump }, listed: true };
+    const bare = words.count - at === 2 && !words.isQuoted(at + 1);
+    const jump = bare ? this.#chains.get(words.text(at + 1)) : undefined;
+    if (jump !== undefined) return jump;
     const source = words.source(at, words.count);
-    // A chain may be declared later; what was no jump before would be one then.
-    const seldom = words.count - at === 2 || words.is(at + 1, 'DNAT');
+    const seldom = words.is(at + 1, 'DNAT');
     const cached = seldom ? undefined : this.#targets.get(source);
     if (cached !== undefined) return cached;
     const parsed = this.#parseTarget(words, at + 1);

@@ -100,6 +100,7 @@ test.each([
   { text: '*filter\n-N\nCOMMIT\n', line: 2, column: 3, what: /want a chain/ },
   { text: '*filter\n-N X y\nCOMMIT\n', line: 2, column: 6, what: /nothing behind a chain/ },
   { text: '*filter\n-P INPUT QUEUE\nCOMMIT\n', line: 2, column: 10, what: /the policy ACCEPT or DROP/ },
+  { text: '*filter\n-P "INPUT" DROP\nCOMMIT\n', line: 2, column: 4, what: /want a chain/ },
   { text: '*filter\n-P INPUT DROP now\nCOMMIT\n', line: 2, column: 15, what: /nothing behind a policy/ },
   { text: '*nat\n-A INPUT -m comment --comment "x\nCOMMIT\n', line: 2, column: 31, what: /this quote does not end/ },
   { text: '*nat\n\t-A  INPUT\t-j\nCOMMIT\n', line: 2, column: 14, what: /want a target/ },

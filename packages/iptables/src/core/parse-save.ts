@@ -4,7 +4,7 @@ import { RuleReader } from './parse-rule.ts';
 import { isWord } from './render-words.ts';
 import type { Chain, Counters, Family, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
-import { invalidSave, type LinePlace, Words } from './words.ts';
+import { invalidSave, Words } from './words.ts';
 
 /** `iptables-restore` has room for 10 KiB; nobody writes more than a few times that. */
 const LONGEST_LINE = 65_536;
@@ -18,7 +18,6 @@ const CARRIAGE_RETURN = 13;
 interface OpenTable {
   readonly name: TableName;
   readonly chains: Chain[];
-  readonly names: Set<string>;
   readonly rules: Rule[];
   readonly reader: RuleReader;
 }
@@ -55,18 +54,18 @@ class SaveReader {
       if (end - start > LONGEST_LINE)
         throw invalidSave(number + 1, LONGEST_LINE + 1, `line longer than ${LONGEST_LINE} characters`);
       const returned = end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN;
-      this.#readLine({ start, end: returned ? end - 1 : end, number: number + 1 });
+      this.#readLine(start, returned ? end - 1 : end, number + 1);
       start = end + 1;
     }
     if (this.#table === undefined) return { family: this.#family, tables: this.#tables };
     throw invalidSave(number + 1, 1, `table ${this.#table.name} has no COMMIT: is the text cut off?`);
   }
 
-  #readLine(place: LinePlace): void {
-    const first = place.start === place.end ? HASH : this.#text.charCodeAt(place.start);
+  #readLine(start: number, end: number, number: number): void {
+    const first = start === end ? HASH : this.#text.charCodeAt(start);
     if (first === HASH) return;
     const words = this.#words;
-    words.read(place);
+    words.read(start, end, number);
     if (words.count === 0) return;
     const table = this.#table;
     if (table === undefined) {
@@ -84,36 +83,44 @@ class SaveReader {
   #readCommand(table: OpenTable, counters: Counters | undefined): void {
     const words = this.#words;
     const at = counters === undefined ? 0 : 1;
-    const chain = words.text(at + 1);
-    if (words.is(at, '-A')) this.#readRule(table, { chain, counters, at: at + 2 });
-    else if (words.is(at, '-I')) this.#readRule(table, { chain, counters, at: at + 2, inserted: true });
+    if (words.is(at, '-A')) this.#readRule(table, at + 1, counters);
+    else if (words.is(at, '-I')) this.#readInserted(table, at + 1, counters);
     else if (words.is(at, '-N') && at === 0) declareChain(table, { name: this.#newChain() });
-    else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, chain);
+    else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, this.#chainOf(table, 1));
     else
       throw words.invalid(at, `want a rule, such as -A INPUT -j ACCEPT, not ${shown(words.source(at, words.count))}`);
   }
 
-  #readRule(table: OpenTable, place: RulePlace): void {
-    const words = this.#words;
-    const { chain, counters, inserted } = place;
-    if (words.isQuoted(place.at - 1) || !isWord(chain)) throw words.invalid(place.at - 1, 'want a chain');
-    const numbered = inserted && /^[1-9]\d{0,8}$/.test(words.text(place.at));
-    const from = numbered ? place.at + 1 : place.at;
-    const body = table.reader.read(words, from);
-    if (body.listed && !inserted) {
-      const text = words.source(place.at - 2, words.count);
-      table.rules.push(
-        new ListedRule({ chain, matches: body.matches, target: body.target, counters }, this.#family, text),
-      );
-      return;
-    }
-    table.rules.push({
-      chain,
-      matches: body.matches,
-      ...(body.target && { target: body.target }),
-      ...(inserted && { position: numbered ? Number(words.text(place.at)) : 1 }),
-      ...(counters && { counters }),
-    });
+  /** `at` is the word with the chain. */
+  #readRule(table: OpenTable, at: number, counters: Counters | undefined): void {
+    const chain = this.#chainOf(table, at);
+    const { matches, target, listed } = table.reader.read(this.#words, at + 1);
+    table.rules.push(
+      listed
+        ? new ListedRule(
+            { chain, matches, target, counters },
+            this.#family,
+            this.#words.source(at - 1, this.#words.count),
+          )
+        : { chain, matches, ...(target && { target }), ...(counters && { counters }) },
+    );
+  }
+
+  #readInserted(table: OpenTable, at: number, counters: Counters | undefined): void {
+    const chain = this.#chainOf(table, at);
+    const number = this.#words.text(at + 1);
+    const numbered = /^[1-9]\d{0,8}$/.test(number);
+    const { matches, target } = table.reader.read(this.#words, numbered ? at + 2 : at + 1);
+    const position = numbered ? Number(number) : 1;
+    table.rules.push({ chain, matches, ...(target && { target }), position, ...(counters && { counters }) });
+  }
+
+  #chainOf(table: OpenTable, at: number): string {
+    const name = this.#words.text(at);
+    const declared = this.#words.isQuoted(at) ? undefined : table.reader.declaredName(name);
+    if (declared !== undefined) return declared;
+    if (this.#words.isQuoted(at) || !isWord(name)) throw this.#words.invalid(at, 'want a chain');
+    return name;
   }
 
   #readPolicy(table: OpenTable, name: string): void {
@@ -132,14 +139,6 @@ class SaveReader {
   }
 }
 
-interface RulePlace {
-  readonly chain: string;
-  readonly counters: Counters | undefined;
-  /** Word behind the chain. */
-  readonly at: number;
-  readonly inserted?: true;
-}
-
 function endOfLine(text: string, start: number): number {
   const end = text.indexOf('\n', start);
   return end === -1 ? text.length : end;
@@ -152,8 +151,7 @@ function openTable(words: Words, family: Family): OpenTable {
   if (words.count !== apart + 1 || !words.source(0, 1).startsWith('*'))
     throw words.invalid(0, `want a table, such as *nat, not ${shown(words.source(0, words.count))}`);
   if (!isTableName(name)) throw words.invalid(apart, `${shown(name)} is no table: want ${TABLE_NAMES.join(', ')}`);
-  const names = new Set<string>();
-  return { name, chains: [], names, rules: [], reader: new RuleReader(family, name, names) };
+  return { name, chains: [], rules: [], reader: new RuleReader(family, name) };
 }
 
 /** Reads `:INPUT ACCEPT [12:3456]`, the counters optional. */
@@ -171,7 +169,7 @@ function parseChain(words: Words): Chain {
 
 function declareChain(table: OpenTable, chain: Chain): void {
   table.chains.push(chain);
-  table.names.add(chain.name);
+  table.reader.declare(chain.name);
 }
 
 /** Reads `[12:3456]`; undefined for anything else. */

@@ -57,13 +57,14 @@ export class Words {
   }
 
   /**
-   * Takes the words of the line from `start` to `end`, forgetting those before. Throws `IPTABLES_SAVE_INVALID` with
-   * line and column for a quote that does not end, and for a control character that no program would print there.
+   * Takes the words of the line from `start` to `end`, forgetting those before; lines are counted from 1. Throws
+   * `IPTABLES_SAVE_INVALID` with line and column for a quote that does not end, and for a control character that no
+   * program would print there.
    */
-  read({ start, end, number }: LinePlace): void {
+  read(start: number, end: number, lineNumber: number): void {
     this.#text = this.#source;
     this.#lineStart = start;
-    this.#lineNumber = number;
+    this.#lineNumber = lineNumber;
     this.#original = AS_READ;
     if (this.#split(start, end)) return;
     const spaced = this.#spacedOnce();
@@ -82,7 +83,12 @@ export class Words {
 
   /** Whether word `index` exists, has no quotes and reads `text`. */
   is(index: number, text: string): boolean {
-    if (index >= this.count || this.#quoted[index]) return false;
+    return !this.#quoted[index] && this.reads(index, text);
+  }
+
+  /** Whether word `index` exists and is written so, quotes included. */
+  reads(index: number, text: string): boolean {
+    if (index >= this.count) return false;
     const start = this.#starts[index] ?? 0;
     return (this.#ends[index] ?? 0) - start === text.length && this.#text.startsWith(text, start);
   }
@@ -212,13 +218,6 @@ export class Words {
     for (let index = 0; index < this.count; index++) words.push(this.source(index, index + 1));
     return words.join(' ');
   }
-}
-
-/** Where a line is in its text, its number counted from 1. */
-export interface LinePlace {
-  readonly start: number;
-  readonly end: number;
-  readonly number: number;
 }
 
 /** The only option, if there is no other and it has that name. */
