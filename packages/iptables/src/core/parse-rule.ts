@@ -17,9 +17,12 @@ export interface RuleBody {
   readonly listed: boolean;
 }
 
-interface KnownMatch {
+/** A match with what is known of it. */
+export interface KnownMatch {
   readonly match: Match;
+  /** Place in a listing, as of `listRank`. */
   readonly rank: number;
+  /** Spelled as listed. */
   readonly listed: boolean;
 }
 
@@ -28,7 +31,8 @@ interface KnownJump {
   readonly listed: boolean;
 }
 
-interface KnownTarget {
+/** A target with what is known of it. */
+export interface KnownTarget {
   readonly target: Target;
   readonly listed: boolean;
 }
@@ -63,7 +67,7 @@ const F = 102;
  */
 export class RuleReader {
   readonly #family: Family;
-  readonly #table: TableName;
+  readonly table: TableName;
   /** Chains of the table, with the jump there: `-j NAME` is one when NAME is among them, else an extension. */
   readonly #chains = new Map<string, KnownJump>();
   readonly #matches = new Map<string, KnownMatch>();
@@ -76,7 +80,7 @@ export class RuleReader {
 
   constructor(family: Family, table: TableName) {
     this.#family = family;
-    this.#table = table;
+    this.table = table;
   }
 
   /** From here on `-j name` is a jump. The name must be one word. */
@@ -87,6 +91,32 @@ export class RuleReader {
   /** The name as it was declared, so that rules share it; undefined where it was not. */
   declaredName(name: string): string | undefined {
     return this.#chains.get(name)?.target.chain;
+  }
+
+  /** A match that was read before, by its words. */
+  knownMatch(source: string): KnownMatch | undefined {
+    return this.#matches.get(source);
+  }
+
+  /** A target that was read before, by its words with `-j`. */
+  knownTarget(source: string): KnownTarget | undefined {
+    return this.#targets.get(source);
+  }
+
+  /** The jump to a declared chain. */
+  jumpTo(name: string): KnownTarget | undefined {
+    return this.#chains.get(name);
+  }
+
+  /** A comment by its word as written; undefined where it is not written as listed. */
+  commentOf(source: string): KnownMatch | undefined {
+    if (this.#comment !== undefined && source === this.#commentSource) return this.#comment;
+    const text = source.startsWith('"') ? source.slice(1, -1) : source;
+    if (text === '' || !quotesAs(text, source)) return undefined;
+    const match: Match = { match: 'comment', text };
+    this.#commentSource = source;
+    this.#comment = { match, rank: listRank(match), listed: true };
+    return this.#comment;
   }
 
   /** Reads the words from number `from` to the last: those after `-A CHAIN`. */
@@ -144,13 +174,7 @@ export class RuleReader {
       return match && { match, rank: letter === S ? 0 : 1, listed: true };
     }
     if (to !== from + 4 || !words.is(from + 2, '--comment')) return undefined;
-    if (this.#comment !== undefined && words.reads(from + 3, this.#commentSource)) return this.#comment;
-    const match: Match = { match: 'comment', text: words.text(from + 3) };
-    const source = words.source(from + 3, to);
-    if (match.text === '' || !quotesAs(match.text, source)) return undefined;
-    this.#commentSource = source;
-    this.#comment = { match, rank: listRank(match), listed: true };
-    return this.#comment;
+    return this.commentOf(words.source(from + 3, to));
   }
 
   #target(words: Words, at: number): KnownTarget {
@@ -175,7 +199,7 @@ export class RuleReader {
     const bare = at + 1 === words.count;
     if (bare && (name === 'ACCEPT' || name === 'DROP' || name === 'RETURN')) return { target: name };
     const options = words.options(at + 1, words.count);
-    return options && targetNamed(name, this.#table)?.parse(options);
+    return options && targetNamed(name, this.table)?.parse(options);
   }
 }
 

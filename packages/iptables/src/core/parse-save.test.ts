@@ -132,6 +132,43 @@ test('tabs, CR LF, lines of blanks, and text without a line break at its end', (
   ]);
 });
 
+test.each([
+  '-s 10.0.0.1/32 -j X',
+  '-d 10.0.0.1/32 ! -s 10.0.0.0/8 -p tcp -m comment --comment "a b" -m tcp --dport 80 -j X',
+  '-m comment --comment "a" -j X',
+  '-m comment --comment "it\'s" -j X',
+  '-m comment --comment "a \\" -j b" -j X',
+  '-m comment --comment "" -j X',
+  '-m comment --comment "a b"c -j X',
+  '-m comment --comment "a b" -m comment --comment "a b"',
+  '-s 10.0.0.1/32 -d 10.0.0.01/32 -j X',
+  '-s 10.0.0.256/32 -j X',
+  '-s 1.2.3./32 -j DNAT --to-destination 1.2.3.:5',
+  '-d 10.0.0.1/32 -s 10.0.0.2/32 -j X',
+  '-p tcp -j DNAT --to-destination 10.0.0.1:80',
+  '-p tcp -j DNAT --to-destination 10.0.0.1:080',
+  '-p tcp -j DNAT --to-destination 10.0.0.1:65536',
+  '-p tcp -j DNAT --to-destination 256.0.0.1:80',
+  '-p tcp -j DNAT --to-destination 10.0.0.1:80 -m comment --comment x',
+  '-m mark --mark 0x1 -x 5 -j X',
+  '-m owner --uid-owner 0 --dport 5 -p tcp -j X',
+  '-i -o -j X',
+  '! -m mark -j X',
+  '! -j X',
+  '-j X ',
+  '-j "X"',
+  '-j UNDECLARED',
+  '-m statistic --mode random --probability 0.50000000000 -g X',
+])('%s: the short way through usual rules gives what the long one gives', (body) => {
+  for (const table of ['nat', 'filter'])
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      // The first rule makes its words known, the next one meets them.
+      const rules = `-A X -m mark --mark 0x1 -j RETURN\n-A X ${body}\n-A X ${body}\n`;
+      const text = `*${table}\n:X - [0:0]\n${rules}COMMIT\n`;
+      expect(parseSave(text, family)).toEqual(parseSave(`#\t\n${text}`, family));
+    }
+});
+
 test('lines without a blank are read in time that grows with the text only', () => {
   const text = '*nat\nCOMMIT\n'.repeat(200_000);
   const start = performance.now();

@@ -1,15 +1,18 @@
 import { isTableName, TABLE_NAMES } from './builtin-chains.ts';
 import { ListedRule } from './listed-rule.ts';
+import { NextChar } from './next-char.ts';
 import { RuleReader } from './parse-rule.ts';
 import { isWord } from './render-words.ts';
 import type { Chain, Counters, Family, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
+import { UsualRules } from './usual-rules.ts';
 import { invalidSave, Words } from './words.ts';
 
 /** `iptables-restore` has room for 10 KiB; nobody writes more than a few times that. */
 const LONGEST_LINE = 65_536;
 /** Characters of a wrong line that a message shows. */
 const SHOWN = 40;
+const DASH = 45;
 const COLON = 58;
 const HASH = 35;
 const BRACKET = 91;
@@ -36,12 +39,16 @@ class SaveReader {
   readonly #family: Family;
   readonly #text: string;
   readonly #words: Words;
+  readonly #blank: NextChar;
+  readonly #usualRules: UsualRules;
   readonly #tables: Table[] = [];
   #table: OpenTable | undefined;
 
   constructor(text: string, family: Family) {
     this.#text = text;
     this.#words = new Words(text);
+    this.#blank = new NextChar(text, ' ');
+    this.#usualRules = new UsualRules(text, family);
     this.#family = family;
   }
 
@@ -64,10 +71,11 @@ class SaveReader {
   #readLine(start: number, end: number, number: number): void {
     const first = start === end ? HASH : this.#text.charCodeAt(start);
     if (first === HASH) return;
+    const table = this.#table;
+    if (table !== undefined && first === DASH && this.#readUsualRule(table, start, end)) return;
     const words = this.#words;
     words.read(start, end, number);
     if (words.count === 0) return;
-    const table = this.#table;
     if (table === undefined) {
       this.#table = openTable(words, this.#family);
     } else if (first === COLON) {
@@ -78,6 +86,30 @@ class SaveReader {
     } else {
       this.#readCommand(table, first === BRACKET ? parseCounters(words.text(0)) : undefined);
     }
+  }
+
+  /** Returns false, having done nothing, where the rule is not a usual one. */
+  #readUsualRule(table: OpenTable, start: number, end: number): boolean {
+    const text = this.#text;
+    if (!this.#words.usual || !text.startsWith('-A ', start)) return false;
+    const blank = this.#blank.from(start + 3);
+    const chain = blank < end ? this.#usualChain(table, start + 3, blank) : undefined;
+    const body = chain === undefined ? undefined : this.#usualRules.read(table.reader, blank + 1, end);
+    if (chain === undefined || body === undefined) return false;
+    const { matches, target, listed } = body;
+    table.rules.push(
+      listed
+        ? new ListedRule({ chain, matches, target }, this.#family, text.slice(start, end))
+        : { chain, matches, ...(target && { target }) },
+    );
+    return true;
+  }
+
+  /** A save has the rules of a chain behind each other. */
+  #usualChain(table: OpenTable, start: number, end: number): string | undefined {
+    const last = table.rules.at(-1)?.chain ?? '';
+    if (last.length === end - start && this.#text.startsWith(last, start)) return last;
+    return table.reader.declaredName(this.#text.slice(start, end));
   }
 
   #readCommand(table: OpenTable, counters: Counters | undefined): void {

@@ -1,4 +1,5 @@
 import { IptablesError } from '../errors.ts';
+import { NextChar } from './next-char.ts';
 
 const TAB = 9;
 const CARRIAGE_RETURN = 13;
@@ -32,12 +33,11 @@ export class Words {
   /** Number of words. */
   count = 0;
   readonly #source: string;
-  /** Without tabs and control characters: words end where the next blank is. */
-  readonly #usual: boolean;
-  /** First blank, double quote and backslash that were not passed yet: each is looked for once, whatever the lines. */
-  #nextBlank = -1;
-  #nextQuote = -1;
-  #nextBackslash = -1;
+  /** The text is without tabs and control characters: words end where the next blank is. */
+  readonly usual: boolean;
+  readonly #blank: NextChar;
+  readonly #quote: NextChar;
+  readonly #backslash: NextChar;
   /** What the offsets are of: the source, or a line of it that was spaced once. */
   #text = '';
   #lineStart = 0;
@@ -53,7 +53,10 @@ export class Words {
 
   constructor(source: string) {
     this.#source = source;
-    this.#usual = !UNUSUAL.test(source);
+    this.usual = !UNUSUAL.test(source);
+    this.#blank = new NextChar(source, ' ');
+    this.#quote = new NextChar(source, '"');
+    this.#backslash = new NextChar(source, '\\');
   }
 
   /**
@@ -83,12 +86,7 @@ export class Words {
 
   /** Whether word `index` exists, has no quotes and reads `text`. */
   is(index: number, text: string): boolean {
-    return !this.#quoted[index] && this.reads(index, text);
-  }
-
-  /** Whether word `index` exists and is written so, quotes included. */
-  reads(index: number, text: string): boolean {
-    if (index >= this.count) return false;
+    if (index >= this.count || this.#quoted[index]) return false;
     const start = this.#starts[index] ?? 0;
     return (this.#ends[index] ?? 0) - start === text.length && this.#text.startsWith(text, start);
   }
@@ -160,14 +158,15 @@ export class Words {
   }
 
   #readWord(start: number, end: number): number {
-    const plain = this.#usual && this.#text === this.#source ? this.#plainWord(start, end) : -1;
+    const text = this.#text;
+    const plain = this.usual && text === this.#source ? this.#plainWord(start, end) : -1;
     const at = plain === -1 ? this.#anyWord(start, end) : plain;
     const index = this.count;
-    const quoted = plain === -1 ? this.#text.slice(start, at).includes('"') : start === this.#nextQuote;
+    const quoted = plain === -1 ? text.slice(start, at).includes('"') : text.charCodeAt(start) === QUOTE;
     this.#starts[index] = start;
     this.#ends[index] = at;
     this.#quoted[index] = quoted;
-    this.#letters[index] = quoted ? 0 : letterOf(this.#text, start, at);
+    this.#letters[index] = quoted ? 0 : letterOf(text, start, at);
     this.count = index + 1;
     return at;
   }
@@ -175,16 +174,14 @@ export class Words {
   /** End of a word without quotes, or of one pair of quotes around plain text; -1 for any other. */
   #plainWord(start: number, end: number): number {
     const text = this.#text;
-    if (this.#nextQuote < start) this.#nextQuote = positionOf('"', text, start);
-    if (this.#nextQuote === start) {
+    const quote = this.#quote.from(start);
+    if (quote === start) {
       const close = text.indexOf('"', start + 1);
-      if (this.#nextBackslash < start) this.#nextBackslash = positionOf('\\', text, start);
       const alone = close === end - 1 || text.charCodeAt(close + 1) === BLANK;
-      return close !== -1 && close < end && this.#nextBackslash > close && alone ? close + 1 : -1;
+      return close !== -1 && close < end && this.#backslash.from(start) > close && alone ? close + 1 : -1;
     }
-    if (this.#nextBlank < start) this.#nextBlank = positionOf(' ', text, start);
-    const at = Math.min(this.#nextBlank, end);
-    return this.#nextQuote < at ? -1 : at;
+    const at = Math.min(this.#blank.from(start), end);
+    return quote < at ? -1 : at;
   }
 
   #anyWord(start: number, end: number): number {
@@ -238,12 +235,6 @@ function letterOf(text: string, start: number, end: number): number {
   const second = text.charCodeAt(start + 1);
   if (end - start === 2) return second;
   return second === DASH ? LONG_OPTION : 0;
-}
-
-/** Behind the text where there is none. */
-function positionOf(char: string, text: string, from: number): number {
-  const at = text.indexOf(char, from);
-  return at === -1 ? text.length : at;
 }
 
 /** Ends a text, or a line to some: no program takes it, not even in quotes. */
