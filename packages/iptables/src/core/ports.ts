@@ -4,19 +4,22 @@ import type { PortRange } from './rule.ts';
 /** Highest port, and highest number of two bytes. */
 export const HIGHEST_PORT = 65_535;
 
-/** A number of two bytes. Throws `IPTABLES_RULE_INVALID`. */
-export function renderPort(value: number): string {
+/** A number of two bytes. Throws `IPTABLES_RULE_INVALID`, which says `what` it is. */
+export function renderPort(value: number, what = 'port'): string {
   if (!Number.isInteger(value) || value < 0 || value > HIGHEST_PORT)
-    throw new IptablesError('IPTABLES_RULE_INVALID', `${value}: want an integer from 0 to ${HIGHEST_PORT}`);
+    throw new IptablesError('IPTABLES_RULE_INVALID', `${what} ${value}: want an integer from 0 to ${HIGHEST_PORT}`);
   return `${value}`;
 }
 
-/** `80`, or `80:90` with the separator of the extension. Throws `IPTABLES_RULE_INVALID`. */
-export function renderPorts(ports: PortRange, separator: ':' | '-'): string {
-  if (ports.last === undefined) return renderPort(ports.first);
+/** `80`, or `80:90` with the separator of the extension. Throws `IPTABLES_RULE_INVALID`, which says `what` port it is. */
+export function renderPorts(ports: PortRange, separator: ':' | '-', what = 'port'): string {
+  if (ports.last === undefined) return renderPort(ports.first, what);
   if (ports.last <= ports.first)
-    throw new IptablesError('IPTABLES_RULE_INVALID', `ports ${ports.first} to ${ports.last}: want the lower one first`);
-  return `${renderPort(ports.first)}${separator}${renderPort(ports.last)}`;
+    throw new IptablesError(
+      'IPTABLES_RULE_INVALID',
+      `${what}s ${ports.first} to ${ports.last}: want the lower one first`,
+    );
+  return `${renderPort(ports.first, what)}${separator}${renderPort(ports.last, what)}`;
 }
 
 /** Reads what {@link renderPorts} writes; undefined for anything else. Numbers are not checked against the limit. */

@@ -27,17 +27,17 @@ export function quote(text: string): string {
   return `"${oneLine(text).replaceAll(/["'\\]/g, (char) => `\\${char}`)}"`;
 }
 
-/** A number of one byte. Throws `IPTABLES_RULE_INVALID`. */
-export function octet(value: number): string {
+/** A number of one byte. Throws `IPTABLES_RULE_INVALID`, which says `what` it is. */
+export function octet(value: number, what: string): string {
   if (!Number.isInteger(value) || value < 0 || value > HIGHEST_OCTET)
-    throw new IptablesError('IPTABLES_RULE_INVALID', `${value}: want an integer from 0 to ${HIGHEST_OCTET}`);
+    throw new IptablesError('IPTABLES_RULE_INVALID', `${what} ${value}: want an integer from 0 to ${HIGHEST_OCTET}`);
   return `${value}`;
 }
 
-/** A number of four bytes. Throws `IPTABLES_RULE_INVALID`. */
-export function count(value: number): string {
+/** A number of four bytes. Throws `IPTABLES_RULE_INVALID`, which says `what` it is. */
+export function count(value: number, what: string): string {
   if (!Number.isInteger(value) || value < 0 || value > HIGHEST_COUNT)
-    throw new IptablesError('IPTABLES_RULE_INVALID', `${value}: want an unsigned 32-bit integer`);
+    throw new IptablesError('IPTABLES_RULE_INVALID', `${what} ${value}: want an unsigned 32-bit integer`);
   return `${value}`;
 }
 

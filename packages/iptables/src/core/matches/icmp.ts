@@ -24,7 +24,7 @@ export function icmpv6(type: number, code?: number): readonly [ProtocolMatch, Ic
 /** `-m icmp` and `-m icmp6`. */
 export const ICMP: MatchKind<IcmpMatch> = {
   render({ match, type, code, negated }) {
-    const kind = code === undefined ? octet(type) : `${octet(type)}/${octet(code)}`;
+    const kind = `${octet(type, 'ICMP type')}${code === undefined ? '' : `/${octet(code, 'ICMP code')}`}`;
     return `-m ${match} ${not(negated)}${FORMS[match].option} ${kind}`;
   },
   parse(options, name) {

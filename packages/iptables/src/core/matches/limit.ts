@@ -22,7 +22,7 @@ export function limit(packets: number, per: LimitMatch['per'], burst?: number): 
 /** `-m limit`. */
 export const LIMIT: MatchKind<LimitMatch> = {
   render({ packets, per, burst }) {
-    return `-m limit --limit ${count(packets)}/${per}${burst === undefined ? '' : ` --limit-burst ${count(burst)}`}`;
+    return `-m limit --limit ${count(packets, 'rate')}/${per}${burst === undefined ? '' : ` --limit-burst ${count(burst, 'burst')}`}`;
   },
   parse([rate, burst]) {
     const found = /^(\d+)\/(sec|min|hour|day)$/.exec(rate?.values[0] ?? '');

@@ -28,7 +28,7 @@ export function multiport(
 /** `-m multiport`. */
 export const MULTIPORT: MatchKind<MultiportMatch> = {
   render: ({ side, ports, negated }) =>
-    `-m multiport ${not(negated)}${OPTIONS[side]} ${ports.map((range) => renderPorts(range, ':')).join(',')}`,
+    `-m multiport ${not(negated)}${OPTIONS[side]} ${ports.map((range) => renderPorts(range, ':', side === 'either' ? 'port' : `${side} port`)).join(',')}`,
   parse([option]) {
     const side = SIDES.find((name) => OPTIONS[name] === option?.name);
     const ports = option?.values[0]?.split(',').map((range) => parsePorts(range, ':'));

@@ -26,8 +26,8 @@ export function fromSocket(): OwnerMatch {
 export const OWNER: MatchKind<OwnerMatch> = {
   render(match) {
     if (match.by === 'socket-exists') return `-m owner ${not(match.negated)}--socket-exists`;
-    const last = match.last === undefined ? '' : `-${count(match.last)}`;
-    return `-m owner ${not(match.negated)}${OPTIONS[match.by]} ${count(match.first)}${last}`;
+    const last = match.last === undefined ? '' : `-${count(match.last, `${match.by} id`)}`;
+    return `-m owner ${not(match.negated)}${OPTIONS[match.by]} ${count(match.first, `${match.by} id`)}${last}`;
   },
   parse([option]) {
     if (option === undefined) return undefined;

@@ -22,7 +22,8 @@ export function byTurns(every: number, packet = 0): StatisticMatch {
 export const STATISTIC: MatchKind<StatisticMatch> = {
   render(match) {
     const mode = `-m statistic --mode ${match.mode} ${not(match.negated)}`;
-    if (match.mode === 'nth') return `${mode}--every ${count(match.every)} --packet ${count(match.packet)}`;
+    if (match.mode === 'nth')
+      return `${mode}--every ${count(match.every, 'every')} --packet ${count(match.packet, 'packet')}`;
     if (match.probability >= 0 && match.probability <= 1)
       return `${mode}--probability ${match.probability.toFixed(DIGITS)}`;
     throw new IptablesError('IPTABLES_RULE_INVALID', `probability ${match.probability}: want 0 to 1`);

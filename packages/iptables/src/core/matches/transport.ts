@@ -44,8 +44,8 @@ export function udp(options: TransportPorts = {}): WithProtocol<TransportMatch> 
 export const TRANSPORT: MatchKind<TransportMatch> = {
   render(match) {
     const words = match.implicit ? [] : [`-m ${match.match}`];
-    if (match.sourcePort !== undefined) words.push(renderPortMatch('--sport', match.sourcePort));
-    if (match.destinationPort !== undefined) words.push(renderPortMatch('--dport', match.destinationPort));
+    if (match.sourcePort !== undefined) words.push(renderPortMatch('source', match.sourcePort));
+    if (match.destinationPort !== undefined) words.push(renderPortMatch('destination', match.destinationPort));
     if (match.flags !== undefined)
       words.push(
         `${not(match.flags.negated)}--tcp-flags ${flagList(match.flags.examined)} ${flagList(match.flags.set)}`,
@@ -108,8 +108,8 @@ function portMatch(ports: Ports): PortMatch {
   return 'not' in ports ? { ...portMatch(ports.not), negated: true } : ports;
 }
 
-function renderPortMatch(option: string, ports: PortMatch): string {
-  return `${not(ports.negated)}${option} ${renderPorts(ports, ':')}`;
+function renderPortMatch(side: 'source' | 'destination', ports: PortMatch): string {
+  return `${not(ports.negated)}--${side === 'source' ? 's' : 'd'}port ${renderPorts(ports, ':', `${side} port`)}`;
 }
 
 function parsePortMatch({ values, negated }: Option): PortMatch | undefined {

@@ -137,7 +137,7 @@ function translateLog({ prefix, level }: LogTarget): string {
 }
 
 function translateSegmentSize({ size }: SegmentSizeTarget): string {
-  return `tcp option maxseg size set ${size === 'path' ? 'rt mtu' : renderPort(size)}`;
+  return `tcp option maxseg size set ${size === 'path' ? 'rt mtu' : renderPort(size, 'segment size')}`;
 }
 
 function translateNat(target: DestinationNatTarget | SourceNatTarget, family: Family): string {
@@ -165,5 +165,5 @@ function translateTproxy({ onPort, onIp, mark }: TproxyTarget, family: Family): 
 }
 
 function translateConntrack({ zone }: ConntrackTarget): string {
-  return zone === 'none' ? 'notrack' : `ct zone set ${renderPort(zone)}`;
+  return zone === 'none' ? 'notrack' : `ct zone set ${renderPort(zone, 'zone')}`;
 }

@@ -15,7 +15,7 @@ export function noTrack(): ConntrackTarget {
 /** `CT`. */
 export const CT: TargetKind<ConntrackTarget> = {
   table: 'raw',
-  render: ({ zone }) => (zone === 'none' ? '-j CT --notrack' : `-j CT --zone ${renderPort(zone)}`),
+  render: ({ zone }) => (zone === 'none' ? '-j CT --notrack' : `-j CT --zone ${renderPort(zone, 'zone')}`),
   parse([option]) {
     if (option?.name === '--notrack') return { target: 'CT', zone: 'none' };
     return option?.name === '--zone' ? { target: 'CT', zone: Number(option.values[0]) } : undefined;

@@ -17,7 +17,7 @@ export function log(options: Omit<LogTarget, 'target'> = {}): LogTarget {
 export const LOG: TargetKind<LogTarget> = {
   render({ prefix, level }) {
     const start = prefix === undefined ? '' : ` --log-prefix ${quote(prefix)}`;
-    return `-j LOG${start}${level === undefined ? '' : ` --log-level ${octet(level)}`}`;
+    return `-j LOG${start}${level === undefined ? '' : ` --log-level ${octet(level, 'log level')}`}`;
   },
   parse(options) {
     const target: { -readonly [K in keyof LogTarget]: LogTarget[K] } = { target: 'LOG' };

@@ -12,7 +12,8 @@ export function segmentSize(size: number | 'path'): SegmentSizeTarget {
 
 /** `TCPMSS`. */
 export const TCPMSS: TargetKind<SegmentSizeTarget> = {
-  render: ({ size }) => `-j TCPMSS ${size === 'path' ? '--clamp-mss-to-pmtu' : `--set-mss ${renderPort(size)}`}`,
+  render: ({ size }) =>
+    `-j TCPMSS ${size === 'path' ? '--clamp-mss-to-pmtu' : `--set-mss ${renderPort(size, 'segment size')}`}`,
   parse([option]) {
     if (option?.name === '--clamp-mss-to-pmtu') return { target: 'TCPMSS', size: 'path' };
     return option?.name === '--set-mss' ? { target: 'TCPMSS', size: Number(option.values[0]) } : undefined;

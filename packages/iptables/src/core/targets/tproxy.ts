@@ -24,7 +24,7 @@ export const TPROXY: TargetKind<TproxyTarget> = {
   table: 'mangle',
   hooks: ['PREROUTING'],
   render: ({ onPort, onIp, mark }) =>
-    `-j TPROXY --on-port ${renderPort(onPort)} --on-ip ${word(onIp)} --tproxy-mark ${renderMark(mark)}`,
+    `-j TPROXY --on-port ${renderPort(onPort, 'listener port')} --on-ip ${word(onIp)} --tproxy-mark ${renderMark(mark)}`,
   parse([onPort, onIp, tproxyMark]) {
     const mark = parseMark(tproxyMark?.values[0] ?? '');
     return mark && { target: 'TPROXY', onPort: Number(onPort?.values[0]), onIp: onIp?.values[0] ?? '', mark };
