@@ -17,6 +17,12 @@ export function builtInChains(table: TableName): readonly string[] {
   return BUILT_IN[table];
 }
 
+/** The built-in chain, of whatever table, that `name` spells, in capitals or not; undefined where it spells none. */
+export function builtInSpelled(name: string): string | undefined {
+  const capital = name.toUpperCase();
+  return BUILT_IN.mangle.includes(capital) ? capital : undefined;
+}
+
 /** Whether `name` is a table this package knows. */
 export function isTableName(name: string): name is TableName {
   return Object.hasOwn(BUILT_IN, name);

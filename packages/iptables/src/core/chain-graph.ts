@@ -17,6 +17,11 @@ export function hooksByChain(table: Table): ReadonlyMap<string, ReadonlySet<stri
   return hooks;
 }
 
+/** Chains that some rule of the table leads to. */
+export function chainsLedTo(table: Table): ReadonlySet<string> {
+  return new Set([...followersByChain(table).values()].flatMap((followers) => [...followers]));
+}
+
 /** A circle of chains that lead into each other, the first one also last; undefined where there is none. */
 export function findLoop(table: Table): readonly string[] | undefined {
   const followers = followersByChain(table);

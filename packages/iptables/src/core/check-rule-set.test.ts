@@ -40,6 +40,15 @@ test('every problem is named, up to a limit', () => {
 });
 const twice: RuleSet['tables'] = [{ name: 'raw', chains: [], rules: [] }];
 
+test.each(['ospfigp', 'IPv6-ICMP', 'mh', '253', 'hopopt'])('protocol %s passes', (name) => {
+  expect(() => checkRuleSet(parseSave(save('filter', [`-A INPUT -p ${name} -j ACCEPT`]), 'ipv4'))).not.toThrow();
+});
+
+test('a chain in preparation passes, and one with a confusing name that rules lead to', () => {
+  const lines = ['-N LATER', '-A LATER -j DROP', '-N input', '-A INPUT -j input', '-A input -j DROP'];
+  expect(() => checkRuleSet(parseSave(save('filter', lines), 'ipv4'))).not.toThrow();
+});
+
 test('what is possible passes, also where only raw words say the protocol', () => {
   const lines = [
     '-N A',

@@ -1,24 +1,29 @@
 import { IptablesError } from '../errors.ts';
-import { builtInChains } from './builtin-chains.ts';
-import { findLoop, hooksByChain } from './chain-graph.ts';
+import { builtInChains, builtInSpelled, isTableName } from './builtin-chains.ts';
+import { chainsLedTo, findLoop, hooksByChain } from './chain-graph.ts';
 import { checkRule, ruleScope } from './check-rule.ts';
+import { describeRule } from './describe-rule.ts';
 import { renderRule } from './render-rule.ts';
 import { isWord } from './render-words.ts';
 import type { Chain, Family, Rule, RuleSet, Table } from './rule.ts';
-import { TARGET_NAMES } from './targets/target-names.ts';
+import { factoryOf, TARGET_NAMES } from './targets/target-names.ts';
 
 /** Bytes of a chain's name, of `XT_EXTENSION_MAXNAMELEN` without the ending zero. */
 const LONGEST_CHAIN_NAME = 28;
 /** `iptables-restore` reads lines into 10 KiB, with the line break and an ending zero. */
 const LONGEST_RULE = 10_238;
+/** Characters of a rule that is too long. */
+const SHOWN = 100;
 /** A message with more than that helps nobody. */
 const MOST_PROBLEMS = 20;
 
 /**
  * Refuses rules that types cannot rule out and that the kernel or `iptables-restore` would not take, or would take as
  * something else: a target in the wrong table or reached from the wrong built-in chain, ports without their protocol,
- * addresses of the other family, jumps to nowhere or in circles, names and texts that are too long. Raw matches and
- * targets are not looked into. Throws `IPTABLES_RULE_INVALID` with table, chain, rule and reason of every problem (the
+ * addresses of the other family, protocols nobody knows, jumps to nowhere or in circles, names and texts that are too
+ * long. One thing it refuses that the kernel takes: a chain of one's own that spells a built-in one (`input`, or
+ * `PREROUTING` in filter) and that no rule leads to, for its rules would never see a packet. Other chains that nothing
+ * leads to pass: they may be in preparation. Raw matches and targets are not looked into. Throws `IPTABLES_RULE_INVALID` with table, chain, rule and reason of every problem (the
  * first {@link MOST_PROBLEMS}).
  */
 export function checkRuleSet(ruleSet: RuleSet): void {
@@ -31,7 +36,9 @@ export function checkRuleSet(ruleSet: RuleSet): void {
 
 function findProblems({ family, tables }: RuleSet): readonly string[] {
   const problems: string[] = [];
+  if (family !== 'ipv4' && family !== 'ipv6') return [`family ${JSON.stringify(family)}: want "ipv4" or "ipv6"`];
   for (const [index, table] of tables.entries()) {
+    if (!isTableName(table.name)) return [`${JSON.stringify(table.name)} is no table`];
     if (tables.findIndex(({ name }) => name === table.name) !== index)
       problems.push(`table ${table.name} is there twice`);
     const found = [...checkChains(table), ...checkRules(table, family)];
@@ -42,9 +49,10 @@ function findProblems({ family, tables }: RuleSet): readonly string[] {
 
 function checkChains(table: Table): readonly string[] {
   const names = new Set<string>();
+  const led = chainsLedTo(table);
   const problems: string[] = [];
   for (const chain of table.chains) {
-    const problem = names.has(chain.name) ? 'it is declared twice' : checkChain(chain, builtInChains(table.name));
+    const problem = names.has(chain.name) ? 'it is declared twice' : checkChain(chain, table, led);
     names.add(chain.name);
     if (problem !== undefined) problems.push(`chain ${JSON.stringify(chain.name)}: ${problem}`);
   }
@@ -54,8 +62,14 @@ function checkChains(table: Table): readonly string[] {
     : [...problems, `chain ${JSON.stringify(loop[0])}: a circle of jumps: ${loop.join(' -> ')}`];
 }
 
-function checkChain({ name, policy }: Chain, builtIn: readonly string[]): string | undefined {
+function checkChain({ name, policy }: Chain, table: Table, led: ReadonlySet<string>): string | undefined {
+  const builtIn = builtInChains(table.name);
   if (builtIn.includes(name)) return undefined;
+  const meant = led.has(name) ? undefined : builtInSpelled(name);
+  if (meant !== undefined)
+    return builtIn.includes(meant)
+      ? `no rule leads there, so no packet gets there: is ${meant} meant?`
+      : `table ${table.name} has no built-in chain ${meant}, only ${builtIn.join(', ')}, and no rule leads there`;
   if (policy !== undefined) return 'only built-in chains have a policy';
   if (!isWord(name)) return 'want one word that is no option';
   if (Buffer.byteLength(name) > LONGEST_CHAIN_NAME) return `the name is longer than ${LONGEST_CHAIN_NAME} bytes`;
@@ -73,7 +87,7 @@ function checkRules(table: Table, family: Family): readonly string[] {
     const found = declared ? undefined : 'its chain is not declared';
     const problem = found ?? checkJump(rule, own, builtIn) ?? checkRule(rule, scope);
     const text = textOf(rule);
-    if (problem !== undefined || !text.fine)
+    if (problem !== undefined || text.reason !== undefined)
       problems.push(`${rule.chain} ${JSON.stringify(text.text)}: ${problem ?? text.reason}`);
   }
   return problems;
@@ -81,22 +95,20 @@ function checkRules(table: Table, family: Family): readonly string[] {
 
 function checkJump({ target }: Rule, own: ReadonlySet<string>, builtIn: readonly string[]): string | undefined {
   if ((target?.target !== 'jump' && target?.target !== 'goto') || own.has(target.chain)) return undefined;
-  return builtIn.includes(target.chain)
-    ? `${target.chain} is built in: no rule can lead there`
-    : `chain ${target.chain} is not declared`;
+  if (builtIn.includes(target.chain)) return `${target.chain} is built in: no rule can lead there`;
+  const factory = factoryOf(target.chain);
+  const hint = factory === undefined ? '' : ` (for the target there is ${factory})`;
+  return `chain ${target.chain} is not declared${hint}`;
 }
 
-function textOf(rule: Rule): { readonly text: string; readonly fine: boolean; readonly reason: string } {
+/** The rule for people, and why it cannot be written, if so. */
+function textOf(rule: Rule): { readonly text: string; readonly reason?: string } {
   try {
     const text = renderRule(rule);
-    const fine = Buffer.byteLength(text) <= LONGEST_RULE;
-    return {
-      text: fine ? text : `${text.slice(0, 100)}…`,
-      fine,
-      reason: `the rule is longer than ${LONGEST_RULE} bytes`,
-    };
+    if (Buffer.byteLength(text) <= LONGEST_RULE) return { text };
+    return { text: `${text.slice(0, SHOWN)}…`, reason: `the rule is longer than ${LONGEST_RULE} bytes` };
   } catch (error) {
     if (!(error instanceof IptablesError)) throw error;
-    return { text: JSON.stringify(rule), fine: false, reason: error.message };
+    return { text: describeRule(rule), reason: error.message };
   }
 }

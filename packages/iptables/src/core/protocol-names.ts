@@ -59,6 +59,21 @@ const NAMES: readonly (readonly [number, string, ...string[]])[] = [
   [143, 'ethernet'],
 ];
 
+/**
+ * Further names: keywords of IANA, which other distributions have in `/etc/protocols`.
+ * @see https://www.iana.org/assignments/protocol-numbers
+ */
+const FURTHER_NAMES: ReadonlySet<string> = new Set(
+  (
+    '3pc a/n aggfrag argus aris bbn-rcc-mon bna br-sat-mon cbt cftp chaos compaq-peer cphb cpnx crtp crudp dcn-meas ddx ' +
+    'dgp dsr emcon fire gmtp hopopt i-nlsp iatp idpr ifmp il ip iplt ippc iptm ipv4 ipcv ipx-in-ip irtp iso-ip kryptolan ' +
+    'larp leaf-1 leaf-2 merit-inp mfe-nsp micp mobile mptcp mtp mux narp netblt nsfnet-igp nsh nvp nvp-ii ospfigp ' +
+    'pgm pipe pnni prm ptp pvp qnx rsvp-e2e-ignore rvd sat-expak sat-mon scc-sp scps sdrp secure-vmtp sm smp snp ' +
+    'sprite-rpc sps srp sscopmce st2 stp sun-nd swipe tcf tlsp tp++ trunk-1 trunk-2 ttp uti vines visa wb-expak wb-mon wsn ' +
+    'xnet'
+  ).split(' '),
+);
+
 const LISTED: ReadonlyMap<string, string> = new Map([
   ...NAMES.flatMap(([number, name, ...aliases]) =>
     [`${number}`, name, ...aliases].map((spelling): [string, string] => [spelling, name]),
@@ -81,7 +96,11 @@ export function isListedProtocol(text: string): boolean {
   return LISTED.has(text) || LISTED.has(text.toLowerCase());
 }
 
-/** Whether `text` is a number below 256 or a name (that this or another machine may know). */
+/**
+ * Whether `text` is a number below 256 or a name of a protocol, in capitals or not. A machine may have no names but those
+ * of iptables itself, and further ones of its own: whoever knows it gives the number.
+ */
 export function isProtocol(text: string): boolean {
-  return /^\d+$/.test(text) ? Number(text) <= HIGHEST_PROTOCOL : /^[a-zA-Z][a-zA-Z0-9.+_-]*$/.test(text);
+  if (/^\d+$/.test(text)) return Number(text) <= HIGHEST_PROTOCOL;
+  return isListedProtocol(text) || FURTHER_NAMES.has(text.toLowerCase());
 }

@@ -57,6 +57,11 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   { table: 'filter', lines: ['-A INPUT ! -i + -j ACCEPT'], reason: /no packet has an interface outside/, taken: true },
   { table: 'filter', lines: ['-A INPUT ! -p all -j ACCEPT'], reason: /no packet has a protocol outside/ },
   { table: 'filter', lines: ['-A INPUT -p 256 -j ACCEPT'], reason: /protocol "256"/ },
+  {
+    table: 'filter',
+    lines: ['-A INPUT -p tpc -j ACCEPT'],
+    reason: /protocol "tpc": want a name, such as tcp, or a num/,
+  },
   { table: 'filter', lines: ['-A INPUT -p tcp -m tcp ! --dport 0:65535'], reason: /no packet has a port/, taken: true },
   { table: 'filter', lines: ['-A INPUT -p tcp -m tcp --tcp-flags SYN ACK'], reason: /must be examined/, taken: true },
   { table: 'filter', lines: [`-A INPUT -i ${long(16)} -j ACCEPT`], reason: /longer than 15 bytes/ },
@@ -130,7 +135,13 @@ export const IMPOSSIBLE: readonly Impossible[] = [
     lines: ['-A PREROUTING -p tcp -j TPROXY --on-port 1 --on-ip :: --tproxy-mark 0x1/0xff'],
     reason: /"::" is an address of ipv6/,
   },
-  { table: 'filter', lines: ['-N A', '-A A -g B'], reason: /chain B is not declared/ },
+  { table: 'filter', lines: ['-N A', '-A A -g B'], reason: /chain B is not declared$/ },
+  {
+    table: 'filter',
+    lines: ['-A INPUT -g DROP'],
+    reason: /chain DROP is not declared \(for the target .* drop\(\)\)$/,
+  },
+  { table: 'filter', lines: ['-A INPUT -g nflog'], reason: /not declared \(.* rawTarget\('NFLOG …'\)\)$/ },
   { table: 'filter', lines: ['-A INPUT -g OUTPUT'], reason: /OUTPUT is built in: no rule can lead there/ },
   { table: 'filter', lines: ['-A A -j ACCEPT'], reason: /its chain is not declared/ },
   { table: 'filter', lines: ['-N A', '-N B', '-A INPUT -j A', '-A A -j B', '-A B -j A'], reason: /jumps: A -> B -> A/ },
@@ -139,6 +150,18 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   { table: 'filter', lines: ['-P A DROP'], reason: /only built-in chains have a policy/ },
   { table: 'filter', lines: [`-N ${long(29)}`], reason: /longer than 28 bytes/ },
   { table: 'filter', lines: ['-N LOG'], reason: /the name of a target/ },
+  {
+    table: 'filter',
+    lines: ['-N input', '-A input -j DROP'],
+    reason: /^filter chain "input": no rule leads there, so no packet gets there: is INPUT meant\?$/,
+    taken: true,
+  },
+  {
+    table: 'filter',
+    lines: ['-N PREROUTING', '-A PREROUTING -j DROP'],
+    reason: /^filter chain "PREROUTING": table filter has no built-in chain PREROUTING, only INPUT, FORWARD, OUTPUT,/,
+    taken: true,
+  },
 ];
 
 /** Rules that data can hold and lines cannot, or that no line would be read as. */
@@ -152,7 +175,43 @@ export const IMPOSSIBLE_DATA: readonly { readonly rule: Rule; readonly table: Ta
   {
     table: 'filter',
     rule: { chain: 'INPUT', matches: [{ match: 'source', address: '10.0.0.0', prefixLength: Number.NaN }] },
-    reason: /prefix length NaN/,
+    reason: /^filter INPUT "-A INPUT -s 10.0.0.0\/NaN": prefix length NaN/,
+  },
+  {
+    table: 'filter',
+    rule: {
+      chain: 'INPUT',
+      matches: [
+        { match: 'protocol', protocol: 'tcp' },
+        { match: 'tcp', destinationPort: { first: 70_000 } },
+      ],
+      target: { target: 'ACCEPT' },
+    },
+    reason:
+      /^filter INPUT "-A INPUT -p tcp -m tcp … -j ACCEPT": destination port 70000: want an integer from 0 to 65535$/,
+  },
+  {
+    table: 'filter',
+    rule: {
+      chain: 'INPUT',
+      matches: [
+        { match: 'protocol', protocol: 'udp' },
+        { match: 'multiport', side: 'source', ports: [{ first: Number.NaN }] },
+      ],
+    },
+    reason: /^filter INPUT "-A INPUT -p udp -m multiport …": source port NaN: want an integer/,
+  },
+  {
+    table: 'nat',
+    rule: {
+      chain: 'PREROUTING',
+      matches: [
+        { match: 'in-interface', name: 'eth0' },
+        { match: 'protocol', protocol: 'tcp' },
+      ],
+      target: { target: 'REDIRECT', toPorts: { first: 9, last: 8 } },
+    },
+    reason: /^nat PREROUTING "-A PREROUTING -i eth0 -p tcp -j REDIRECT …": ports 9 to 8: want the lower one first$/,
   },
   {
     table: 'filter',

@@ -3,7 +3,7 @@ import { not, word } from '../render-words.ts';
 import type { ProtocolMatch } from '../rule.ts';
 import type { MatchKind } from './match-kind.ts';
 
-/** Packets of one protocol, by name or number. The factories of ports and ICMP types bring it along. */
+/** Packets of one protocol, by number or by a name that IANA or Debian has for it. The factories of ports and ICMP types bring it along. */
 export function protocol(name: string | number): ProtocolMatch {
   return { match: 'protocol', protocol: `${name}` };
 }
@@ -24,7 +24,8 @@ export const PROTOCOL: MatchKind<ProtocolMatch> = {
     return name === match.protocol ? match : { ...match, protocol: name };
   },
   check({ protocol: name, negated }) {
-    if (!isProtocol(name)) return `protocol ${JSON.stringify(name)}: want a name or a number from 0 to 255`;
+    if (!isProtocol(name))
+      return `protocol ${JSON.stringify(name)}: want a name, such as tcp, or a number from 0 to 255`;
     return negated && listProtocol(name) === 'all' ? 'no packet has a protocol outside of all protocols' : undefined;
   },
 };
