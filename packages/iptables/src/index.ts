@@ -10,16 +10,7 @@ export { CAPTURE_PORTS } from './ambient/ports.ts';
 export { DEFAULT_PROBE_SOURCES, type ProbeSources } from './ambient/probe-sources.ts';
 export { type ApplyOptions, type ApplyResult, applyRules, type FamilyOutcome } from './apply-rules.ts';
 // For those who write rules of their own.
-export {
-  type BuiltInChainSpec,
-  buildRuleSet,
-  type MatchPart,
-  type RuleSpec,
-  rule,
-  type TableSpec,
-  type TableSpecs,
-  type UserChainSpec,
-} from './core/build-rule-set.ts';
+export { buildRuleSet, type MatchPart, rule } from './core/build-rule-set.ts';
 export { checkRuleSet } from './core/check-rule-set.ts';
 export { CONNECTION_STATES, type ConnectionState } from './core/connection-state.ts';
 export { explainPacket } from './core/explain/explain-packet.ts';
@@ -105,6 +96,7 @@ export type {
   TransportMatch,
   VerdictTarget,
 } from './core/rule.ts';
+export type { BuiltInChainSpec, RuleSpec, TableSpec, TableSpecs, UserChainSpec } from './core/rule-set-specs.ts';
 export { buildTable } from './core/table.ts';
 export { dnat, snat } from './core/targets/address-nat.ts';
 export { goTo, jump } from './core/targets/chain.ts';

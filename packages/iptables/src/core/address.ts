@@ -5,7 +5,8 @@ export const ADDRESS_BITS = { ipv4: 32, ipv6: 128 } as const;
 
 const HEXADECIMAL = 16;
 const GROUPS = 8;
-const GROUP_BITS = 16;
+/** Bits of each of the numbers that {@link parseAddress} gives. */
+export const GROUP_BITS = 16;
 const GROUP_MASK = 0xffff;
 const BYTE_BITS = 8;
 const BYTE_MASK = 0xff;

@@ -154,10 +154,52 @@ test('what the compiler refuses, the check refuses too', () => {
   expect(() => buildRuleSet('ipv4', { filter: { MINE: { policy: 'DROP' } } })).toThrow(invalid);
   // @ts-expect-error raw has no INPUT, so it would be a chain of one's own
   expect(() => buildRuleSet('ipv4', { raw: { INPUT: { policy: 'DROP' } } })).toThrow(invalid);
+  // @ts-expect-error filter has no PREROUTING
+  expect(() => buildRuleSet('ipv4', { filter: { PREROUTING: { rules: [rule([], drop())] } } })).toThrow(invalid);
+  // @ts-expect-error the kernel's chain is INPUT
+  expect(() => buildRuleSet('ipv4', { filter: { input: { rules: [rule([], drop())] } } })).toThrow(invalid);
   // @ts-expect-error there is no such table
-  expect(buildRuleSet('ipv4', { broute: {} }).tables).toEqual([]);
+  expect(() => buildRuleSet('ipv4', { broute: {} })).toThrow(invalid);
+  // @ts-expect-error there is no such family
+  expect(() => buildRuleSet('v4', {})).toThrow(invalid);
+  // @ts-expect-error the factory was not called
+  expect(() => rule([], accept)).toThrow(/^the target of a rule is a function: call it, accept\(…\)$/);
+  // @ts-expect-error the factory was not called
+  expect(() => rule([source], accept())).toThrow(/^a match of a rule is a function: call it, source\(…\)$/);
+  // @ts-expect-error a match is no list
+  expect(() => rule(source('10.0.0.1'), accept())).toThrow(/wants a list of matches/);
+  // @ts-expect-error which port?
+  expect(() => negate(tcp({ to: 22 }))).toThrow(/^ports are turned around one by one: tcp\(\{ to: \{ not: 22 \} \}\)$/);
+  // @ts-expect-error what would the opposite of a rate be?
+  expect(() => negate(limit(3, 'min'))).toThrow(invalid);
   // @ts-expect-error no state is no match
   expect(() => buildRuleSet('ipv4', { filter: { INPUT: { rules: [rule([connectionState()])] } } })).toThrow(invalid);
+});
+
+test('names of chains may be known at run time only', () => {
+  const name: string = 'MINE';
+  const ruleSet = buildRuleSet('ipv4', {
+    filter: { INPUT: { policy: 'DROP', rules: [rule([], jump(name))] }, [name]: { rules: [rule([], accept())] } },
+  });
+  expect(renderRestore(ruleSet)).toContain('-A MINE -j ACCEPT\n');
+});
+
+test.each([
+  { block: '10.0.0.0/255.0.0.0', prefixLength: 8 },
+  { block: '10.0.0.0/0.0.0.0', prefixLength: 0 },
+  { block: '10.0.0.1/255.255.255.255', prefixLength: 32 },
+  { block: 'fd00::/ffff:ff80::', prefixLength: 25 },
+])('$block: a netmask is a prefix length', ({ block, prefixLength }) => {
+  expect(source(block)).toMatchObject({ match: 'source', prefixLength });
+});
+
+test.each(['10.0.0.0/255.0.255.0', '10.0.0.0/x', '10.0.0.0/', '10.0.0.0/ffff::'])('%s is no block', (block) => {
+  expect(() => destination(block)).toThrow(
+    expect.objectContaining({
+      code: 'IPTABLES_RULE_INVALID',
+      message: `${JSON.stringify(block)}: want a prefix length (10.0.0.0/8) or a netmask without gaps (10.0.0.0/255.0.0.0)`,
+    }),
+  );
 });
 
 test('the result is checked', () => {

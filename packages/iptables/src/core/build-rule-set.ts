@@ -1,55 +1,25 @@
-import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
+import { IptablesError } from '../errors.ts';
+import { builtInChains, isTableName, TABLE_NAMES } from './builtin-chains.ts';
 import { checkRuleSet } from './check-rule-set.ts';
 import type { Chain, CommonTarget, Family, Match, Rule, RuleSet, Table, TableName, Target } from './rule.ts';
+import type { CheckedSpecs, RuleSpec, TableSpec, TableSpecs } from './rule-set-specs.ts';
 import { buildTable } from './table.ts';
-
-/** Built-in chains by table. */
-interface BuiltInChains {
-  readonly filter: 'INPUT' | 'FORWARD' | 'OUTPUT';
-  readonly mangle: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
-  readonly nat: 'PREROUTING' | 'INPUT' | 'OUTPUT' | 'POSTROUTING';
-  readonly raw: 'PREROUTING' | 'OUTPUT';
-  readonly security: 'INPUT' | 'FORWARD' | 'OUTPUT';
-}
 
 /** A match, or several that belong together, such as `-p tcp` with its ports. */
 export type MatchPart = Match | readonly Match[];
 
-/** What one rule of a table says. */
-export interface RuleSpec<T extends Target = Target> {
-  readonly matches: readonly Match[];
-  readonly target?: T;
-}
-
-/** A built-in chain: what happens to packets that no rule decides (`ACCEPT` where absent), and its rules. */
-export interface BuiltInChainSpec<T extends TableName> {
-  readonly policy?: 'ACCEPT' | 'DROP';
-  readonly rules?: readonly RuleSpec<Target<T>>[];
-}
-
-/** A chain of one's own: its rules, and no policy. */
-export interface UserChainSpec<T extends TableName> {
-  readonly policy?: never;
-  readonly rules?: readonly RuleSpec<Target<T>>[];
-}
-
-/** The chains of a table by name. */
-export type TableSpec<T extends TableName> = {
-  readonly [C in BuiltInChains[T]]?: BuiltInChainSpec<T>;
-} & { readonly [chain: string]: BuiltInChainSpec<T> };
-
-/** All tables by name. */
-export type TableSpecs = { readonly [T in TableName]?: TableSpec<T> };
-
 /**
  * One rule: all of `matches` must hold for `target` to happen; without a target it only counts.
- * `rule([tcp({ to: 22 }), source('10.0.0.0/8')], accept())`
+ * `rule([tcp({ to: 22 }), source('10.0.0.0/8')], accept())`. Throws `IPTABLES_RULE_INVALID` for what is neither, such as
+ * a factory that was not called.
  */
 export function rule(matches: readonly MatchPart[]): RuleSpec<CommonTarget>;
 export function rule<T extends Target>(matches: readonly MatchPart[], target: T): RuleSpec<T>;
 export function rule(matches: readonly MatchPart[], target?: Target): RuleSpec {
+  if (!Array.isArray(matches)) throw invalid('rule() wants a list of matches: rule([source(…)], accept())');
+  if (target !== undefined && typeof target !== 'object') throw invalid(`the target of a rule ${misuse(target)}`);
   const flat: Match[] = [];
-  for (const match of matches.flatMap((part): readonly Match[] => ('match' in part ? [part] : part))) {
+  for (const match of matches.flatMap(matchesOf)) {
     // Two matches may each have brought the protocol.
     const again = match.match === 'protocol' && flat.some((other) => isSameProtocol(match, other));
     if (!again) flat.push(match);
@@ -70,10 +40,16 @@ export function rule(matches: readonly MatchPart[], target?: Target): RuleSpec {
  * });
  * ```
  */
-export function buildRuleSet<const S extends TableSpecs>(family: Family, tables: S & CheckedSpecs<S>): RuleSet {
-  const specs: TableSpecs = tables;
+export function buildRuleSet<const S extends TableSpecs>(
+  family: Family,
+  tables: S extends CheckedSpecs<S> ? S : CheckedSpecs<S>,
+): RuleSet;
+export function buildRuleSet(family: Family, tables: TableSpecs): RuleSet {
+  const unknown = Object.keys(tables).find((name) => !isTableName(name));
+  if (unknown !== undefined)
+    throw invalid(`${JSON.stringify(unknown)} is no table: want some of ${TABLE_NAMES.join(', ')}`);
   const built = TABLE_NAMES.toSorted().flatMap((name) => {
-    const chains = specs[name];
+    const chains = tables[name];
     return chains === undefined ? [] : [buildChains(name, chains)];
   });
   const ruleSet: RuleSet = { family, tables: built };
@@ -81,14 +57,7 @@ export function buildRuleSet<const S extends TableSpecs>(family: Family, tables:
   return ruleSet;
 }
 
-/** The same specs, but no policy for chains that are not built in. */
-type CheckedSpecs<S> = {
-  readonly [T in keyof S]: T extends TableName
-    ? { readonly [C in keyof S[T]]: C extends BuiltInChains[T] ? BuiltInChainSpec<T> : UserChainSpec<T> }
-    : never;
-};
-
-function buildChains(name: TableName, specs: Readonly<Record<string, BuiltInChainSpec<TableName>>>): Table {
+function buildChains(name: TableName, specs: TableSpec<TableName>): Table {
   const builtIn = builtInChains(name);
   const chains: Chain[] = [];
   const rules: Rule[] = [];
@@ -98,6 +67,20 @@ function buildChains(name: TableName, specs: Readonly<Record<string, BuiltInChai
     for (const { matches, target } of own) rules.push({ chain, matches, ...(target && { target }) });
   }
   return buildTable(name, chains, rules);
+}
+
+function matchesOf(part: MatchPart): readonly Match[] {
+  if (typeof part !== 'object') throw invalid(`a match of a rule ${misuse(part)}`);
+  return 'match' in part ? [part] : part;
+}
+
+function misuse(value: unknown): string {
+  if (typeof value !== 'function') return `is ${JSON.stringify(value)}: want what one of the factories returns`;
+  return `is a function: call it, ${value.name}(…)`;
+}
+
+function invalid(what: string): IptablesError {
+  return new IptablesError('IPTABLES_RULE_INVALID', what);
 }
 
 function isSameProtocol(match: Match, other: Match): boolean {

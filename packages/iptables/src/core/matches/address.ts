@@ -1,18 +1,22 @@
-import { ADDRESS_BITS, isMasked, maskGroups, parseAddress, renderGroups } from '../address.ts';
+import { IptablesError } from '../../errors.ts';
+import { ADDRESS_BITS, GROUP_BITS, isMasked, maskGroups, parseAddress, renderGroups } from '../address.ts';
 import { not, word } from '../render-words.ts';
 import type { AddressMatch, Family } from '../rule.ts';
 import type { MatchKind, RuleScope } from './match-kind.ts';
 
 const HOST = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|(?=\/))){4}(?<!\.)\/32$/;
 
-/** Packets from `block`, such as `10.0.0.0/8` or `fd00::1`; put {@link negate} around it for all others. */
+/**
+ * Packets from `block`, such as `10.0.0.0/8`, `10.0.0.0/255.0.0.0` or `fd00::1`; put `negate` around it for all others.
+ * Throws `IPTABLES_RULE_INVALID` for a netmask with gaps and for what is none.
+ */
 export function source(block: string): AddressMatch {
-  return addressMatch('source', block);
+  return checkedBlock(block, addressMatch('source', block));
 }
 
-/** Packets to `block`, such as `10.0.0.0/8` or `fd00::1`. */
+/** Packets to `block`, as {@link source}. */
 export function destination(block: string): AddressMatch {
-  return addressMatch('destination', block);
+  return checkedBlock(block, addressMatch('destination', block));
 }
 
 /** `-s` and `-d`. */
@@ -61,5 +65,21 @@ function addressMatch(match: AddressMatch['match'], block: string): AddressMatch
   const at = block.indexOf('/');
   if (at === -1) return { match, address: block };
   const length = block.slice(at + 1);
-  return { match, address: block.slice(0, at), prefixLength: /^\d+$/.test(length) ? Number(length) : Number.NaN };
+  const address = block.slice(0, at);
+  return { match, address, prefixLength: /^\d+$/.test(length) ? Number(length) : netmaskLength(address, length) };
+}
+
+/** Leading ones of a netmask; not a number where there are further ones, or it is none of the address's family. */
+function netmaskLength(address: string, mask: string): number {
+  const groups = parseAddress(mask, address.includes(':') ? 'ipv6' : 'ipv4') ?? [];
+  const bits = groups.map((group) => group.toString(2).padStart(GROUP_BITS, '0')).join('');
+  return /^1*0*$/.test(bits) && bits !== '' ? bits.lastIndexOf('1') + 1 : Number.NaN;
+}
+
+function checkedBlock(block: string, match: AddressMatch): AddressMatch {
+  if (!Number.isNaN(match.prefixLength)) return match;
+  throw new IptablesError(
+    'IPTABLES_RULE_INVALID',
+    `${JSON.stringify(block)}: want a prefix length (10.0.0.0/8) or a netmask without gaps (10.0.0.0/255.0.0.0)`,
+  );
 }
