@@ -1,9 +1,10 @@
-import { fstatSync, writeSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { CLONE_NEWNET, NS_GET_NSTYPE, O_CLOEXEC, O_NONBLOCK } from './kernel-constants.ts';
 import { pinDescriptor, removePin } from './namespace-pin.ts';
-import { checked, errnoName, native, systemCallError } from './native.ts';
+import { checked, native } from './native.ts';
+import { callElsewhere, OWN_NAMESPACE_PATH } from './thread-namespace.ts';
 
 /** What makes two descriptors the same namespace: `st_dev` and `st_ino`, never the descriptor's number or path. */
 export interface NamespaceId {
@@ -11,18 +12,10 @@ export interface NamespaceId {
   readonly inode: bigint;
 }
 
-/** Not `/proc/self`: that is the main thread's, and a worker may be elsewhere. */
-const OWN_PATH = '/proc/thread-self/ns/net';
-
-/** Where this thread is now; setns(2) is per OS thread and each JavaScript thread loads its own copy of this module. */
-let currentFd: number | undefined;
-
 /** An open Linux network namespace. Holding it keeps the namespace alive, also when all its processes are gone. */
 export class Namespace implements Disposable {
   readonly id: NamespaceId;
-  #fd: number;
-  /** Calls of `run` that are going on. */
-  #entered = 0;
+  readonly #fd: number;
   #closed = false;
 
   private constructor(fd: number) {
@@ -64,23 +57,14 @@ export class Namespace implements Disposable {
    */
   static create(): Namespace {
     const c = native();
-    const back = ownDescriptor();
-    checked(c.unshare(CLONE_NEWNET), { operation: 'unshare' });
-    let fd = -1;
-    let errno = 0;
-    try {
-      fd = c.open(OWN_PATH, O_CLOEXEC);
-      errno = c.errno();
-    } finally {
-      comeBack(back, undefined);
-    }
-    if (fd < 0) throw systemCallError({ operation: 'open namespace', subject: 'just made' }, errno);
-    return new Namespace(fd);
+    const departure = { operation: 'unshare', enter: () => c.unshare(CLONE_NEWNET) };
+    const about = { operation: 'open namespace', subject: 'just made' };
+    return new Namespace(callElsewhere(departure, () => checked(c.open(OWN_NAMESPACE_PATH, O_CLOEXEC), about)));
   }
 
   /** The namespace of the calling thread. Throws as `open` does. */
   static current(): Namespace {
-    return Namespace.open(OWN_PATH);
+    return Namespace.open(OWN_NAMESPACE_PATH);
   }
 
   /**
@@ -109,23 +93,21 @@ export class Namespace implements Disposable {
    * Calls `fn` with the calling thread inside the namespace and returns its result. `fn` must be synchronous: sockets it
    * makes belong to the namespace for life, whatever thread uses them later. Calls may nest. If the thread cannot be
    * brought back, the process ends: going on would leak traffic into the wrong namespace.
-   * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_ASYNC_CALLBACK` if `fn` returns a promise, `NETNS_SYSTEM_CALL`;
-   * and whatever `fn` throws.
+   *
+   * Only this thread goes, and only during the call: what `fn` begins and leaves to others runs elsewhere. Promises and
+   * callbacks go on where the thread is later, asynchronous work of libuv (files, `dns.lookup`, crypto) where its thread pool
+   * is (the first call starts it), but a `Worker` started inside stays inside for life. `fn` must not be terminated (`timeout`
+   * of node:vm), which skips the way back: the process then ends within a turn of the event loop, and what runs before that
+   * runs inside.
+   * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_ASYNC_CALLBACK` if `fn` returns a promise, `NETNS_CLOSED`
+   * after `close`, `NETNS_GONE` (no /proc), `NETNS_SYSTEM_CALL` (EMFILE: the way back needs a descriptor; EINVAL: no network
+   * namespace), `NETNS_UNSUPPORTED`; {RangeError} if the stack is nearly used up; and whatever `fn` throws.
    */
   run<T>(fn: () => T): T {
-    const back = ownDescriptor();
     const fd = this.fd;
-    checked(native().setns(fd, CLONE_NEWNET), { operation: 'setns', namespaceId: this.id.inode });
-    currentFd = fd;
-    this.#entered += 1;
-    let result: T;
-    try {
-      result = fn();
-    } finally {
-      comeBack(back, this.id.inode);
-      this.#entered -= 1;
-      if (this.#closed) this.#release();
-    }
+    const namespaceId = this.id.inode;
+    const c = native();
+    const result = callElsewhere({ operation: 'setns', namespaceId, enter: () => c.setns(fd, CLONE_NEWNET) }, fn);
     if (isThenable(result)) {
       result.then(undefined, ignoreRejection);
       throw new NetnsError(
@@ -158,50 +140,16 @@ export class Namespace implements Disposable {
     removePin(path);
   }
 
-  /** Closes the descriptor; inside of this namespace's own `run`, when that ends. Idempotent. */
+  /** Closes the descriptor, also inside of this namespace's own `run`, which leaves all the same. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#release();
+    closeDescriptor(this.#fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  #release(): void {
-    // A nested `run` comes back through this descriptor; its number must not become another namespace's meanwhile.
-    if (this.#entered > 0 || this.#fd < 0) return;
-    const fd = this.#fd;
-    this.#fd = -1;
-    closeDescriptor(fd);
-  }
-}
-
-/** The descriptor of the namespace the calling thread is in; the first one is kept for the life of the thread. */
-function ownDescriptor(): number {
-  currentFd ??= openOwn();
-  return currentFd;
-}
-
-function openOwn(): number {
-  const fd = checked(native().open(OWN_PATH, O_CLOEXEC), { operation: 'open namespace', subject: 'own' });
-  // In a user namespace of its own a process may leave for another namespace, but not come back to this one.
-  if (native().setns(fd, CLONE_NEWNET) === 0) return fd;
-  const error = systemCallError({ operation: 'setns', subject: 'to the own namespace' });
-  closeDescriptor(fd);
-  throw error;
-}
-
-/** Ends the process if it does not succeed, also if the call itself throws. */
-function comeBack(fd: number, left: bigint | undefined): void {
-  let result = -1;
-  try {
-    result = native().setns(fd, CLONE_NEWNET);
-  } finally {
-    if (result < 0) endProcess(left);
-  }
-  currentFd = fd;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -210,15 +158,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function ignoreRejection(): void {
   // The promise is refused as a whole; how it ends is nobody's business any more.
-}
-
-function endProcess(inode: bigint | undefined): never {
-  const words = `cannot leave netns ${inode ?? 'just made'}: ${errnoName(native().errno())}`;
-  try {
-    writeSync(2, `netns: ${words}; ending the process so that no traffic leaks\n`);
-  } finally {
-    // process.abort does not exist in worker threads; abort(3) does not return.
-    native().abort();
-  }
-  throw new NetnsError('NETNS_SYSTEM_CALL', words);
 }
