@@ -149,7 +149,10 @@ COMMIT
   const own: OwnedRules = { v4: wanted, ownership: { tables: ['filter'], chains: ['ALLOW', 'WEB'] } };
   const options = { ...place, tools: await findTools({ backend: variant }) };
   expect(await applyRules(own, options)).toMatchObject({ v4: 'applied', v6: 'skipped' });
-  expect(await verifyRules(own, options)).toMatchObject({ intact: true, v6: { skipped: 'IPv6 was not asked for' } });
+  expect(await verifyRules(own, options)).toMatchObject({
+    intact: true,
+    v6: { skipped: expect.stringMatching(/^IPv6 was not asked for/) },
+  });
   expect(foreignFilter(place, variant)).toContain('-A FORWARD -g WEB');
   expect(await applyRules(own, options)).toMatchObject({ v4: 'unchanged', v6: 'skipped' });
   await removeRules(own, options);

@@ -1,5 +1,6 @@
 import type { ApplyStep } from './apply-step.ts';
 import { awaitAll } from './await-all.ts';
+import { checkOwnedRules } from './core/check-owned-rules.ts';
 import type { OwnedRules } from './core/owned-rules.ts';
 import type { Family } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
@@ -7,7 +8,7 @@ import { planFirewallStep } from './firewall-step.ts';
 import { joinErrors } from './join-errors.ts';
 import { planNft } from './nft/plan-nft.ts';
 import { planRoutingStep } from './routing-step.ts';
-import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
+import { type WantedFamilies, type WantedFamily, wantedFamilies } from './wanted-families.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
 /** `applied`: there was nothing of ours; `repaired`: there was, but different; `unchanged`: all was there already. */
@@ -17,6 +18,8 @@ export type FamilyOutcome = 'applied' | 'repaired' | 'unchanged' | 'skipped';
 export interface ApplyResult {
   readonly v4: FamilyOutcome;
   readonly v6: FamilyOutcome;
+  /** Why IPv4 was skipped; for people. Absent if it was not. */
+  readonly v4Note?: string;
   /** Why IPv6 was skipped, or what of it; for people. Absent if it was not. */
   readonly v6Note?: string;
 }
@@ -35,7 +38,7 @@ interface Work {
   readonly stages: readonly [readonly ApplyStep[], readonly ApplyStep[]];
   readonly firewall: ReadonlyMap<Family, ApplyStep>;
   readonly routing: ReadonlyMap<Family, ApplyStep>;
-  readonly note: string | undefined;
+  readonly notes: WantedFamilies['notes'];
 }
 
 /**
@@ -44,26 +47,30 @@ interface Work {
  * they are; owned chains that differ are changed without a moment in which they are absent; no other rule is touched.
  * Both address families are attempted even if one fails; two failures are one error with both messages.
  *
- * Throws `IPTABLES_NAMESPACE_GONE`, `IPTABLES_PERMISSION`, `IPTABLES_TOOL_MISSING`, `IPTABLES_LOCKED`,
+ * Throws `IPTABLES_RULE_INVALID`, before anything is read, for rules that `ownership` does not cover: they would not be
+ * applied. Throws `IPTABLES_NAMESPACE_GONE`, `IPTABLES_PERMISSION`, `IPTABLES_TOOL_MISSING`, `IPTABLES_LOCKED`,
  * `IPTABLES_SAVE_FAILED`, `IPTABLES_RESTORE_FAILED`, `IPTABLES_ROUTING_FAILED`, `IPTABLES_CONFLICT`; if undoing failed
  * as well, an `AggregateError` of both is the `cause`.
  */
 export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}): Promise<ApplyResult> {
+  checkOwnedRules(rules, options.backend ?? 'iptables');
   return withWorkplace(options, async (place) => {
     const work = await planWork(place, rules, options.backend ?? 'iptables');
     if (options.reconcile === false) refuseOther(place, work);
     await carryOut(place, work.stages);
+    const [v4Note, v6Note] = [work.notes.get('ipv4'), work.notes.get('ipv6')];
     const outcome = (family: Family) => outcomeOf(work.firewall.get(family), work.routing.get(family));
     return {
       v4: outcome('ipv4'),
       v6: outcome('ipv6'),
-      ...(work.note === undefined ? {} : { v6Note: work.note }),
+      ...(v4Note === undefined ? {} : { v4Note }),
+      ...(v6Note === undefined ? {} : { v6Note }),
     };
   });
 }
 
 async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables' | 'nftables'): Promise<Work> {
-  const { families, note } = await wantedFamilies(place, rules);
+  const { families, notes } = await wantedFamilies(place, rules);
   const [firewall = new Map(), routing = new Map()] = await awaitAll([
     backend === 'nftables' ? planTables(place, rules, families) : planFirewalls(place, rules, families),
     planRouting(place, rules, families),
@@ -72,7 +79,7 @@ async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables'
   // Spec section 6: which of the two comes first depends on the backend.
   const stages: Work['stages'] =
     backend === 'nftables' ? [steps.firewall, steps.routing] : [steps.routing, steps.firewall];
-  return { stages, firewall, routing, note };
+  return { stages, firewall, routing, notes };
 }
 
 async function planFirewalls(
@@ -90,11 +97,9 @@ async function planFirewalls(
 /** One step for both families: they share their tables. */
 async function planTables(
   place: Workplace,
-  { nftables, ownership }: OwnedRules,
+  { nftables = [], ownership }: OwnedRules,
   families: readonly WantedFamily[],
 ): Promise<ReadonlyMap<Family, ApplyStep>> {
-  if (nftables === undefined)
-    throw new IptablesError('IPTABLES_RULE_INVALID', 'backend nftables: these rules have no nftables form');
   const step = await planNft(place, nftables, ownership.nftTables);
   return new Map(families.map(({ family }) => [family, step]));
 }

@@ -1,5 +1,5 @@
 import type { ApplyStep } from './apply-step.ts';
-import { extractOwned, extractOwnedInPlace, type Ownership } from './core/ownership.ts';
+import { extractOwned, extractOwnedInPlace, type Ownership, withOpenPolicies } from './core/ownership.ts';
 import { isEmptyPlan, plan } from './core/plan.ts';
 import { renderPlanRestore } from './core/render-plan-restore.ts';
 import { renderRestore } from './core/render-rule-set.ts';
@@ -29,7 +29,11 @@ export async function planFirewallStep(place: Workplace, rules: RuleSet, ownersh
     undo: async (where) => {
       if (isEmptyPlan(change)) return;
       const now = await readFirewall(where, family);
-      await restoreFirewall(where, family, renderPlanRestore(plan(now, before, { ownership })));
+      await restoreFirewall(
+        where,
+        family,
+        renderPlanRestore(plan(now, withOpenPolicies(before, ownership), { ownership })),
+      );
     },
   };
 }

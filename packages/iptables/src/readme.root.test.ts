@@ -20,7 +20,7 @@ function run(code: string): string {
 
 test.each([
   { calls: 'removeRules(', prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
-  { calls: 'ownership: {', prints: /^{ v4: 'applied'/ },
+  { calls: 'ownership: {', prints: /^{\s+v4: 'applied'/ },
   { calls: 'openProbeSets(', prints: /863b91d4-4b68-4efa-917f-4b560e3e86aa/ },
 ])('README: the example with $calls… runs as written', ({ calls, prints }) => {
   const example = examples.find((code) => code.includes(calls));

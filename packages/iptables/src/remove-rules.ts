@@ -1,25 +1,30 @@
+import { checkOwnership } from './core/check-coverage.ts';
 import type { NftTableName } from './core/nft-script.ts';
 import type { OwnedRules } from './core/owned-rules.ts';
+import { type Ownership, withOpenPolicies, withoutBuiltIn } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import { renderPlanRestore } from './core/render-plan-restore.ts';
-import type { Family } from './core/rule.ts';
+import type { Chain, Family, RuleSet } from './core/rule.ts';
+import { buildTable } from './core/table.ts';
 import { readFirewall, restoreFirewall } from './firewall.ts';
 import { joinErrors } from './join-errors.ts';
 import { removeNft } from './nft/remove-nft.ts';
 import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
 
 /** What to remove. Any `OwnedRules` will do: which rules there are in the owned chains does not matter. */
-export interface RemovableRules extends Pick<OwnedRules, 'ownership' | 'routing'> {
+export interface RemovableRules extends Pick<OwnedRules, 'v4' | 'v6' | 'ownership' | 'routing'> {
   /** Further tables that go as a whole, with backend `nftables`. */
   readonly nftables?: readonly NftTableName[];
 }
 
 /**
  * Removes the owned chains, all rules that lead into them, whatever they are, and the policy routing; no other rule is
- * touched, and removing what is not there is no error. Everything is attempted, whatever fails; several failures are one
+ * touched, and removing what is not there is no error. Owned built-in chains are emptied and get policy ACCEPT: where
+ * `v4` or `v6` is given, only in that family, and only where it states a policy. Everything is attempted, whatever fails; several failures are one
  * error with all messages. Throws the codes of `applyRules`.
  */
 export async function removeRules(what: RemovableRules, options: WorkOptions = {}): Promise<void> {
+  checkOwnership(what.ownership);
   await withWorkplace(options, async (place) => {
     const families: readonly Family[] = (await hasIpv6(place)) ? ['ipv4', 'ipv6'] : ['ipv4'];
     const failures: unknown[] = [];
@@ -33,11 +38,36 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
   });
 }
 
-async function removeFirewall(place: Workplace, family: Family, { ownership }: RemovableRules): Promise<void> {
+async function removeFirewall(place: Workplace, family: Family, what: RemovableRules): Promise<void> {
   if (family === 'ipv6' && place.tools.v6 === undefined) return;
   const listing = await readFirewall(place, family);
-  const change = plan(listing, { family, tables: [] }, { ownership });
+  const { ownership, left } = whatIsLeft(family, what);
+  const change = plan(listing, left, { ownership });
   await restoreFirewall(place, family, renderPlanRestore(change));
+}
+
+/** What was never ours in a family, as far as the rules tell, is not opened: somebody else's built-in chains, or policies. */
+function whatIsLeft(
+  family: Family,
+  { v4, v6, ownership }: RemovableRules,
+): { readonly ownership: Ownership; readonly left: RuleSet } {
+  const nothing: RuleSet = { family, tables: [] };
+  const applied = family === 'ipv4' ? v4 : v6;
+  if (applied !== undefined) return { ownership, left: openedPolicies(applied) };
+  if (v4 !== undefined || v6 !== undefined) return { ownership: withoutBuiltIn(ownership), left: nothing };
+  return { ownership, left: withOpenPolicies(nothing, ownership) };
+}
+
+function openedPolicies({ family, tables }: RuleSet): RuleSet {
+  const opened = tables.map(({ name, chains }) => {
+    const stated = chains.filter(({ policy }) => policy !== undefined);
+    return buildTable(
+      name,
+      stated.map((chain): Chain => ({ name: chain.name, policy: 'ACCEPT' })),
+      [],
+    );
+  });
+  return { family, tables: opened };
 }
 
 async function removeRouting(

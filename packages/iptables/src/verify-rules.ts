@@ -1,9 +1,10 @@
 import { awaitAll } from './await-all.ts';
+import { checkOwnedRules } from './core/check-owned-rules.ts';
 import { describeDifferences } from './core/describe-plan.ts';
 import type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
 import type { Ownership } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
-import type { RuleSet } from './core/rule.ts';
+import type { Family, RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
 import { verifyNft } from './nft/verify-nft.ts';
 import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
@@ -14,7 +15,7 @@ export interface FamilyReport {
   readonly intact: boolean;
   /** Such as `nat: missing -A OUTPUT -j ISTIO_OUTPUT`; empty exactly when intact. */
   readonly differences: readonly string[];
-  /** Why the family was not looked at; it counts as intact then. */
+  /** Why the family was not looked at; it counts as intact then, though its traffic may pass as it likes. */
   readonly skipped?: string;
 }
 
@@ -37,13 +38,14 @@ interface Look {
 const NOTHING: Look = { differences: [], residue: false };
 
 /**
- * Reads rules and policy routing back and compares them with `rules`: the owned chains rule for rule, in order, and the
- * rules that lead into them. Changes nothing. With backend `nftables` the differences of tables, which both families
+ * Reads rules and policy routing back and compares them with `rules`: the owned chains rule for rule, in order, with the
+ * policies that are wanted of them, and the rules that lead into them. What the ownership does not cover is refused. Changes nothing. With backend `nftables` the differences of tables, which both families
  * share, are in both reports. Throws the codes of `applyRules` except `IPTABLES_RESTORE_FAILED`.
  */
 export async function verifyRules(rules: OwnedRules, options: WorkOptions = {}): Promise<VerifyResult> {
+  checkOwnedRules(rules, options.backend ?? 'iptables');
   return withWorkplace(options, async (place) => {
-    const { families, note } = await wantedFamilies(place, rules);
+    const { families, notes } = await wantedFamilies(place, rules);
     const shared =
       options.backend === 'nftables'
         ? await verifyNft(place, rules.nftables ?? [], rules.ownership.nftTables)
@@ -54,9 +56,9 @@ export async function verifyRules(rules: OwnedRules, options: WorkOptions = {}):
         look: await lookAt(place, rules, options.backend === 'nftables' ? { ...wanted, rules: undefined } : wanted),
       })),
     );
-    const report = (name: string): FamilyReport => {
+    const report = (name: Family): FamilyReport => {
       const found = looks.find(({ family }) => family === name)?.look;
-      if (found === undefined) return { intact: true, differences: [], skipped: note ?? 'not asked for' };
+      if (found === undefined) return { intact: true, differences: [], skipped: notes.get(name) ?? 'not asked for' };
       const differences = [...shared.differences, ...found.differences];
       return { intact: differences.length === 0, differences };
     };
@@ -86,7 +88,8 @@ async function lookAtFirewall(place: Workplace, wanted: RuleSet, ownership: Owne
   return {
     differences: describeDifferences(plan(listing, wanted, { ownership })),
     residue: listing.tables.some(
-      ({ chains, rules }) => rules.length > 0 || chains.some(({ name }) => ownership.chains.includes(name)),
+      ({ chains, rules }) =>
+        rules.length > 0 || chains.some(({ name, policy }) => policy !== 'ACCEPT' && ownership.chains.includes(name)),
     ),
   };
 }

@@ -1,10 +1,16 @@
+import { builtInChains } from './builtin-chains.ts';
 import type { NftTableName } from './nft-script.ts';
-import type { Rule, RuleSet, Table, TableName } from './rule.ts';
+import type { Chain, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
 
 /** Which chains of which tables are ours to create, compare, change and remove. Everything else is left alone. */
 export interface Ownership {
   readonly tables: readonly TableName[];
+  /**
+   * In each of `tables`. A built-in chain named here is ours as a whole: every rule in it, whoever wrote it, and its
+   * policy where one is wanted; it is emptied, never removed. Of other built-in chains only the rules that lead into
+   * owned chains are ours.
+   */
   readonly chains: readonly string[];
   /** Tables of nftables that are ours as a whole: those that are not wanted go. */
   readonly nftTables?: readonly NftTableName[];
@@ -25,20 +31,54 @@ export function extractOwned(ruleSet: RuleSet, ownership: Ownership): RuleSet {
 }
 
 /**
- * The owned part of a listing, in which the rules that lead into owned chains have the positions they are listed at: what
- * puts everything back where it was.
+ * The owned part of a listing, in which the rules that lead into owned chains have the positions they are listed at:
+ * with {@link withOpenPolicies}, what puts everything back as it was. Policies ACCEPT are left out: a built-in chain that
+ * was never touched has that.
  */
 export function extractOwnedInPlace(listing: RuleSet, ownership: Ownership): RuleSet {
-  return extract(listing, ownership, (rule, position) => ({ ...rule, position }));
+  return extract(listing, ownership, keepPosition, ({ policy }) => policy !== 'ACCEPT');
 }
 
-function extract(ruleSet: RuleSet, ownership: Ownership, place: (rule: Rule, position: number) => Rule): RuleSet {
+/** The rule set with policy ACCEPT for each owned built-in chain of which it states none. */
+export function withOpenPolicies(ruleSet: RuleSet, { tables, chains }: Ownership): RuleSet {
+  const open = tables.map((name) => {
+    const known = ruleSet.tables.filter((table) => table.name === name).flatMap((table) => table.chains);
+    const stated = new Set(known.filter(({ policy }) => policy !== undefined).map((chain) => chain.name));
+    const missing = builtInChains(name).filter((chain) => chains.includes(chain) && !stated.has(chain));
+    return buildTable(
+      name,
+      missing.map((chain): Chain => ({ name: chain, policy: 'ACCEPT' })),
+      [],
+    );
+  });
+  return { ...ruleSet, tables: [...ruleSet.tables, ...open.filter(({ chains: added }) => added.length > 0)] };
+}
+
+/** The ownership without built-in chains. */
+export function withoutBuiltIn(ownership: Ownership): Ownership {
+  const builtIn = new Set(ownership.tables.flatMap(builtInChains));
+  return { ...ownership, chains: ownership.chains.filter((chain) => !builtIn.has(chain)) };
+}
+
+type Placing = (rule: Rule, position: number) => Rule;
+
+const keepPosition: Placing = (rule, position) => ({ ...rule, position });
+
+function extract(
+  ruleSet: RuleSet,
+  ownership: Ownership,
+  place: Placing,
+  counts: (chain: Chain) => boolean = () => true,
+): RuleSet {
   const owned = ruleSet.tables.filter(({ name }) => ownership.tables.includes(name));
-  const tables = owned.map((table) => extractTable(table, ownership, place));
+  const tables = owned.map((table) => {
+    const { name, chains, rules } = extractTable(table, ownership, place);
+    return buildTable(name, chains.filter(counts), rules);
+  });
   return { ...ruleSet, tables: tables.filter(({ chains, rules }) => chains.length > 0 || rules.length > 0) };
 }
 
-function extractTable(table: Table, ownership: Ownership, place: (rule: Rule, position: number) => Rule): Table {
+function extractTable(table: Table, ownership: Ownership, place: Placing): Table {
   const positions = new Map<string, number>();
   const rules: Rule[] = [];
   for (const rule of table.rules) {

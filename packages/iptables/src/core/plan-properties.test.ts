@@ -38,14 +38,39 @@ test('with an owner, what is ours becomes as wanted and the rest stays as it is'
   const ours = / :C[12] | -A C[12] |-j C[12]$/;
   fc.assert(
     fc.property(whole, whole, (have, anything) => {
-      // Chains of others that are led into, or have jumps of ours, must be there.
-      const want = without(anything, /^-A C[12] .*-j C3$|^-A C[03] /);
+      const want = coveredPart(anything, /^-A C[12] (?!.*-j C3$)|^-A [^C].* -j C[12]$|^:C[12] /);
       const model = new RestoreModel(have);
       model.restore(renderPlanRestore(plan(parse(have), parse(want), { ownership })));
       const listed = model.list();
       expect(without(listed, ours)).toBe(without(new RestoreModel(have).list(), ours));
       for (const part of [/ :C[12] | -A C[12] /, / -A [^C].*-j C[12]$/])
         expect(only(listed, part)).toEqual(only(new RestoreModel(want).list(), part));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** What an owner may want of a save: the lines that say so, and the frames of tables; others' policies are ACCEPT. */
+const coveredPart = (text: string, pattern: RegExp) => {
+  const lines = text.split('\n').filter((line) => !/^-A|^:C/.test(line) || pattern.test(line));
+  return lines.map((line) => (pattern.test(line) ? line : line.replace(/^(:\S+) DROP/, '$1 ACCEPT'))).join('\n');
+};
+
+test('with an owner of built-in chains, all of these become as wanted, with their policies', () => {
+  const ownership = { tables: ['filter', 'mangle'], chains: ['INPUT', 'OUTPUT', 'C1', 'C2'] } as const;
+  const ours = / :(INPUT|OUTPUT|C[12]) | -A (INPUT|OUTPUT|C[12]) |-j C[12]$/;
+  fc.assert(
+    fc.property(whole, whole, (have, anything) => {
+      const covered = /^-A (INPUT|OUTPUT|C[12]) (?!.*-j C[03]$)|^-A [FP].* -j C[12]$|^:(INPUT|OUTPUT|C[12]) /;
+      const want = coveredPart(anything, covered);
+      const model = new RestoreModel(have);
+      const payload = renderPlanRestore(plan(parse(have), parse(want), { ownership }));
+      expect(payload).not.toMatch(/^-[NX] [IO]/m);
+      model.restore(payload);
+      const listed = model.list();
+      expect(without(listed, ours)).toBe(without(new RestoreModel(have).list(), ours));
+      const whatIsOwned = / :(INPUT|OUTPUT|C[12]) | -A (INPUT|OUTPUT|C[12]) /;
+      expect(only(listed, whatIsOwned)).toEqual(only(new RestoreModel(want).list(), whatIsOwned));
     }),
     { numRuns: 500 },
   );

@@ -217,3 +217,47 @@ test.each([
   const text = renderPlanRestore(plan(nat(...have), nat(...want), OURS));
   expect(text.split('\n').slice(1, -2)).toEqual(restore);
 });
+
+const BUILT_IN = { ownership: { tables: ['filter'], chains: ['INPUT', 'LOGGED'] } } as const;
+const SERVER = filter(':INPUT DROP [0:0]', ':LOGGED - [0:0]', ACCEPT_SSH, '-A INPUT -j LOGGED', '-A LOGGED -j LOG');
+
+test.each([
+  {
+    from: 'nothing',
+    have: parse(''),
+    want: SERVER,
+    restore: ['-P INPUT DROP', '-N LOGGED', ACCEPT_SSH, '-A INPUT -j LOGGED', '-A LOGGED -j LOG'],
+  },
+  {
+    from: 'rules of others, which are not kept',
+    have: filter(':FORWARD DROP [0:0]', ACCEPT_WEB, '-A FORWARD -j ACCEPT'),
+    want: filter(':INPUT DROP [0:0]', ACCEPT_SSH),
+    restore: ['-P INPUT DROP', '-F INPUT', ACCEPT_SSH],
+  },
+  {
+    from: 'another policy alone',
+    have: filter(ACCEPT_SSH),
+    want: filter(':INPUT DROP [0:0]', ACCEPT_SSH),
+    restore: ['-P INPUT DROP'],
+  },
+  {
+    from: 'a policy, where none is wanted',
+    have: filter(':INPUT DROP [0:0]', ACCEPT_SSH),
+    want: parse(`*filter\n${ACCEPT_SSH}\nCOMMIT\n`),
+    restore: [],
+  },
+  {
+    from: 'all to no rules: emptied, not removed',
+    have: SERVER,
+    want: parse(''),
+    restore: ['-F INPUT', '-F LOGGED', '-X LOGGED'],
+  },
+])('a built-in chain that is owned, from $from', ({ have, want, restore }) => {
+  const text = renderPlanRestore(plan(have, want, BUILT_IN));
+  expect(text.split('\n').slice(1, -2)).toEqual(restore);
+});
+
+test('a policy changed by hand is told', () => {
+  const byHand = filter(':LOGGED - [0:0]', ACCEPT_SSH, '-A INPUT -j LOGGED', '-A LOGGED -j LOG');
+  expect(describeDifferences(plan(byHand, SERVER, BUILT_IN))).toEqual(['filter: policy of INPUT is ACCEPT, want DROP']);
+});

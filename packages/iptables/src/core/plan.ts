@@ -1,5 +1,6 @@
 import { IptablesError } from '../errors.ts';
 import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
+import { checkCoverage } from './check-coverage.ts';
 import { leadsInto, type Ownership } from './ownership.ts';
 import { orderRules, planChain } from './plan-chain.ts';
 import { planSharedChain } from './plan-shared-chain.ts';
@@ -59,7 +60,7 @@ export interface RuleChange {
 
 /** What counts; see {@link plan}. */
 export interface PlanOptions {
-  /** Limits the plan to these chains and the rules that lead into them. */
+  /** Limits the plan to these chains and the rules that lead into them; nothing else may be wanted then. */
   readonly ownership?: Ownership;
   /** Tables that `wanted` does not mention: left alone (default), or emptied, built-in policies ACCEPT. */
   readonly otherTables?: 'keep' | 'empty';
@@ -70,16 +71,23 @@ export interface PlanOptions {
  * rule is written: two rules are the same if the kernel lists them with the same text.
  *
  * Without `ownership` each table of `wanted` becomes exactly as wanted; the policy of a built-in chain stays where
- * `wanted` does not state one. With it, owned chains become as wanted, or are removed; of other chains only the rules
- * that lead into owned ones count, with their position if they have one, and policies never do.
- * Throws `IPTABLES_RULE_INVALID` for two families, or a rule that cannot be written.
+ * `wanted` does not state one. With it, owned chains become as wanted, or are removed, built-in ones emptied; of other
+ * chains only the rules that lead into owned ones count, with their position if they have one, and policies never do.
+ * Throws `IPTABLES_RULE_INVALID` for two families, a rule that cannot be written, and, with an ownership, for wanted
+ * rules, chains and policies that it does not cover.
  */
 export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): Plan {
   const { family } = wanted;
   if (current.family !== family)
     throw new IptablesError('IPTABLES_RULE_INVALID', `plan from ${current.family} to ${family}: want one family`);
   const ownership = options?.ownership;
-  const names = ownership?.tables ?? (options?.otherTables === 'empty' ? TABLE_NAMES : tableNames(wanted));
+  if (ownership !== undefined) checkCoverage(wanted, ownership);
+  const names =
+    ownership === undefined
+      ? options?.otherTables === 'empty'
+        ? TABLE_NAMES
+        : tableNames(wanted)
+      : [...new Set(ownership.tables)];
   const tables = names.toSorted().flatMap((name): readonly TablePlan[] => {
     const have = sortTable(current, name);
     const stated = ownership !== undefined || wanted.tables.some((table) => table.name === name);
@@ -106,10 +114,7 @@ function planWhole(name: TableName, have: SortedTable, want: SortedTable, family
     name,
     added: chains.filter((chain) => !builtIn.includes(chain) && !have.rules.has(chain)),
     removed: chains.filter((chain) => !builtIn.includes(chain) && !want.rules.has(chain)),
-    policies: builtIn.flatMap((chain) => {
-      const [from, to] = [have.policies.get(chain) ?? 'ACCEPT', want.policies.get(chain)];
-      return to === undefined || from === to ? [] : [{ chain, from, to }];
-    }),
+    policies: planPolicies(builtIn, have, want),
     rules: chains.flatMap(
       (chain) => planChain(chain, have.rules.get(chain) ?? [], orderRules(want.rules.get(chain) ?? []), family) ?? [],
     ),
@@ -122,25 +127,35 @@ function planOwned(
   want: SortedTable,
   { family, ownership }: { readonly family: Family; readonly ownership: Ownership },
 ): TablePlan {
-  const owned = ownership.chains.toSorted();
-  const others = [...new Set([...have.rules.keys(), ...want.rules.keys()])].filter((chain) => !owned.includes(chain));
+  const builtIn = builtInChains(name);
+  const owned = new Set(ownership.chains);
+  const own = [...owned].filter((chain) => !builtIn.includes(chain)).toSorted();
   const isOurs = (rule: Rule) => leadsInto(rule, ownership);
+  const chains = sortChains(name, [...new Set([...have.rules.keys(), ...want.rules.keys(), ...owned])]);
   return {
     name,
-    added: owned.filter((chain) => want.rules.has(chain) && !have.rules.has(chain)),
-    removed: owned.filter((chain) => have.rules.has(chain) && !want.rules.has(chain)),
-    policies: [],
-    rules: [
-      ...sortChains(name, others).flatMap((chain) => {
-        const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain).filter(isOurs)];
-        if (wanted.length === 0 && !listed.some(isOurs)) return [];
-        return planSharedChain(chain, listed, wanted, { family, isOurs }) ?? [];
-      }),
-      ...owned.flatMap(
-        (chain) => planChain(chain, rulesOf(have, chain), orderRules(rulesOf(want, chain)), family) ?? [],
-      ),
-    ],
+    added: own.filter((chain) => want.rules.has(chain) && !have.rules.has(chain)),
+    removed: own.filter((chain) => have.rules.has(chain) && !want.rules.has(chain)),
+    policies: planPolicies(
+      builtIn.filter((chain) => owned.has(chain)),
+      have,
+      want,
+    ),
+    rules: chains.flatMap((chain) => {
+      const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain)];
+      if (owned.has(chain)) return planChain(chain, listed, orderRules(wanted), family) ?? [];
+      if (wanted.length === 0 && !listed.some(isOurs)) return [];
+      return planSharedChain(chain, listed, wanted, { family, isOurs }) ?? [];
+    }),
   };
+}
+
+/** Where no policy is wanted, the one that is there stays. A chain that is not listed has the kernel's own. */
+function planPolicies(chains: readonly string[], have: SortedTable, want: SortedTable): readonly PolicyChange[] {
+  return chains.flatMap((chain) => {
+    const [from, to] = [have.policies.get(chain) ?? 'ACCEPT', want.policies.get(chain)];
+    return to === undefined || from === to ? [] : [{ chain, from, to }];
+  });
 }
 
 function rulesOf(table: SortedTable, chain: string): readonly Rule[] {

@@ -1,0 +1,165 @@
+import {
+  applyRules,
+  buildAmbientHostRules,
+  buildAmbientPodRules,
+  type OwnedRules,
+  parseSave,
+  plan,
+  type RuleSet,
+  removeRules,
+  verifyRules,
+} from '@ambientmesh/iptables';
+import { expect, test } from 'vitest';
+import { checkOwnedRules } from './check-owned-rules.ts';
+
+const SERVER = parseSave(
+  `*filter
+:INPUT DROP
+:LOGGED -
+-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+-A INPUT -j LOGGED
+-A LOGGED -j LOG
+COMMIT
+`,
+  'ipv4',
+);
+const SSH = 'filter: -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT (add ';
+const NOTHING: RuleSet = { family: 'ipv4', tables: [] };
+
+test.each([
+  {
+    owned: 'a chain of two',
+    tables: ['filter'],
+    chains: ['LOGGED'],
+    says: ['filter INPUT: policy DROP (add "INPUT" to ownership.chains: all of its rules are yours then)', SSH],
+    silent: ['LOGGED'],
+  },
+  {
+    owned: 'no chain',
+    tables: ['filter'],
+    chains: [],
+    says: [SSH, 'filter: chain LOGGED (add "LOGGED" to ownership.chains)', '-A INPUT -j LOGGED (add "INPUT"'],
+    silent: ['ownership.tables'],
+  },
+  {
+    owned: 'the chains of another table',
+    tables: ['nat'],
+    chains: ['INPUT', 'LOGGED'],
+    says: ["policy DROP (add 'filter' to ownership.tables: ", "-A LOGGED -j LOG (add 'filter' to ownership.tables)"],
+    silent: ['ownership.chains'],
+  },
+  {
+    owned: 'the chain in other letters',
+    tables: ['filter'],
+    chains: ['INPUT', 'logged'],
+    says: ['filter: chain LOGGED (add "LOGGED" to ownership.chains)', '-A LOGGED -j LOG'],
+    silent: ['INPUT'],
+  },
+  {
+    owned: 'nothing',
+    tables: [],
+    chains: [],
+    says: ['(add \'filter\' to ownership.tables and "LOGGED" to'],
+    silent: [],
+  },
+] as const)('owned is $owned: what is outside is refused by name', async ({ tables, chains, says, silent }) => {
+  const rules: OwnedRules = { v4: SERVER, ownership: { tables, chains } };
+  // There is no such namespace: refused before anything is looked at.
+  const work = { namespace: '/nowhere' };
+  const attempts = [
+    async () => applyRules(rules, work),
+    async () => verifyRules(rules, work),
+    async () => plan(NOTHING, SERVER, rules),
+  ];
+  for (const attempt of attempts) {
+    const error: unknown = await attempt().catch((refusal: unknown) => refusal);
+    expect(error).toMatchObject({ code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining('ipv4') });
+    for (const text of says) expect(error).toMatchObject({ message: expect.stringContaining(text) });
+    for (const text of silent) expect(error).not.toMatchObject({ message: expect.stringContaining(text) });
+  }
+});
+
+test.each([
+  { wanted: 'rules of owned chains', ownership: { tables: ['filter'], chains: ['INPUT', 'LOGGED'] }, v4: SERVER },
+  {
+    wanted: 'a listing with ACCEPT, as every save states it, and a jump from the chain of another',
+    ownership: { tables: ['filter'], chains: ['OURS'] },
+    v4: parseSave(
+      '*filter\n:INPUT ACCEPT\n:DOCKER-USER -\n:OURS -\n-A DOCKER-USER -j OURS\n-A OURS -g DOCKER-USER\nCOMMIT\n*nat\nCOMMIT\n',
+      'ipv4',
+    ),
+  },
+] as const)('covered: $wanted', ({ ownership, v4 }) => {
+  expect(() => {
+    checkOwnedRules({ v4, ownership }, 'iptables');
+  }).not.toThrow();
+});
+
+const captures = (['redirect', 'tproxy'] as const).flatMap((capture) =>
+  [true, false].map((more) =>
+    buildAmbientPodRules({ capture, dns: more, ingress: more, ipv6: more, virtualInterfaces: more ? ['tap+'] : [] }),
+  ),
+);
+
+test.each([...captures, buildAmbientHostRules(), buildAmbientHostRules({ ipv6: false })])(
+  'nothing of the ambient rule sets is outside of their ownership',
+  (rules) => {
+    for (const backend of ['iptables', 'nftables'] as const)
+      expect(() => {
+        checkOwnedRules(rules, backend);
+      }).not.toThrow();
+  },
+);
+
+const TABLE = { family: 'inet', name: 'own', chains: [{ name: 'c' }], rules: [] } as const;
+const OWNERSHIP = { tables: ['filter'], chains: ['INPUT', 'LOGGED'] } as const;
+
+test.each([
+  {
+    what: 'a table of nftables that is not owned',
+    backend: 'nftables',
+    rules: { nftables: [TABLE], ownership: { ...OWNERSHIP, nftTables: [{ family: 'ip', name: 'own' }] } },
+    says: `table inet own (add { family: 'inet', name: "own" } to ownership.nftTables)`,
+  },
+  {
+    what: 'no form for nftables',
+    backend: 'nftables',
+    rules: { v4: SERVER, ownership: OWNERSHIP },
+    says: 'translateToNft',
+  },
+  {
+    what: 'an empty form for nftables',
+    backend: 'nftables',
+    rules: { v4: SERVER, nftables: [], ownership: OWNERSHIP },
+    says: 'translateToNft',
+  },
+  {
+    what: 'nftables only',
+    backend: 'iptables',
+    rules: { nftables: [TABLE], ownership: OWNERSHIP },
+    says: 'no v4 or v6',
+  },
+  {
+    what: 'rules of IPv4 for IPv6',
+    backend: 'iptables',
+    rules: { v6: SERVER, ownership: OWNERSHIP },
+    says: 'v6 has rules of ipv4: want ipv6',
+  },
+] as const)('$what: refused, not believed to be there', async ({ backend, rules, says }) => {
+  const refusal = { code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining(says) };
+  await expect(applyRules(rules, { namespace: '/nowhere', backend })).rejects.toMatchObject(refusal);
+  await expect(verifyRules(rules, { namespace: '/nowhere', backend })).rejects.toMatchObject(refusal);
+});
+
+test('a name that is no table is refused', async () => {
+  const ownership: OwnedRules['ownership'] = JSON.parse('{ "tables": ["Filter"], "chains": [] }');
+  const refusal = { code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining('"Filter" is no table') };
+  await expect(applyRules({ ownership }, { namespace: '/nowhere' })).rejects.toMatchObject(refusal);
+  await expect(removeRules({ ownership }, { namespace: '/nowhere' })).rejects.toMatchObject(refusal);
+});
+
+test('a message has an end', () => {
+  const lines = Array.from({ length: 25 }, (_, port) => `-A INPUT -p tcp -m tcp --dport ${port} -j ACCEPT\n`);
+  const many = parseSave(`*filter\n${lines.join('')}COMMIT\n`, 'ipv4');
+  expect(() => plan(NOTHING, many, { ownership: { tables: ['filter'], chains: [] } })).toThrow('; and 5 more');
+});

@@ -1,0 +1,160 @@
+import {
+  accept,
+  applyRules,
+  buildRuleSet,
+  connectionState,
+  type Family,
+  findTools,
+  inInterface,
+  jump,
+  log,
+  type OwnedRules,
+  removeRules,
+  rule,
+  tcp,
+  verifyRules,
+} from '@ambientmesh/iptables';
+import { expect, test } from 'vitest';
+import { breakFamily } from './testing/break-ipv6.ts';
+import { openScript } from './testing/script.ts';
+import { openThrowAway, type ThrowAwayNamespace, withoutCounters } from './testing/throw-away-namespace.ts';
+
+const VARIANTS = ['nft', 'legacy'] as const;
+const build = (family: Family) =>
+  buildRuleSet(family, {
+    filter: {
+      INPUT: {
+        policy: 'DROP',
+        rules: [
+          rule([connectionState('ESTABLISHED', 'RELATED')], accept()),
+          rule([inInterface('lo')], accept()),
+          rule([tcp({ to: 22 })], accept()),
+          rule([], jump('LOGGED')),
+        ],
+      },
+      LOGGED: { rules: [rule([], log({ prefix: 'refused ' }))] },
+    },
+    nat: { OUTPUT: { rules: [] } },
+  });
+const ownership = { tables: ['filter', 'nat'], chains: ['INPUT', 'LOGGED'] } as const;
+const server = { v4: build('ipv4'), v6: build('ipv6'), ownership } satisfies OwnedRules;
+/** What somebody had there. */
+const BEFORE = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+-A INPUT -p udp -m udp --dport 68 -j ACCEPT
+-A INPUT -j DROP
+-A FORWARD -i eth1 -j ACCEPT
+COMMIT
+`;
+const OTHERS = [':FORWARD DROP', '-A FORWARD -i eth1 -j ACCEPT'];
+
+/** Policies other than ACCEPT, chains and rules of both families. */
+function firewall(place: ThrowAwayNamespace, variant: string): readonly string[] {
+  const saves = place.inside(`iptables-${variant}-save; echo IPv6; ip6tables-${variant}-save`);
+  return withoutCounters(saves)
+    .split('\n')
+    .filter((line) => /^-A|^:\S+ (-|DROP)|^IPv6/.test(line));
+}
+
+test.each(VARIANTS)('%s: INPUT is ours as a whole: applied, verified, repaired, removed', async (variant) => {
+  await using place = await openThrowAway();
+  place.inside(`iptables-${variant}-restore`, BEFORE);
+  const work = { ...place, tools: await findTools({ backend: variant }) };
+  await expect(applyRules(server, { ...work, reconcile: false })).rejects.toMatchObject({ code: 'IPTABLES_CONFLICT' });
+  expect(await applyRules(server, work)).toEqual({ v4: 'repaired', v6: 'applied' });
+  const applied = firewall(place, variant);
+  expect(applied).toEqual(expect.arrayContaining([':INPUT DROP', ...OTHERS, '-A INPUT -j LOGGED']));
+  expect(applied.filter((line) => line === ':INPUT DROP')).toHaveLength(2);
+  expect(applied.filter((line) => line.includes('--dport 68'))).toEqual([]);
+  expect(await verifyRules(server, work)).toMatchObject({ intact: true, residue: true });
+  expect(await applyRules(server, work)).toEqual({ v4: 'unchanged', v6: 'unchanged' });
+
+  place.inside(`iptables-${variant} -P INPUT ACCEPT; ip6tables-${variant} -I INPUT 1 -j ACCEPT`);
+  expect(await verifyRules(server, work)).toMatchObject({
+    intact: false,
+    v4: { differences: ['filter: policy of INPUT is ACCEPT, want DROP'] },
+    v6: { differences: ['filter: extra -A INPUT -j ACCEPT'] },
+  });
+  expect(await applyRules(server, work)).toEqual({ v4: 'repaired', v6: 'repaired' });
+  expect(firewall(place, variant)).toEqual(applied);
+
+  await removeRules(server, work);
+  expect(firewall(place, variant)).toEqual([...OTHERS, 'IPv6']);
+  expect(await verifyRules({ ownership, v6: { family: 'ipv6', tables: [] } }, work)).toMatchObject({ residue: false });
+  await removeRules(server, work);
+});
+
+test.each(VARIANTS)('%s: when the second family fails, rules and policies of INPUT are as before', async (variant) => {
+  await using place = await openThrowAway();
+  const tools = await findTools({ backend: variant });
+  const bad = {
+    ...server,
+    v6: breakFamily(server.v6, 'OUTPUT'),
+    ownership: { ...ownership, chains: ['INPUT', 'LOGGED', 'OUTPUT'] },
+  };
+  for (const before of ['', BEFORE, BEFORE.replace(':INPUT ACCEPT', ':INPUT DROP')]) {
+    place.inside(`iptables-${variant}-restore; ip6tables-${variant} -P INPUT DROP`, before);
+    const found = firewall(place, variant);
+    await expect(applyRules(bad, { ...place, tools })).rejects.toMatchObject({ code: 'IPTABLES_RESTORE_FAILED' });
+    expect(firewall(place, variant)).toEqual(found);
+  }
+});
+
+test.each(VARIANTS)('%s: only what was ever ours is opened by removal', async (variant) => {
+  await using place = await openThrowAway();
+  const work = { ...place, tools: await findTools({ backend: variant }) };
+  const others = `ip6tables-${variant} -P INPUT DROP; ip6tables-${variant} -A INPUT -p tcp -j ACCEPT`;
+  place.inside(`iptables-${variant} -P OUTPUT DROP; ${others}`);
+  const output = buildRuleSet('ipv4', {
+    filter: { INPUT: { policy: 'DROP' }, OUTPUT: { rules: [rule([tcp({ to: 22 })], accept())] } },
+  });
+  const own: OwnedRules = { v4: output, ownership: { tables: ['filter'], chains: ['INPUT', 'OUTPUT'] } };
+  expect(await applyRules(own, work)).toMatchObject({ v4: 'repaired', v6: 'skipped', v6Note: expect.any(String) });
+  await removeRules(own, work);
+  expect(firewall(place, variant)).toEqual([':OUTPUT DROP', 'IPv6', ':INPUT DROP', '-A INPUT -p tcp -j ACCEPT']);
+  await removeRules({ ownership: own.ownership }, work);
+  expect(firewall(place, variant)).toEqual(['IPv6']);
+});
+
+test.each(VARIANTS)('%s: an abort after the policies were changed puts them back', async (variant) => {
+  await using place = await openThrowAway();
+  place.inside(`iptables-${variant}-restore`, BEFORE);
+  const found = firewall(place, variant);
+  const tools = await findTools({ backend: variant });
+  if (tools.v6 === undefined) throw new Error('expected ip6tables');
+  // The first restore does its work and then hangs until it is killed; later ones are as usual.
+  using hang = openScript(
+    `${tools.v6.restore} "$@" || exit 1; test -e "$0.ran" && exit 0; touch "$0.ran"; exec tail -f /dev/null`,
+  );
+  const slow = { ...tools, v6: { ...tools.v6, restore: hang.path } };
+  const controller = new AbortController();
+  const attempt = applyRules(server, { ...place, tools: slow, signal: controller.signal });
+  const outcome = attempt.catch((error: unknown) => error);
+  const dropped = () => firewall(place, variant).filter((line) => line === ':INPUT DROP');
+  await expect.poll(dropped, { timeout: 10_000 }).toHaveLength(2);
+  const reason = new Error('enough');
+  controller.abort(reason);
+  expect(await outcome).toBe(reason);
+  expect(firewall(place, variant)).toEqual(found);
+});
+
+test('tables of nftables for one family do not make the other one safe', async () => {
+  await using place = await openThrowAway();
+  const table = {
+    family: 'ip',
+    name: 'own',
+    chains: [{ name: 'c' }],
+    rules: [{ chain: 'c', text: 'counter drop' }],
+  } as const;
+  const own: OwnedRules = { nftables: [table], ownership: { tables: [], chains: [], nftTables: [table] } };
+  expect(await applyRules(own, { ...place, backend: 'nftables' })).toEqual({
+    v4: 'applied',
+    v6: 'skipped',
+    v6Note: expect.stringContaining('IPv6 was not asked for'),
+  });
+  expect(await verifyRules(own, { ...place, backend: 'nftables' })).toMatchObject({
+    intact: true,
+    v6: { skipped: expect.stringContaining('its traffic meets none of these rules') },
+  });
+});
