@@ -149,7 +149,7 @@ test.each([
   { args: ['diff', '-', '-'], says: 'only one' },
   { args: ['diff', 'a', 'nothing'], says: 'no nothing' },
   { args: ['diff', 'a', 'bad'], says: 'bad: line 2, column 1' },
-  { args: ['diff', 'a', 'both'], says: 'both: fd16:' },
+  { args: ['diff', 'a', 'both'], says: 'is an address of ipv6: want the output of iptables-save alone' },
   { args: ['diff', 'a', 'a', '--ipv6'], says: 'ip6tables-save alone' },
   { args: ['explain', 'both', '--packet', 'tcp'], says: 'iptables-save alone' },
   { args: ['explain', 'a'], says: '--packet' },

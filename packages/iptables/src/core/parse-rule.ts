@@ -1,3 +1,4 @@
+import { parseAddress } from './address.ts';
 import { parseListedHost } from './matches/address.ts';
 import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
 import { listProtocol } from './protocol-names.ts';
@@ -160,6 +161,8 @@ export class RuleReader {
     const cached = seldom ? undefined : this.#matches.get(key);
     if (cached !== undefined) return cached;
     const parsed = parseMatch(words, from, to, protocol);
+    if (parsed?.match === 'source' || parsed?.match === 'destination')
+      refuseForeign(parsed.address, this.#family, words, to - 1);
     const match: Match = parsed !== undefined && isMatchText(parsed, source) ? parsed : { match: 'raw', text: source };
     const known = { match, rank: listRank(match), listed: listMatch(match, this.#family) === match };
     return seldom ? known : remember(this.#matches, key, known);
@@ -186,6 +189,8 @@ export class RuleReader {
     const cached = seldom ? undefined : this.#targets.get(source);
     if (cached !== undefined) return cached;
     const parsed = this.#parseTarget(words, at + 1);
+    const address = parsed && addressOf(parsed);
+    if (address !== undefined) refuseForeign(address, this.#family, words, at + 1);
     const target: Target =
       parsed !== undefined && isTargetText(parsed, source)
         ? parsed
@@ -201,6 +206,23 @@ export class RuleReader {
     const options = words.options(at + 1, words.count);
     return options && targetNamed(name, this.table)?.parse(options);
   }
+}
+
+/** An address that the target puts into packets. */
+function addressOf(target: Target): string | undefined {
+  if (target.target === 'DNAT' || target.target === 'SNAT') return target.address;
+  return target.target === 'TPROXY' ? target.onIp : undefined;
+}
+
+/** `at` is the word with the address, or one before it. */
+function refuseForeign(address: string, family: Family, words: Words, at: number): void {
+  if (address.includes(':') === (family === 'ipv6')) return;
+  const other = family === 'ipv4' ? 'ipv6' : 'ipv4';
+  if (parseAddress(address, other) === undefined) return;
+  let place = at;
+  while (place + 1 < words.count && !words.text(place).includes(address)) place += 1;
+  const tool = family === 'ipv4' ? 'iptables-save' : 'ip6tables-save';
+  throw words.invalid(place, `${JSON.stringify(address)} is an address of ${other}: want the output of ${tool} alone`);
 }
 
 function parseGoto(words: Words, at: number): KnownTarget | undefined {

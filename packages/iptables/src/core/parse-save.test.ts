@@ -4,6 +4,7 @@ import {
   buildAmbientPodRules,
   buildListing,
   buildTable,
+  type Family,
   type Match,
   parseSave,
   type Rule,
@@ -165,9 +166,52 @@ test.each([
       // The first rule makes its words known, the next one meets them.
       const rules = `-A X -m mark --mark 0x1 -j RETURN\n-A X ${body}\n-A X ${body}\n`;
       const text = `*${table}\n:X - [0:0]\n${rules}COMMIT\n`;
-      expect(parseSave(text, family)).toEqual(parseSave(`#\t\n${text}`, family));
+      expect(resultOf(text, family)).toEqual(resultOf(`#\t\n${text}`, family));
     }
 });
+
+/** The rule set, or what is wrong with the text, wherever its line is. */
+function resultOf(text: string, family: Family): unknown {
+  try {
+    return parseSave(text, family);
+  } catch (error) {
+    return String(error).replace(/line \d+/, 'line N');
+  }
+}
+
+test('a chain without a name is refused, as the first rule too', () => {
+  expect(() => parseSave('*filter\n:X - [0:0]\n-A  -j X\nCOMMIT\n', 'ipv4')).toThrow(
+    /^line 3, column 5: want a chain$/,
+  );
+});
+
+test.each([
+  { table: 'filter', family: 'ipv4', body: '-s fd00::1/128 -j ACCEPT', column: 13 },
+  { table: 'filter', family: 'ipv4', body: '! -d ::/0 -j ACCEPT', column: 15 },
+  { table: 'filter', family: 'ipv6', body: '-i lo -d 10.0.0.1/32 -j ACCEPT', column: 19 },
+  { table: 'nat', family: 'ipv4', body: '-p tcp -j DNAT --to-destination [fd00::1]:80', column: 42 },
+  { table: 'nat', family: 'ipv6', body: '-p tcp -j DNAT --to-destination 10.0.0.1:80', column: 42 },
+  { table: 'nat', family: 'ipv6', body: '-j SNAT --to-source 10.0.0.1', column: 30 },
+  { table: 'mangle', family: 'ipv6', body: '-j TPROXY --on-port 1 --on-ip 0.0.0.0 --tproxy-mark 0x1/0xff', column: 40 },
+] as const)('$family $body is of the other family', ({ table, family, body, column }) => {
+  const text = `*${table}\n:INPUT ACCEPT [0:0]\n-A INPUT ${body}\nCOMMIT\n`;
+  const message = expect.stringMatching(
+    new RegExp(
+      `^line 3, column ${column}: "[^"]+" is an address of ipv[46]: want the output of ip6?tables-save alone$`,
+    ),
+  );
+  expect(() => parseSave(text, family)).toThrow(
+    expect.objectContaining({ code: 'IPTABLES_SAVE_INVALID', line: 3, column, message }),
+  );
+});
+
+test.each(['-s 10.0.0.0/255.0.255.0', '-s host.example', '-d fd00::1,10.0.0.1', '-s ::ffff:10.0.0.1/128'])(
+  '%s is kept as written',
+  (body) => {
+    const text = `*filter\n-A INPUT ${body} -j ACCEPT\nCOMMIT\n`;
+    expect(renderSave(parseSave(text, body.includes('ffff') ? 'ipv6' : 'ipv4'))).toBe(text);
+  },
+);
 
 test('lines without a blank are read in time that grows with the text only', () => {
   const text = '*nat\nCOMMIT\n'.repeat(200_000);

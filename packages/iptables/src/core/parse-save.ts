@@ -29,7 +29,8 @@ interface OpenTable {
  * Reads what `iptables-save` or `ip6tables-save` printed (with or without counters), or a restore payload in the form
  * of `renderRestore` (`-A`, `-I`, `-N`, `-P`). Unknown matches and targets are kept verbatim, so that rendering gives
  * the same words back; equal ones may be one object. Lines may end in CR LF. Counters above 2^53 lose their last digits.
- * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text.
+ * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text, and for an address of the
+ * other family.
  */
 export function parseSave(text: string, family: Family): RuleSet {
   return new SaveReader(text, family).read();
@@ -108,7 +109,7 @@ class SaveReader {
   /** A save has the rules of a chain behind each other. */
   #usualChain(table: OpenTable, start: number, end: number): string | undefined {
     const last = table.rules.at(-1)?.chain ?? '';
-    if (last.length === end - start && this.#text.startsWith(last, start)) return last;
+    if (last !== '' && last.length === end - start && this.#text.startsWith(last, start)) return last;
     return table.reader.declaredName(this.#text.slice(start, end));
   }
 

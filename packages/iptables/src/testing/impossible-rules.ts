@@ -42,12 +42,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   { family: 'ipv6', table: 'filter', lines: ['-A INPUT -p icmp -m icmp6 --icmpv6-type 8'], reason: /-p ipv6-icmp/ },
   {
     table: 'filter',
-    lines: ['-A INPUT -s fd00::1 -j ACCEPT'],
-    reason: /"fd00::1" is an address of ipv6: want one of ipv4/,
-  },
-  { family: 'ipv6', table: 'filter', lines: ['-A INPUT -d 10.0.0.1 -j ACCEPT'], reason: /is an address of ipv4/ },
-  {
-    table: 'filter',
     lines: ['-A INPUT -s 10.0.0.256 -j ACCEPT'],
     reason: /"10.0.0.256" is no address: want one of ipv4/,
   },
@@ -111,7 +105,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
     lines: ['-A POSTROUTING -j DNAT --to-destination 1.2.3.4'],
     reason: /DNAT takes those of PREROUTING/,
   },
-  { table: 'nat', lines: ['-A PREROUTING -j DNAT --to-destination fd00::1'], reason: /is an address of ipv6/ },
   { table: 'nat', lines: ['-A PREROUTING -j DNAT --to-destination 1.2.3.4:5'], reason: /changing ports needs -p/ },
   { table: 'nat', lines: ['-A OUTPUT -j MASQUERADE'], reason: /MASQUERADE takes those of POSTROUTING only/ },
   { table: 'nat', lines: ['-A PREROUTING -j DROP'], reason: /DROP cannot be used in nat/ },
@@ -129,11 +122,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
     table: 'mangle',
     lines: ['-A PREROUTING -j TPROXY --on-port 1 --on-ip 0.0.0.0 --tproxy-mark 0x1/0xff'],
     reason: /TPROXY needs -p tcp or -p udp/,
-  },
-  {
-    table: 'mangle',
-    lines: ['-A PREROUTING -p tcp -j TPROXY --on-port 1 --on-ip :: --tproxy-mark 0x1/0xff'],
-    reason: /"::" is an address of ipv6/,
   },
   { table: 'filter', lines: ['-N A', '-A A -g B'], reason: /chain B is not declared$/ },
   {
@@ -166,6 +154,25 @@ export const IMPOSSIBLE: readonly Impossible[] = [
 
 /** Rules that data can hold and lines cannot, or that no line would be read as. */
 export const IMPOSSIBLE_DATA: readonly { readonly rule: Rule; readonly table: TableName; readonly reason: RegExp }[] = [
+  {
+    table: 'filter',
+    rule: { chain: 'INPUT', matches: [{ match: 'source', address: 'fd00::1' }] },
+    reason: /"fd00::1" is an address of ipv6: want one of ipv4/,
+  },
+  {
+    table: 'nat',
+    rule: { chain: 'PREROUTING', matches: [], target: { target: 'DNAT', address: 'fd00::1' } },
+    reason: /is an address of ipv6/,
+  },
+  {
+    table: 'mangle',
+    rule: {
+      chain: 'PREROUTING',
+      matches: [{ match: 'protocol', protocol: 'tcp' }],
+      target: { target: 'TPROXY', onPort: 1, onIp: '::', mark: { value: 1, mask: 1 } },
+    },
+    reason: /"::" is an address of ipv6/,
+  },
   {
     table: 'filter',
     rule: { chain: 'INPUT', matches: [{ match: 'mark', mark: { value: 2 ** 32, mask: 1 } }] },
