@@ -3,6 +3,7 @@ import {
   applyRules,
   buildRuleSet,
   connectionState,
+  drop,
   type Family,
   findTools,
   inInterface,
@@ -138,6 +139,35 @@ test.each(VARIANTS)('%s: an abort after the policies were changed puts them back
   expect(await outcome).toBe(reason);
   expect(firewall(place, variant)).toEqual(found);
 });
+
+test.each(VARIANTS)(
+  '%s: chains of our own beside rules of others: the jump is first, and is kept first',
+  async (variant) => {
+    await using place = await openThrowAway();
+    place.inside(`iptables-${variant}-restore`, BEFORE);
+    const work = { ...place, tools: await findTools({ backend: variant }) };
+    const before = firewall(place, variant);
+    const v4 = buildRuleSet('ipv4', {
+      filter: {
+        INPUT: { rules: [{ ...rule([], jump('SERVER')), position: 1 }] },
+        SERVER: { rules: [rule([tcp({ to: 22 })], accept()), rule([tcp({ to: 23 })], drop())] },
+      },
+    });
+    const own: OwnedRules = { v4, ownership: { tables: ['filter'], chains: ['SERVER'] } };
+    expect(await applyRules(own, work)).toMatchObject({ v4: 'applied' });
+    const input = () => firewall(place, variant).filter((line) => line.startsWith('-A INPUT'));
+    expect(input().map((line) => line.split(' ').at(-1))).toEqual(['SERVER', 'ACCEPT', 'DROP']);
+    place.inside(`iptables-${variant} -I INPUT 1 -j ACCEPT`);
+    expect((await verifyRules(own, work)).v4.differences).toEqual([
+      'filter: misplaced -A INPUT -j SERVER (at 2, want 1)',
+    ]);
+    await applyRules(own, work);
+    expect(input().map((line) => line.split(' ').at(-1))).toEqual(['SERVER', 'ACCEPT', 'ACCEPT', 'DROP']);
+    place.inside(`iptables-${variant} -D INPUT 2`);
+    await removeRules(own, work);
+    expect(firewall(place, variant)).toEqual(before);
+  },
+);
 
 test('tables of nftables for one family do not make the other one safe', async () => {
   await using place = await openThrowAway();

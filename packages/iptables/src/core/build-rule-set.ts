@@ -64,7 +64,8 @@ function buildChains(name: TableName, specs: TableSpec<TableName>): Table {
   for (const [chain, { policy, rules: own = [] }] of Object.entries(specs)) {
     if (policy !== undefined) chains.push({ name: chain, policy });
     else if (!builtIn.includes(chain)) chains.push({ name: chain });
-    for (const { matches, target } of own) rules.push({ chain, matches, ...(target && { target }) });
+    for (const { matches, target, position } of own)
+      rules.push({ chain, matches, ...(target && { target }), ...(position !== undefined && { position }) });
   }
   return buildTable(name, chains, rules);
 }

@@ -18,6 +18,8 @@ export interface RuleSpec<T extends Target = Target> {
   readonly matches: readonly Match[];
   // Without undefined the compiler would speak of that first, whatever is wrong with a target.
   readonly target?: T | undefined;
+  /** Where in the chain, from 1: `{ ...rule([], jump('OURS')), position: 1 }` comes before all rules that others have. */
+  readonly position?: number;
 }
 
 /** A built-in chain: what happens to packets that no rule decides (`ACCEPT` where absent), and its rules. */
