@@ -20,8 +20,9 @@ export interface OpenNamespace {
 const NSFS_MAGIC = 0x6e73_6673;
 
 /**
- * Runs `work` with the namespace open; without `ref` that is the one this process is in. Throws `IPTABLES_NAMESPACE_GONE` if it does not exist, `IPTABLES_PERMISSION` if
- * it may not be opened, and whatever `work` throws.
+ * Runs `work` with the namespace open; without `ref` that is the one this process is in. Throws
+ * `IPTABLES_NAMESPACE_GONE` if it does not exist, `IPTABLES_PERMISSION` if it may not be opened, and whatever `work`
+ * throws.
  */
 export async function withNamespace<R>(
   ref: NamespaceRef | undefined,
@@ -60,7 +61,13 @@ function openError(label: string, cause: unknown): IptablesError {
       `open network namespace ${label}: ${code} (are you root, or its owner?)`,
       { cause },
     );
-  return new IptablesError('IPTABLES_NAMESPACE_GONE', `open network namespace ${label}: ${code} (has its pod ended?)`, {
+  return new IptablesError('IPTABLES_NAMESPACE_GONE', `open network namespace ${label}: ${code} (${hintFor(label)})`, {
     cause,
   });
+}
+
+/** Names of `ip netns` are given in place of their path again and again. */
+function hintFor(label: string): string {
+  if (!label.includes('/') && !label.startsWith('fd ')) return `is /run/netns/${label} meant?`;
+  return 'was it removed, or did its last process end? It may be a path such as /run/netns/NAME or /proc/PID/ns/net';
 }
