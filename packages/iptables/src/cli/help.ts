@@ -45,6 +45,7 @@ walk goes on both ways, and each possible end is told with the rules it depends 
 PACKET is a protocol and then, in any order:
 
   src ADDRESS[:PORT]   dst ADDRESS[:PORT]     IPv6 with a port in brackets: [fd00::1]:80
+  src :PORT   dst :PORT   sport PORT   dport PORT     a port alone
   in IF                it comes in by this interface
   out IF               it leaves by this interface; together with in: it is forwarded
   local                without in: a program of this machine made it (as do out, uid and gid);
@@ -55,7 +56,7 @@ PACKET is a protocol and then, in any order:
                        ,DNAT behind it if the connection has been translated. The nat table is
                        asked for NEW only
   uid N  gid N         owner of the program that made it
-  type N[/CODE]        of icmp and icmpv6
+  type N[/CODE]        of icmp and icmpv6; or a name, such as echo-request
   flags SYN,ACK        of tcp: those that are on, or NONE
 
 What is not given is not known, and rules that ask for it stay undecided.
@@ -75,6 +76,9 @@ export const HELP = {
   explain SAVE --packet 'PACKET'    walk one packet through a saved firewall
   help COMMAND                      more about one of them
   --version                         print the version
+
+ambient-iptables is the command of the package @ambientmesh/iptables; without an installation,
+npx @ambientmesh/iptables COMMAND runs it.
 
 Nothing here needs root, and nothing is applied. Exit code 2 means an error.
 `,

@@ -2,6 +2,7 @@ import { IptablesError } from '../../errors.ts';
 import { isListedProtocol, isProtocol, listProtocol } from '../protocol-names.ts';
 import type { Family, TcpFlag } from '../rule.ts';
 import { hasPorts } from './evaluate-ports.ts';
+import { icmpNamed, listIcmpNames } from './icmp-names.ts';
 import { parseIpAddress } from './ip-address.ts';
 import type { Endpoint, Packet, PacketState } from './packet.ts';
 
@@ -24,8 +25,10 @@ const HIGHEST_OCTET = 255;
 
 /** Fields with a value. All but `host` may come once. */
 const FIELDS: { readonly [name: string]: FieldReader } = {
-  src: (draft, value) => (draft.source = readEndpoint(draft, value)),
-  dst: (draft, value) => (draft.destination = readEndpoint(draft, value)),
+  src: (draft, value) => addEndpoint(draft, 'source', value, readEndpoint(draft, value)),
+  dst: (draft, value) => addEndpoint(draft, 'destination', value, readEndpoint(draft, value)),
+  sport: (draft, value) => addEndpoint(draft, 'source', value, { port: readNumber(value, HIGHEST_PORT) }),
+  dport: (draft, value) => addEndpoint(draft, 'destination', value, { port: readNumber(value, HIGHEST_PORT) }),
   in: (draft, value) => (draft.inInterface = readInterface(value)),
   out: (draft, value) => (draft.outInterface = readInterface(value)),
   host: (draft, value) => (draft.hostAddresses = [...draft.hostAddresses, readAddress(draft, value, value.text)]),
@@ -43,13 +46,15 @@ const FIELDS: { readonly [name: string]: FieldReader } = {
  *
  * `tcp src 10.0.0.1:1234 dst 10.0.0.2:80 in eth0 mark 0x0 connmark 0x111 state NEW`
  *
- * - `src ADDRESS[:PORT]`, `dst ADDRESS[:PORT]`: IPv6 as `fd00::1` or, with a port, `[fd00::1]:80`
+ * - `src ADDRESS[:PORT]`, `dst ADDRESS[:PORT]`: IPv6 as `fd00::1` or, with a port, `[fd00::1]:80`; a port alone is
+ *   `src :80`, `dst :80`, or `sport 80`, `dport 80`
  * - `in IF`: arrives by this interface; `out IF`: leaves by it; `local`: with `in`, its destination is this machine;
  *   without `in`, a program of this machine made it. Without any of these it comes in by an unknown interface.
  * - `host ADDRESS`: an address of this machine, any number of times
  * - `mark N`, `connmark N`: decimal or 0x…, default 0; `state NEW|ESTABLISHED|RELATED|INVALID|UNTRACKED`, with `,SNAT`
  *   and `,DNAT` where its connection was translated before, default NEW
- * - `uid N`, `gid N`: of the program that made it; `type N[/CODE]`: of icmp and icmpv6; `flags SYN,ACK` or `flags NONE`
+ * - `uid N`, `gid N`: of the program that made it; `type N[/CODE]`: of icmp and icmpv6, or a name such
+ *   as `echo-request`; `flags SYN,ACK` or `flags NONE`
  *
  * Throws `IPTABLES_PACKET_INVALID` with the column of what is wrong.
  */
@@ -108,8 +113,8 @@ function checkTogether(packet: Packet, columns: ReadonlyMap<string, number>): vo
     for (const field of ['uid', 'gid'])
       if (columns.has(field)) throw invalid(at(field), `a packet from outside has no ${field} here: want no in`);
   const ported = [
-    { field: 'src', port: packet.source.port },
-    { field: 'dst', port: packet.destination.port },
+    { field: columns.has('sport') ? 'sport' : 'src', port: packet.source.port },
+    { field: columns.has('dport') ? 'dport' : 'dst', port: packet.destination.port },
   ].find(({ port }) => port !== undefined);
   if (ported !== undefined && !hasPorts(packet.protocol))
     throw invalid(at(ported.field), `${packet.protocol} has no ports`);
@@ -119,21 +124,28 @@ function checkTogether(packet: Packet, columns: ReadonlyMap<string, number>): vo
     throw invalid(at('flags'), `${packet.protocol} has no flags`);
 }
 
+function addEndpoint(draft: Draft, side: 'source' | 'destination', { column }: Word, found: Endpoint): void {
+  if (found.port !== undefined && draft[side].port !== undefined)
+    throw invalid(column, `the ${side} port is there already`);
+  draft[side] = { ...draft[side], ...found };
+}
+
 function readEndpoint(draft: Draft, value: Word): Endpoint {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(value.text);
   const plain = /^([^:]*):(.*)$/.exec(value.text);
   const [address = '', port] = bracketed?.slice(1) ??
     (plain?.[2]?.includes(':') ? undefined : plain?.slice(1)) ?? [value.text];
-  const found = readAddress(draft, value, address);
-  if (port === undefined) return { address: found };
+  const found =
+    address === '' && bracketed === null && port !== undefined ? {} : { address: readAddress(draft, value, address) };
+  if (port === undefined) return found;
   const column = value.column + value.text.length - port.length;
-  return { address: found, port: readNumber({ text: port, column }, HIGHEST_PORT) };
+  return { ...found, port: readNumber({ text: port, column }, HIGHEST_PORT) };
 }
 
 function readAddress(draft: Draft, { text, column }: Word, address: string): string {
   const parsed = parseIpAddress(address);
   if (parsed === undefined)
-    throw invalid(column, `${quote(text)} is no address (want 10.0.0.1, 10.0.0.1:80, fd00::1 or [fd00::1]:80)`);
+    throw invalid(column, `${quote(text)} is no address (want 10.0.0.1, 10.0.0.1:80, fd00::1, [fd00::1]:80 or :80)`);
   const family: Family = draft.family ?? parsed.family;
   if (family !== parsed.family) throw invalid(column, `${quote(text)} is not ${family} as the address before`);
   draft.family = family;
@@ -165,6 +177,15 @@ function readState(draft: Draft, { text, column }: Word): void {
 }
 
 function readIcmpType(draft: Draft, { text, column }: Word): void {
+  if (/^[a-z]/i.test(text)) {
+    const named = icmpNamed(text, draft.protocol);
+    // Of a protocol without types that is what is said, in the end.
+    const names = listIcmpNames(draft.protocol).join(', ');
+    if (named === undefined && names !== '')
+      throw invalid(column, `${quote(text)} is no type: want a number or ${names}`);
+    draft.icmp = named ?? { type: 0 };
+    return;
+  }
   const [type = '', code, rest] = text.split('/');
   if (rest !== undefined) throw invalid(column, `${quote(text)}: want TYPE or TYPE/CODE`);
   const read = (part: string): number => readNumber({ text: part, column }, HIGHEST_OCTET);
