@@ -2,6 +2,7 @@ import {
   accept,
   addressType,
   buildRuleSet,
+  buildTable,
   byChance,
   byTurns,
   comment,
@@ -36,6 +37,7 @@ import {
   redirect,
   reject,
   renderRestore,
+  renderRule,
   restoreMark,
   rule,
   saveMark,
@@ -166,6 +168,12 @@ test('what the compiler refuses, the check refuses too', () => {
   expect(() => rule([], accept)).toThrow(/^the target of a rule is a function: call it, accept\(…\)$/);
   // @ts-expect-error the factory was not called
   expect(() => rule([source], accept())).toThrow(/^a match of a rule is a function: call it, source\(…\)$/);
+  // @ts-expect-error there is no such match
+  expect(() => renderRule({ chain: 'X', matches: [{ match: 'ttl' }] })).toThrow(
+    /no match \{"match":"ttl"\} \(rawMatch/,
+  );
+  // @ts-expect-error there is no such target
+  expect(() => buildTable('filter', [], [{ chain: 'X', matches: [], target: { target: 'TEE' } }])).toThrow(invalid);
   // @ts-expect-error a match is no list
   expect(() => rule(source('10.0.0.1'), accept())).toThrow(/wants a list of matches/);
   // @ts-expect-error which port?

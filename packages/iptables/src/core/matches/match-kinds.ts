@@ -1,3 +1,4 @@
+import { IptablesError } from '../../errors.ts';
 import type { Family, Match } from '../rule.ts';
 import { ADDRESS } from './address.ts';
 import { ADDRTYPE } from './addrtype.ts';
@@ -98,5 +99,10 @@ export function checkMatch(match: Match, scope: RuleScope): string | undefined {
 }
 
 function kindOf(match: Match): MatchKind<Match> {
-  return KINDS[match.match];
+  const kind: MatchKind<Match> | undefined = KINDS[match.match];
+  if (kind !== undefined) return kind;
+  throw new IptablesError(
+    'IPTABLES_RULE_INVALID',
+    `there is no match ${JSON.stringify(match)} (rawMatch takes any words)`,
+  );
 }

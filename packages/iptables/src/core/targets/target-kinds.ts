@@ -1,3 +1,4 @@
+import { IptablesError } from '../../errors.ts';
 import type { RuleScope } from '../matches/match-kind.ts';
 import type { Family, TableName, Target } from '../rule.ts';
 import { DNAT, SNAT } from './address-nat.ts';
@@ -67,5 +68,8 @@ export function checkTarget(target: Target, scope: RuleScope): string | undefine
 }
 
 function kindOf(target: Target): TargetKind<Target> {
-  return KINDS[target.target];
+  const kind: TargetKind<Target> | undefined = KINDS[target.target];
+  if (kind !== undefined) return kind;
+  const given = JSON.stringify(target);
+  throw new IptablesError('IPTABLES_RULE_INVALID', `there is no target ${given} (rawTarget takes any words)`);
 }
