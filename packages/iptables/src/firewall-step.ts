@@ -16,7 +16,7 @@ import type { Workplace } from './workplace.ts';
 export async function planFirewallStep(place: Workplace, rules: RuleSet, ownership: Ownership): Promise<ApplyStep> {
   const { family } = rules;
   const wanted = extractOwned(rules, ownership);
-  const listing = await readFirewall(place, family);
+  const listing = await readFirewall(place, family, ownership);
   const before = extractOwnedInPlace(listing, ownership);
   const change = plan(listing, wanted, { ownership });
   const nothingThere = before.tables.length === 0;
@@ -28,7 +28,7 @@ export async function planFirewallStep(place: Workplace, rules: RuleSet, ownersh
     change: async (where) => restoreFirewall(where, family, payload),
     undo: async (where) => {
       if (isEmptyPlan(change)) return;
-      const now = await readFirewall(where, family);
+      const now = await readFirewall(where, family, ownership);
       await restoreFirewall(
         where,
         family,

@@ -1,19 +1,34 @@
 import { parseSave } from './core/parse-save.ts';
-import type { Family, RuleSet } from './core/rule.ts';
+import type { Family, RuleSet, TableName } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
 import type { FamilyTools } from './family-tools.ts';
 import { missing } from './missing-tool.ts';
 import type { ToolResult } from './run-tool.ts';
 import type { ToolPlace } from './tool-place.ts';
 
+/** What the nft variant prints instead of a table with rules that only nft can express. */
+const NOT_LISTED = /^# Table `(\S+)' is incompatible, use 'nft' tool/gm;
+
 /**
- * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, `IPTABLES_PERMISSION`,
+ * Reads all rules of one family. Creates nothing in the kernel. Throws `IPTABLES_SAVE_FAILED`, also if one of `tables`
+ * cannot be listed: to take it for empty would leave rules there that nobody knows of. Throws `IPTABLES_PERMISSION`,
  * `IPTABLES_TOOL_MISSING`.
  */
-export async function readFirewall(place: ToolPlace, family: Family): Promise<RuleSet> {
+export async function readFirewall(
+  place: ToolPlace,
+  family: Family,
+  { tables }: { readonly tables: readonly TableName[] },
+): Promise<RuleSet> {
   const tools = familyTools(place, family);
   const result = await place.run([tools.save]);
-  if (result.status === 0) return parseSave(result.stdout, family);
+  if (result.status === 0) {
+    const hidden = [...result.stdout.matchAll(NOT_LISTED)].find(([, name]) => tables.some((table) => table === name));
+    if (hidden === undefined) return parseSave(result.stdout, family);
+    throw new IptablesError(
+      'IPTABLES_SAVE_FAILED',
+      `${tools.save} in ${place.namespace.label} does not list table ${hidden[1]}: somebody used nft to write rules there that iptables does not know (see nft list ruleset)`,
+    );
+  }
   throw toolError(place, tools.save, result) ?? saveError(place, tools.save, result);
 }
 

@@ -1,6 +1,7 @@
 import {
   accept,
   applyRules,
+  buildAmbientPodRules,
   buildRuleSet,
   connectionState,
   drop,
@@ -187,4 +188,45 @@ test('tables of nftables for one family do not make the other one safe', async (
     intact: true,
     v6: { skipped: expect.stringContaining('its traffic meets none of these rules') },
   });
+});
+
+test('a table that iptables cannot list is not taken for empty', async () => {
+  await using place = await openThrowAway();
+  const work = { ...place, tools: await findTools({ backend: 'nft' }) };
+  await applyRules(server, work);
+  place.inside('nft insert rule ip filter INPUT ct state established accept');
+  const unknown = { code: 'IPTABLES_SAVE_FAILED', message: expect.stringContaining('does not list table filter') };
+  await expect(verifyRules(server, work)).rejects.toMatchObject(unknown);
+  await expect(applyRules(server, work)).rejects.toMatchObject(unknown);
+  await expect(removeRules(server, work)).rejects.toMatchObject(unknown);
+  // Nobody else's business: the table is not owned.
+  const nat: OwnedRules = {
+    v4: buildRuleSet('ipv4', { nat: { OUTPUT: { rules: [rule([tcp({ to: 22 })], accept())] } } }),
+    ownership: { tables: ['nat'], chains: ['OUTPUT'] },
+  };
+  expect(await applyRules(nat, work)).toMatchObject({ v4: 'applied' });
+});
+
+test.each(['iif lo', 'suppress_prefixlength 0'])('an ip rule that says more (%s) is not ours', async (more) => {
+  await using place = await openThrowAway();
+  const rules = buildAmbientPodRules({ capture: 'redirect', ipv6: false });
+  await applyRules(rules, place);
+  place.inside(`ip rule del pref 32764; ip rule add pref 32764 fwmark 0x111/0xfff ${more} lookup 100`);
+  expect((await verifyRules(rules, place)).v4.differences).toEqual([
+    'missing ip rule with priority 32764 to table 100',
+  ]);
+  expect(await applyRules(rules, place)).toMatchObject({ v4: 'repaired' });
+  expect(await verifyRules(rules, place)).toMatchObject({ intact: true });
+});
+
+test('an ip rule that keeps ours out is an error, not success', async () => {
+  await using place = await openThrowAway();
+  const rules = buildAmbientPodRules({ capture: 'redirect', ipv6: false });
+  place.inside('ip rule add pref 32764 fwmark 0x111/0xfff from 10.0.0.0/8 lookup 100');
+  const before = place.state();
+  await expect(applyRules(rules, place)).rejects.toMatchObject({
+    code: 'IPTABLES_ROUTING_FAILED',
+    message: expect.stringContaining('in the way'),
+  });
+  expect(place.state()).toBe(before);
 });

@@ -38,36 +38,54 @@ export async function readRouting(place: ToolPlace, family: Family, routing: Pol
   };
 }
 
-/** Turns `current` into `wanted`: adding the route before the rule that uses it, removing in the other order. */
+/**
+ * Turns `current` into `wanted`: adding the route before the rule that uses it, removing in the other order. Throws
+ * `IPTABLES_ROUTING_FAILED`, `IPTABLES_PERMISSION`.
+ */
 export async function changeRouting(
   place: ToolPlace,
   family: Family,
   routing: PolicyRouting,
   change: { readonly current: RoutingState; readonly wanted: RoutingState },
 ): Promise<void> {
-  const { current, wanted } = change;
+  const commands = routingCommands(family, routing, change);
+  if (commands.length === 0) return;
+  // A rule without its route would lead nowhere; but where the rule is gone already, the route still has to go.
+  const goOn = commands.some((command) => command.includes(' del ')) ? ['-force'] : [];
+  const { status, stderr } = await runBatch(place, [flag(family), ...goOn], commands);
+  if (status === 0) return;
+  const failed = unsettled(stderr, commands);
+  if (failed.length > 0 || stderr === '') throw routingError(place, family, failed);
+  // The kernel takes a rule that says more, such as from where, for the same: then ours is still not there.
+  const added = commands.find((command) => command.startsWith('rule add'));
+  if (added !== undefined && !(await readRouting(place, family, routing)).rule)
+    throw routingError(place, family, [`${added}: a rule like it is in the way, which has to go first`]);
+}
+
+function routingCommands(
+  family: Family,
+  routing: PolicyRouting,
+  { current, wanted }: { readonly current: RoutingState; readonly wanted: RoutingState },
+): readonly string[] {
   const mark = `0x${routing.mark.value.toString(16)}/0x${routing.mark.mask.toString(16)}`;
   const rule = `fwmark ${mark} pref ${routing.priority} lookup ${routing.table}`;
   // IPv6 routes have no scope.
   const everything = family === 'ipv4' ? '0.0.0.0/0 dev lo scope host' : '::/0 dev lo';
   const route = `local ${everything} table ${routing.table}`;
-  const commands = [
+  return [
     ...(wanted.route && !current.route ? [`route replace ${route}`] : []),
     ...(wanted.rule && !current.rule ? [`rule add ${rule}`] : []),
     ...(!wanted.rule && current.rule ? [`rule del ${rule}`] : []),
     ...(!wanted.route && current.route ? [`route del ${route}`] : []),
   ];
-  if (commands.length === 0) return;
-  // A rule without its route would lead nowhere; but where the rule is gone already, the route still has to go.
-  const goOn = commands.some((command) => command.includes(' del ')) ? ['-force'] : [];
-  const { status, stderr } = await runBatch(place, [flag(family), ...goOn], commands);
-  const failed = unsettled(stderr, commands);
-  if (status !== 0 && (failed.length > 0 || stderr === '')) throw routingError(place, family, failed);
 }
 
 function flag(family: Family): string {
   return family === 'ipv4' ? '-4' : '-6';
 }
+
+/** Whatever else a rule says limits it to some packets: such a rule is not ours. */
+const RULE_KEYS: ReadonlySet<string> = new Set(['priority', 'src', 'fwmark', 'fwmask', 'table', 'protocol']);
 
 function isOurRule(rule: Readonly<Record<string, unknown>>, routing: PolicyRouting): boolean {
   return (
@@ -75,7 +93,8 @@ function isOurRule(rule: Readonly<Record<string, unknown>>, routing: PolicyRouti
     Number(rule['fwmark']) === routing.mark.value &&
     Number(rule['fwmask']) === routing.mark.mask &&
     Number(rule['table']) === routing.table &&
-    rule['src'] === 'all'
+    rule['src'] === 'all' &&
+    Object.keys(rule).every((key) => RULE_KEYS.has(key))
   );
 }
 

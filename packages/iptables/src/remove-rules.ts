@@ -40,7 +40,7 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
 
 async function removeFirewall(place: Workplace, family: Family, what: RemovableRules): Promise<void> {
   if (family === 'ipv6' && place.tools.v6 === undefined) return;
-  const listing = await readFirewall(place, family);
+  const listing = await readFirewall(place, family, what.ownership);
   const { ownership, left } = whatIsLeft(family, what);
   const change = plan(listing, left, { ownership });
   await restoreFirewall(place, family, renderPlanRestore(change));

@@ -84,7 +84,7 @@ async function lookAt(
 }
 
 async function lookAtFirewall(place: Workplace, wanted: RuleSet, ownership: Ownership): Promise<Look> {
-  const listing = await readFirewall(place, wanted.family);
+  const listing = await readFirewall(place, wanted.family, ownership);
   return {
     differences: describeDifferences(plan(listing, wanted, { ownership })),
     residue: listing.tables.some(

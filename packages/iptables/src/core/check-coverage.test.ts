@@ -139,6 +139,7 @@ test.each([
     rules: { nftables: [TABLE], ownership: OWNERSHIP },
     says: 'no v4 or v6',
   },
+  { what: 'nothing at all', backend: 'iptables', rules: { ownership: OWNERSHIP }, says: 'nothing is wanted' },
   {
     what: 'rules of IPv4 for IPv6',
     backend: 'iptables',

@@ -1,31 +1,38 @@
 import { IptablesError } from '../errors.ts';
 import { checkCoverage, checkNftCoverage, checkOwnership } from './check-coverage.ts';
 import type { OwnedRules } from './owned-rules.ts';
+import type { RuleSet } from './rule.ts';
 
 /**
  * Refuses rules of which a part would silently not be applied by `backend`: not covered by the ownership, of the other
  * family, or not there in the form that the backend needs. Throws `IPTABLES_RULE_INVALID`.
  */
 export function checkOwnedRules(rules: OwnedRules, backend: 'iptables' | 'nftables'): void {
-  const { v4, v6, nftables, ownership } = rules;
+  const { nftables = [], ownership } = rules;
   checkOwnership(ownership);
-  for (const [name, family] of [['v4', 'ipv4'] as const, ['v6', 'ipv6'] as const]) {
-    const found = rules[name]?.family;
-    if (found !== undefined && found !== family)
-      throw new IptablesError('IPTABLES_RULE_INVALID', `${name} has rules of ${found}: want ${family}`);
-  }
-  const wanted = [v4, v6].filter((ruleSet) => ruleSet !== undefined);
-  if (backend === 'nftables') {
-    const some = wanted.some(({ tables }) => tables.length > 0);
-    if (nftables === undefined || (nftables.length === 0 && some))
-      throw new IptablesError(
-        'IPTABLES_RULE_INVALID',
-        'backend nftables: these rules have no nftables form (see translateToNft)',
-      );
-    checkNftCoverage(nftables, ownership);
-    return;
-  }
-  if (wanted.length === 0 && nftables !== undefined && nftables.length > 0)
-    throw new IptablesError('IPTABLES_RULE_INVALID', 'backend iptables: these rules have nftables only, no v4 or v6');
-  for (const ruleSet of wanted) checkCoverage(ruleSet, ownership);
+  const wanted = wantedRuleSets(rules);
+  const problem = findProblem(rules, wanted, backend);
+  if (problem !== undefined) throw new IptablesError('IPTABLES_RULE_INVALID', problem);
+  if (backend === 'nftables') checkNftCoverage(nftables, ownership);
+  else for (const ruleSet of wanted) checkCoverage(ruleSet, ownership);
+}
+
+function wantedRuleSets({ v4, v6 }: OwnedRules): readonly RuleSet[] {
+  return [v4, v6].filter((ruleSet) => ruleSet !== undefined);
+}
+
+function findProblem(
+  { v4, v6, nftables, routing }: OwnedRules,
+  wanted: readonly RuleSet[],
+  backend: 'iptables' | 'nftables',
+): string | undefined {
+  if (v4?.family === 'ipv6') return 'v4 has rules of ipv6: want ipv4';
+  if (v6?.family === 'ipv4') return 'v6 has rules of ipv4: want ipv6';
+  if (wanted.length === 0 && nftables === undefined && routing === undefined)
+    return 'nothing is wanted: want v4, v6, nftables or routing';
+  const none = nftables === undefined || nftables.length === 0;
+  if (backend === 'iptables')
+    return none || wanted.length > 0 ? undefined : 'backend iptables: these rules have nftables only, no v4 or v6';
+  const lacking = nftables === undefined || (none && wanted.some(({ tables }) => tables.length > 0));
+  return lacking ? 'backend nftables: these rules have no nftables form (see translateToNft)' : undefined;
 }
