@@ -10,7 +10,8 @@
  * - `IPTABLES_SET_FAILED`: a set of addresses could not be read or changed.
  * - `IPTABLES_CONFLICT`: other rules of ours are there, and they were not to be replaced.
  * - `IPTABLES_BACKEND_UNUSABLE`: no variant of iptables works here; the message says why each does not.
- * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break).
+ * - `IPTABLES_RULE_INVALID`: a rule or option that cannot be expressed (bad address, port, mark, line break), or that is
+ *   wanted outside of what is owned.
  * - `IPTABLES_SAVE_INVALID`: text that is not `iptables-save` output; the message has line and column.
  * - `IPTABLES_PACKET_INVALID`: a description that is no packet, or none for these rules; the message has the column.
  * - `IPTABLES_COMMAND_INVALID`: wrong arguments of the command.

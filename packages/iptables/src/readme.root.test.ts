@@ -19,8 +19,9 @@ function run(code: string): string {
 }
 
 test.each([
-  { calls: 'removeRules(', prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
-  { calls: 'ownership: {', prints: /^{\s+v4: 'applied'/ },
+  { calls: 'buildAmbientPodRules(', prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
+  { calls: "policy: 'DROP'", prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
+  { calls: 'position: 1', prints: /v4: 'applied',[^]*v6Note: 'IPv6 was not asked for/ },
   { calls: 'openProbeSets(', prints: /863b91d4-4b68-4efa-917f-4b560e3e86aa/ },
 ])('README: the example with $calls… runs as written', ({ calls, prints }) => {
   const example = examples.find((code) => code.includes(calls));
@@ -28,5 +29,5 @@ test.each([
 });
 
 test('README: each example for root is tested here', () => {
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(4);
 });
