@@ -1,3 +1,4 @@
+import { IptablesError } from '../errors.ts';
 import type { Family } from './rule.ts';
 
 /** Bits of an address. */
@@ -15,6 +16,12 @@ const GROUP_VALUES = 0x1_0000;
 const IPV4_BYTES = 4;
 const ZERO = 48;
 const DOT = 46;
+
+/** Throws `IPTABLES_RULE_INVALID` for anything but a family: the compiler may not have been asked. */
+export function assertFamily(family: Family): void {
+  if (!Object.hasOwn(ADDRESS_BITS, family))
+    throw new IptablesError('IPTABLES_RULE_INVALID', `family ${JSON.stringify(family)}: want "ipv4" or "ipv6"`);
+}
 
 /**
  * Reads an address as numbers of 16 bits, two for IPv4 and eight for IPv6; undefined where it is none of `family`.

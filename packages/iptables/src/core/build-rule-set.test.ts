@@ -164,6 +164,22 @@ test('what the compiler refuses, the check refuses too', () => {
   expect(() => buildRuleSet('ipv4', { broute: {} })).toThrow(invalid);
   // @ts-expect-error there is no such family
   expect(() => buildRuleSet('v4', {})).toThrow(invalid);
+  // @ts-expect-error rules are made by rule()
+  expect(() => buildRuleSet('ipv4', { filter: { INPUT: { rules: [accept()] } } })).toThrow(
+    /^filter INPUT: want a list of/,
+  );
+  // @ts-expect-error a chain is no list
+  expect(() => buildRuleSet('ipv4', { filter: { INPUT: [rule([])] } })).toThrow(
+    /^filter INPUT: want \{ policy, rules \}/,
+  );
+  // @ts-expect-error misspelled
+  expect(() => buildRuleSet('ipv4', { filter: { INPUT: { rule: [rule([])] } } })).toThrow(invalid);
+  // @ts-expect-error no chain can reject
+  expect(() => buildRuleSet('ipv4', { filter: { INPUT: { policy: 'REJECT' } } })).toThrow(
+    /want the policy ACCEPT or DROP/,
+  );
+  // @ts-expect-error there is no such family
+  expect(() => parseSave('', 'v4')).toThrow(invalid);
   // @ts-expect-error the factory was not called
   expect(() => rule([], accept)).toThrow(/^the target of a rule is a function: call it, accept\(…\)$/);
   // @ts-expect-error the factory was not called

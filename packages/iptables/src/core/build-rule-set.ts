@@ -61,13 +61,24 @@ function buildChains(name: TableName, specs: TableSpec<TableName>): Table {
   const builtIn = builtInChains(name);
   const chains: Chain[] = [];
   const rules: Rule[] = [];
-  for (const [chain, { policy, rules: own = [] }] of Object.entries(specs)) {
+  for (const [chain, spec] of Object.entries(specs)) {
+    checkSpec(`${name} ${chain}`, spec);
+    const { policy, rules: own = [] } = spec;
     if (policy !== undefined) chains.push({ name: chain, policy });
     else if (!builtIn.includes(chain)) chains.push({ name: chain });
     for (const { matches, target, position } of own)
       rules.push({ chain, matches, ...(target && { target }), ...(position !== undefined && { position }) });
   }
   return buildTable(name, chains, rules);
+}
+
+/** Refuses what the compiler would have refused and what would be left out without a word. */
+function checkSpec(place: string, spec: TableSpec<TableName>[string]): void {
+  const keys = typeof spec !== 'object' || spec === null || Array.isArray(spec) ? undefined : Object.keys(spec);
+  if (keys?.every((key) => key === 'policy' || key === 'rules') !== true)
+    throw invalid(`${place}: want { policy, rules }, both optional, and nothing else`);
+  if (spec.rules?.every((each) => Array.isArray(each.matches)) === false)
+    throw invalid(`${place}: want a list of rules, each made by rule([…], …)`);
 }
 
 function matchesOf(part: MatchPart): readonly Match[] {

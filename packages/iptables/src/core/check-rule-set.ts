@@ -1,4 +1,5 @@
 import { IptablesError } from '../errors.ts';
+import { assertFamily } from './address.ts';
 import { builtInChains, builtInSpelled, isTableName } from './builtin-chains.ts';
 import { chainsLedTo, findLoop, hooksByChain } from './chain-graph.ts';
 import { checkRule, ruleScope } from './check-rule.ts';
@@ -27,6 +28,7 @@ const MOST_PROBLEMS = 20;
  * first {@link MOST_PROBLEMS}).
  */
 export function checkRuleSet(ruleSet: RuleSet): void {
+  assertFamily(ruleSet.family);
   const problems = findProblems(ruleSet);
   if (problems.length === 0) return;
   const more = problems.length - MOST_PROBLEMS;
@@ -36,7 +38,6 @@ export function checkRuleSet(ruleSet: RuleSet): void {
 
 function findProblems({ family, tables }: RuleSet): readonly string[] {
   const problems: string[] = [];
-  if (family !== 'ipv4' && family !== 'ipv6') return [`family ${JSON.stringify(family)}: want "ipv4" or "ipv6"`];
   for (const [index, table] of tables.entries()) {
     if (!isTableName(table.name)) return [`${JSON.stringify(table.name)} is no table`];
     if (tables.findIndex(({ name }) => name === table.name) !== index)
@@ -64,6 +65,7 @@ function checkChains(table: Table): readonly string[] {
 
 function checkChain({ name, policy }: Chain, table: Table, led: ReadonlySet<string>): string | undefined {
   const builtIn = builtInChains(table.name);
+  if (policy !== undefined && policy !== 'ACCEPT' && policy !== 'DROP') return 'want the policy ACCEPT or DROP';
   if (builtIn.includes(name)) return undefined;
   const meant = led.has(name) ? undefined : builtInSpelled(name);
   if (meant !== undefined)

@@ -1,3 +1,4 @@
+import { assertFamily } from './address.ts';
 import { isTableName, TABLE_NAMES } from './builtin-chains.ts';
 import { ListedRule } from './listed-rule.ts';
 import { NextChar } from './next-char.ts';
@@ -30,9 +31,10 @@ interface OpenTable {
  * of `renderRestore` (`-A`, `-I`, `-N`, `-P`). Unknown matches and targets are kept verbatim, so that rendering gives
  * the same words back; equal ones may be one object. Lines may end in CR LF. Counters above 2^53 lose their last digits.
  * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text, and for an address of the
- * other family.
+ * other family; `IPTABLES_RULE_INVALID` for a family that does not exist.
  */
 export function parseSave(text: string, family: Family): RuleSet {
+  assertFamily(family);
   return new SaveReader(text, family).read();
 }
 
