@@ -187,12 +187,15 @@ export class RouteSocket implements Disposable {
     );
   }
 
-  /** Adds a rule. EEXIST if there is the same. */
+  /** Adds a rule. EEXIST if there is the same. `NETNS_INVALID_ARGUMENT` for a `lookup` without `table`. */
   addRule(rule: NewPolicyRule): void {
     this.#change(encodeRuleAddition(rule), `add ${describeRule(rule)}`);
   }
 
-  /** Removes the first rule that has what `rule` says; what it leaves out is not compared. ENOENT if there is none. */
+  /**
+   * Removes the first rule that has what `rule` says; what it leaves out is not compared. ENOENT if there is none.
+   * `NETNS_INVALID_ARGUMENT` if it names no priority, table, mark, prefix or interface: any rule would do.
+   */
   removeRule(rule: NewPolicyRule): void {
     this.#change(encodeRuleRemoval(rule), `remove ${describeRule(rule)}`);
   }

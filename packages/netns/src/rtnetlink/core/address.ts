@@ -1,5 +1,14 @@
+import { NetnsError } from '../../errors.ts';
 import { decodeAttributes, encodeAttribute, encodeNumber, readNumber } from './attribute.ts';
-import { familyNumber, type IpFamily, ipFamilyOf, parseIp, parsePrefix, renderIp, renderPrefix } from './ip-prefix.ts';
+import {
+  familyNumber,
+  type IpFamily,
+  ipFamilyOf,
+  parseIpOf,
+  parsePrefix,
+  renderIp,
+  renderPrefix,
+} from './ip-prefix.ts';
 import { nameOf, numberOf, SCOPE_NUMBERS, type Scope } from './named-number.ts';
 import {
   IFA_ADDRESS,
@@ -112,6 +121,9 @@ export function decodeAddress(payload: Buffer): AddressRecord | undefined {
 
 function encodeAddress({ address, broadcast, scope, nodad = false }: NewAddress, index: number): Buffer {
   const { family, bytes, length } = parsePrefix(address);
+  // IPv6 has none; the kernel would take one and forget it.
+  if (broadcast !== undefined && family === 6)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `broadcast ${broadcast} for the IPv6 address ${address}`);
   const isLoopback = family === 4 && bytes[0] === LOOPBACK_FIRST_BYTE;
   const header = Buffer.alloc(IFADDRMSG.size);
   header.writeUInt8(familyNumber(family), IFADDRMSG.family);
@@ -122,7 +134,7 @@ function encodeAddress({ address, broadcast, scope, nodad = false }: NewAddress,
     header,
     encodeAttribute(IFA_LOCAL, bytes),
     encodeAttribute(IFA_ADDRESS, bytes),
-    ...(broadcast === undefined ? [] : [encodeAttribute(IFA_BROADCAST, parseIp(broadcast).bytes)]),
+    ...(broadcast === undefined ? [] : [encodeAttribute(IFA_BROADCAST, parseIpOf(4, broadcast, 'broadcast').bytes)]),
     ...(nodad ? [encodeNumber(IFA_FLAGS, IFA_F_NODAD, 'flags')] : []),
   ]);
 }

@@ -9,8 +9,8 @@ import { parseIp, parsePrefix, renderIp, renderPrefix } from './ip-prefix.ts';
 import { decodeLink, encodeLinkChange, encodeLinkCreation, encodeLinkDeletion } from './link.ts';
 import type { Scope } from './named-number.ts';
 import { decodeAcknowledgement, decodeDone, decodeMessages, encodeMessage } from './netlink-message.ts';
-import { decodeRule, encodeRuleAddition, encodeRuleRemoval } from './policy-rule.ts';
-import { decodeRoute, encodeRouteAddition, encodeRouteRemoval, type RouteType } from './route.ts';
+import { decodeRule, encodeRuleAddition, encodeRuleDump, encodeRuleRemoval } from './policy-rule.ts';
+import { decodeRoute, encodeRouteAddition, encodeRouteDump, encodeRouteRemoval, type RouteType } from './route.ts';
 import { FIB_RULE_HDR, IFADDRMSG, NLATTR, RTMSG, RTNEXTHOP, RTVIA } from './route-structs.ts';
 
 /** Runs `action`; any error but this package's own is a failure of the test. */
@@ -228,8 +228,8 @@ test('a route is read as it was written', () => {
     {
       dst: prefix,
       type: fc.constantFrom<RouteType[]>('unicast', 'local', 'unreachable', 'blackhole', 'prohibit', 'throw', 200),
-      via: fc.oneof(fc.ipV4(), fc.constant('fe80::1')),
-      src: fc.ipV4(),
+      via: fc.boolean(),
+      src: fc.boolean(),
       table: number,
       scope: fc.constantFrom<Scope[]>('global', 'link', 'host', 'site', 'nowhere', 7),
       metric: number,
@@ -239,8 +239,14 @@ test('a route is read as it was written', () => {
     { requiredKeys: ['dst', 'scope'] },
   );
   fc.assert(
-    fc.property(route, fc.integer({ min: 1, max: 0x7fff_ffff }), (one, index) => {
-      const { family, length } = parsePrefix(one.dst);
+    fc.property(route, fc.integer({ min: 1, max: 0x7fff_ffff }), fc.ipV4(), ({ via, src, ...rest }, index, ip) => {
+      const { family, length } = parsePrefix(rest.dst);
+      // A router of IPv6 is one for both families.
+      const one = {
+        ...rest,
+        ...(via === undefined ? {} : { via: via && family === 4 ? ip : 'fe80::1' }),
+        ...(src === undefined ? {} : { src: family === 4 ? ip : 'fd00::9' }),
+      };
       const dst = length === 0 ? renderPrefix(family, undefined, 0) : one.dst;
       expect(decodeRoute(encodeRouteAddition(one, index, true).body)).toEqual({
         family,
@@ -249,6 +255,7 @@ test('a route is read as it was written', () => {
         metric: 0,
         onlink: false,
         protocol: 3,
+        more: false,
         index,
         ...one,
         dst,
@@ -257,11 +264,24 @@ test('a route is read as it was written', () => {
   );
 });
 
+test('a rule may be removed by each thing that tells rules apart', () => {
+  for (const what of [
+    { priority: 0 },
+    { table: 100 },
+    { mark: { value: 0, mask: 1 } },
+    { from: '10.0.0.0/8' },
+    { to: '10.0.0.0/8' },
+    { iif: 'lo' },
+    { oif: 'lo' },
+  ])
+    expect(codeOf(() => encodeRuleRemoval({ family: 4, ...what }))).toBeUndefined();
+});
+
 test('a rule is read as it was written', () => {
   const rule = fc.record(
     {
       priority: number,
-      table: number,
+      table: fc.integer({ min: 1, max: 0xffff_ffff }),
       mark: fc.record({ value: number, mask: number }),
       from: prefix,
       to: prefix,
@@ -335,7 +355,25 @@ test.each([
   () => encodeRouteRemoval({ dst: '10.0.0.0/8', type: 256 }, 1),
   () => encodeRouteRemoval({ dst: '10.0.0.0/8', protocol: -1 }, 1),
   () => encodeRuleRemoval({ family: 4, from: 'fd00::/8' }),
-  () => encodeRuleAddition({ family: 4, mark: { value: 0x1_0000_0000, mask: 1 } }),
+  () => encodeRuleAddition({ family: 4, table: 9, mark: { value: 0x1_0000_0000, mask: 1 } }),
+  // Of the wrong family: the kernel reads the bytes it has room for.
+  () => encodeRouteAddition({ dst: '10.0.0.0/8', src: 'fd00::1' }, 1, false),
+  () => encodeRouteAddition({ dst: 'fd00::/8', src: '10.0.0.1' }, 1, false),
+  () => encodeRouteAddition({ dst: 'fd00::/8', via: '10.0.0.1' }, 1, false),
+  () => encodeAddressAddition({ dev: 'd', address: '10.0.0.1/24', broadcast: 'fd00::1' }, 1),
+  () => encodeAddressAddition({ dev: 'd', address: 'fd00::1/64', broadcast: '10.0.0.255' }, 1),
+  () => encodeAddressAddition({ dev: 'd', address: 'fd00::1/64', broadcast: 'fd00::2' }, 1),
+  // The kernel would choose a table, and remove the first rule there is.
+  () => encodeRuleAddition({ family: 4, priority: 5 }),
+  () => encodeRuleAddition({ family: 4, priority: 5, table: 0 }),
+  () => encodeRuleRemoval({ family: 4 }),
+  () => encodeRuleRemoval({ family: 4, action: 'lookup', table: 0 }),
+  () => encodeRuleRemoval({ family: 4, from: '0.0.0.0/0', to: '10.0.0.0/0' }),
+  () => encodeRuleRemoval({ family: 4, mark: { value: 0, mask: 0 } }),
+  // Families that are none, from callers without types.
+  () => encodeRuleRemoval(JSON.parse('{ "family": 5, "priority": 1 }')),
+  () => encodeRuleDump(JSON.parse('5')),
+  () => encodeRouteDump(JSON.parse('null'), undefined),
 ])('%s is NETNS_INVALID_ARGUMENT', (encode) => {
   expect(codeOf(encode)).toBe('NETNS_INVALID_ARGUMENT');
 });

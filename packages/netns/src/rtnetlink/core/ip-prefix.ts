@@ -24,8 +24,10 @@ const LENGTH = /^\d{1,3}$/;
 const BITS_PER_BYTE = 8;
 const MAPPED_GROUPS = '0,0,0,0,0,65535';
 
-/** `AF_INET` or `AF_INET6`. */
+/** `AF_INET` or `AF_INET6`. Throws `NETNS_INVALID_ARGUMENT` for what is neither 4 nor 6. */
 export function familyNumber(family: IpFamily): number {
+  if (family !== 4 && family !== 6)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `family ${String(family)}: want 4 or 6`);
   return family === 4 ? AF_INET : AF_INET6;
 }
 
@@ -45,6 +47,14 @@ export function parseIp(text: string): IpBytes {
   const bytes = text.includes(':') ? parseIpv6(text) : parseIpv4(text);
   if (bytes === undefined) throw new NetnsError('NETNS_INVALID_ARGUMENT', `${JSON.stringify(text)} is no IP address`);
   return { family: bytes.length === IN_ADDR_BYTES ? 4 : 6, bytes };
+}
+
+/** Reads an address of `family`; `name` is for the error. Throws `NETNS_INVALID_ARGUMENT`. */
+export function parseIpOf(family: IpFamily, text: string, name: string): IpBytes {
+  const ip = parseIp(text);
+  if (ip.family !== family)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `${name} ${text} is of IPv${ip.family}, want IPv${family}`);
+  return ip;
 }
 
 /** Reads `10.0.0.0/8` or `fd00::/8`; an address alone is the prefix of all its bits. Throws `NETNS_INVALID_ARGUMENT`. */

@@ -63,7 +63,7 @@ export interface NewPolicyRule {
   readonly priority?: number;
   /** `lookup` by default. */
   readonly action?: 'lookup' | 'blackhole' | 'unreachable' | 'prohibit' | 'nop';
-  /** The routing table for `lookup`. */
+  /** The routing table for `lookup`, which must have one to be added: not 0. */
   readonly table?: number;
   readonly mark?: RuleMark;
   /** Source prefix. */
@@ -111,12 +111,21 @@ export function encodeRuleDump(family: IpFamily): NetlinkRequest {
 
 /** Adds a rule. Throws `NETNS_INVALID_ARGUMENT`. */
 export function encodeRuleAddition(rule: NewPolicyRule): NetlinkRequest {
+  const { action = 'lookup', table = 0 } = rule;
+  // The kernel would take an empty table of its own choice.
+  if (action === 'lookup' && table === 0)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', 'a rule that looks up routes without a table to look in');
   const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
   return { type: RTM_NEWRULE, flags, body: encodeRule(rule, rule.action ?? 'lookup') };
 }
 
-/** Removes the first rule that has all that `rule` says. Throws `NETNS_INVALID_ARGUMENT`. */
+/** Removes the first rule that has all that `rule` says, which must be something. Throws `NETNS_INVALID_ARGUMENT`. */
 export function encodeRuleRemoval(rule: NewPolicyRule): NetlinkRequest {
+  if (!selects(rule))
+    throw new NetnsError(
+      'NETNS_INVALID_ARGUMENT',
+      'a rule without priority, table, mark, prefix and interface: the first rule fits it, that of local addresses',
+    );
   return { type: RTM_DELRULE, flags: NLM_F_ACK, body: encodeRule(rule, rule.action ?? 0) };
 }
 
@@ -189,6 +198,13 @@ function encodeRule(rule: NewPolicyRule, action: RuleAction): Buffer {
     ...(iif === undefined ? [] : [encodeText(FRA_IIFNAME, encodeInterfaceName(iif))]),
     ...(oif === undefined ? [] : [encodeText(FRA_OIFNAME, encodeInterfaceName(oif))]),
   ]);
+}
+
+/** Whether the kernel compares anything that tells rules apart: it takes zeros for what does not count. */
+function selects({ family, priority, table = 0, mark, from, to, iif, oif }: NewPolicyRule): boolean {
+  if (priority !== undefined || table !== 0 || iif !== undefined || oif !== undefined) return true;
+  if (mark !== undefined && (mark.value !== 0 || mark.mask !== 0)) return true;
+  return encodePrefix(FRA_SRC, family, from).length > 0 || encodePrefix(FRA_DST, family, to).length > 0;
 }
 
 interface EncodedPrefix {

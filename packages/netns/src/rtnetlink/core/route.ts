@@ -1,6 +1,16 @@
 import { NetnsError } from '../../errors.ts';
+import { INT_BYTES } from '../../kernel-structs.ts';
 import { type AttributeMap, align, decodeAttributes, encodeAttribute, encodeNumber, readNumber } from './attribute.ts';
-import { familyNumber, type IpFamily, ipFamilyOf, parseIp, parsePrefix, renderIp, renderPrefix } from './ip-prefix.ts';
+import {
+  familyNumber,
+  type IpFamily,
+  ipFamilyOf,
+  parseIp,
+  parseIpOf,
+  parsePrefix,
+  renderIp,
+  renderPrefix,
+} from './ip-prefix.ts';
 import { nameOf, numberOf, SCOPE_NUMBERS, type Scope } from './named-number.ts';
 import {
   NLM_F_ACK,
@@ -10,10 +20,13 @@ import {
   NLM_F_REPLACE,
   RT_TABLE_MAIN,
   RT_TABLE_UNSPEC,
+  RTA_CACHEINFO,
   RTA_DST,
   RTA_GATEWAY,
   RTA_MULTIPATH,
   RTA_OIF,
+  RTA_PAD,
+  RTA_PREF,
   RTA_PREFSRC,
   RTA_PRIORITY,
   RTA_TABLE,
@@ -54,6 +67,22 @@ const TYPE_NUMBERS: Readonly<Record<Exclude<RouteType, number>, number>> = {
   throw: 9,
 };
 
+/** What `Route` tells of a message, and what says nothing. */
+const KNOWN: ReadonlySet<number> = new Set([
+  RTA_DST,
+  RTA_GATEWAY,
+  RTA_OIF,
+  RTA_PAD,
+  RTA_PREFSRC,
+  RTA_PRIORITY,
+  RTA_TABLE,
+  RTA_VIA,
+]);
+/** `ICMPV6_ROUTER_PREF_MEDIUM` of RFC 4191, which all routes have that say nothing else. */
+const MEDIUM_PREFERENCE = 0;
+/** Offset of `rta_expires` in `struct rta_cacheinfo`; 0 is never. */
+const CACHE_INFO_EXPIRES = 8;
+
 /** One way of a route. */
 interface HopFields {
   /** Address of the next router; may be IPv6 in an IPv4 route. */
@@ -76,6 +105,11 @@ interface RouteFields extends HopFields {
   readonly metric: number;
   /** Who made it (`RTPROT_*`): 2 is the kernel, 3 an administrator. */
   readonly protocol: number;
+  /**
+   * Whether it has what is not named here: metrics (MTU …), an encapsulation, a source prefix, weights, a preference, a time at
+   * which it ends. Who adds it anew from what is here loses that.
+   */
+  readonly more: boolean;
 }
 
 /** One of several ways of a route, by name of the interface. */
@@ -174,8 +208,25 @@ export function decodeRoute(payload: Buffer): RouteRecord | undefined {
     scope: nameOf(SCOPE_NUMBERS, header.readUInt8(RTMSG.scope)),
     metric: readNumber(attributes, RTA_PRIORITY) ?? 0,
     protocol: header.readUInt8(RTMSG.protocol),
+    more: header.readUInt8(RTMSG.srcLength) !== 0 || header.readUInt8(RTMSG.tos) !== 0 || hasMore(attributes),
     ...(ways === undefined ? {} : { nextHops: decodeNextHops(ways) }),
   };
+}
+
+function hasMore(attributes: AttributeMap): boolean {
+  for (const [type, value] of attributes) {
+    if (KNOWN.has(type)) continue;
+    if (type === RTA_MULTIPATH) {
+      if (splitNextHops(value).some(({ weight, attributes: own }) => weight !== 0 || hasMore(own))) return true;
+    } else if (type === RTA_PREF) {
+      if (value[0] !== MEDIUM_PREFERENCE) return true;
+    } else if (type === RTA_CACHEINFO) {
+      if (value.length >= CACHE_INFO_EXPIRES + INT_BYTES && value.readInt32LE(CACHE_INFO_EXPIRES) !== 0) return true;
+    } else {
+      return true;
+    }
+  }
+  return false;
 }
 
 function readHop(attributes: AttributeMap, flags: number): HopRecord {
@@ -188,19 +239,35 @@ function readHop(attributes: AttributeMap, flags: number): HopRecord {
   };
 }
 
-function decodeNextHops(bytes: Buffer): HopRecord[] {
-  const hops: HopRecord[] = [];
+interface SplitHop {
+  readonly flags: number;
+  readonly weight: number;
+  readonly index: number;
+  readonly attributes: AttributeMap;
+}
+
+function splitNextHops(bytes: Buffer): SplitHop[] {
+  const hops: SplitHop[] = [];
   for (let at = 0; bytes.length - at >= RTNEXTHOP.size; ) {
     const length = bytes.readUInt16LE(at + RTNEXTHOP.length);
     if (length < RTNEXTHOP.size || length > bytes.length - at)
       throw new NetnsError('NETNS_MALFORMED', `next hop of ${length} bytes where ${bytes.length - at} are left`);
-    const attributes = decodeAttributes(bytes.subarray(at + RTNEXTHOP.size, at + length));
-    const { via, onlink } = readHop(attributes, bytes.readUInt8(at + RTNEXTHOP.flags));
-    const index = bytes.readInt32LE(at + RTNEXTHOP.index);
-    hops.push({ ...(via === undefined ? {} : { via }), index, onlink });
+    hops.push({
+      flags: bytes.readUInt8(at + RTNEXTHOP.flags),
+      weight: bytes.readUInt8(at + RTNEXTHOP.hops),
+      index: bytes.readInt32LE(at + RTNEXTHOP.index),
+      attributes: decodeAttributes(bytes.subarray(at + RTNEXTHOP.size, at + length)),
+    });
     at += align(length);
   }
   return hops;
+}
+
+function decodeNextHops(bytes: Buffer): HopRecord[] {
+  return splitNextHops(bytes).map(({ flags, index, attributes }) => {
+    const { via, onlink } = readHop(attributes, flags);
+    return { ...(via === undefined ? {} : { via }), index, onlink };
+  });
 }
 
 /** What `ip route` takes: the kernel refuses a local route that reaches further than the machine, and the like. */
@@ -231,13 +298,16 @@ function encodeRoute(
     encodeNumber(RTA_TABLE, table, 'table'),
     ...(via === undefined ? [] : [encodeGateway(family, via)]),
     ...(index === undefined ? [] : [encodeNumber(RTA_OIF, index, 'index')]),
-    ...(src === undefined ? [] : [encodeAttribute(RTA_PREFSRC, parseIp(src).bytes)]),
+    ...(src === undefined ? [] : [encodeAttribute(RTA_PREFSRC, parseIpOf(family, src, 'src').bytes)]),
     ...(metric === undefined ? [] : [encodeNumber(RTA_PRIORITY, metric, 'metric')]),
   ]);
 }
 
 function encodeGateway(family: IpFamily, via: string): Buffer {
   const gateway = parseIp(via);
+  // RFC 5549: a router of IPv6 may be the next hop of IPv4, not the other way round.
+  if (family === 6 && gateway.family === 4)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `via ${via} is of IPv4, the route of IPv6`);
   if (gateway.family === family) return encodeAttribute(RTA_GATEWAY, gateway.bytes);
   const number = Buffer.alloc(RTVIA.address);
   number.writeUInt16LE(familyNumber(gateway.family), RTVIA.family);
