@@ -17,8 +17,8 @@ export type { Scope } from './rtnetlink/core/named-number.ts';
 export type { NewPolicyRule, PolicyRule, RuleAction, RuleMark } from './rtnetlink/core/policy-rule.ts';
 export type { NewRoute, NextHop, Route, RouteFilter, RouteType } from './rtnetlink/core/route.ts';
 export { type LinkChange, type NewLink, RouteSocket, type VethPeer } from './rtnetlink/route-socket.ts';
-export { connectSeqpacket, type ReceiveOptions, SeqpacketConnection } from './seqpacket-connection.ts';
-export { listenSeqpacket, SeqpacketServer } from './seqpacket-server.ts';
+export { connectSeqpacket, type ReceiveOptions, type SeqpacketConnection } from './seqpacket-connection.ts';
+export { listenSeqpacket, type SeqpacketServer } from './seqpacket-server.ts';
 export { canonicalIp, type SocketAddress } from './socket-address.ts';
 export { descriptorOf } from './socket-descriptor.ts';
 export {

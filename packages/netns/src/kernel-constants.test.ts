@@ -28,6 +28,7 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     O_NONBLOCK: 0o4_000,
     O_ASYNC: 0o20_000,
     O_CLOEXEC: 0o2_000_000,
+    F_GETFD: 1,
     F_SETFL: 4,
     F_SETSIG: 10,
     F_SETOWN_EX: 15,
@@ -52,7 +53,7 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'linux/nsfs.h': { NS_GET_NSTYPE: (0xb7 << 8) | 0x3 },
   'linux/mount.h': { MS_BIND: 4_096 },
   'linux/fs.h (umount2)': { MNT_DETACH: 2, UMOUNT_NOFOLLOW: 8 },
-  'asm-generic/poll.h': { POLLIN: 1, POLLOUT: 4 },
+  'asm-generic/poll.h': { POLLIN: 1, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10, POLLNVAL: 0x20 },
   'linux/socket.h (flags)': {
     MSG_PEEK: 2,
     MSG_CTRUNC: 8,

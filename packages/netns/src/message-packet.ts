@@ -1,3 +1,4 @@
+import { assertDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import {
   MSG_CMSG_CLOEXEC,
@@ -29,7 +30,7 @@ interface Scratch {
   readonly bytes: Buffer;
 }
 
-/** One a thread: both functions fill it, make the call and copy the result out before they return. */
+/** One a thread, freed with it: both functions fill it, make the call and copy the result out before they return. */
 let scratch: Scratch | undefined;
 
 /** A packet as received; the receiver owns the descriptors. */
@@ -62,14 +63,10 @@ export function receivePacket(fd: number, maxBytes: number, maxDescriptors?: num
 /**
  * sendmsg(2) without waiting; the kernel duplicates the descriptors, the caller keeps its own. Returns whether the packet
  * went; if not, `native().errno()` says why, EAGAIN for "no room now".
- * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` for a packet or descriptor list that is too long.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` for a packet or descriptor list that is too long, or what is no descriptor.
  */
 export function sendPacket(fd: number, packet: Uint8Array, fds: readonly number[]): boolean {
-  if (packet.length > MAX_PACKET_BYTES || fds.length > MAX_PACKET_DESCRIPTORS)
-    throw new NetnsError(
-      'NETNS_INVALID_ARGUMENT',
-      `packet of ${packet.length} bytes and ${fds.length} descriptors: at most ${MAX_PACKET_BYTES} and ${MAX_PACKET_DESCRIPTORS} go at once`,
-    );
+  assertSendable(packet, fds);
   const used = descriptorsLength(fds.length);
   const { address, bytes } = prepare(packet.length, align(used));
   bytes.set(packet, DATA_AT);
@@ -80,6 +77,19 @@ export function sendPacket(fd: number, packet: Uint8Array, fds: readonly number[
     for (const [index, each] of fds.entries()) bytes.writeInt32LE(each, CONTROL_AT + CMSGHDR.size + index * INT_BYTES);
   }
   return native().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+/**
+ * Refuses what `sendPacket` refuses.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT`.
+ */
+export function assertSendable(packet: Uint8Array, fds: readonly number[]): void {
+  if (packet.length > MAX_PACKET_BYTES || fds.length > MAX_PACKET_DESCRIPTORS)
+    throw new NetnsError(
+      'NETNS_INVALID_ARGUMENT',
+      `packet of ${packet.length} bytes and ${fds.length} descriptors: at most ${MAX_PACKET_BYTES} and ${MAX_PACKET_DESCRIPTORS} go at once`,
+    );
+  for (const each of fds) assertDescriptor(each);
 }
 
 /** Fills the message header for `length` bytes of data and `controlLength` bytes of ancillary data. */
@@ -97,8 +107,8 @@ function prepare(length: number, controlLength: number): Scratch {
 }
 
 function allocateScratch(): Scratch {
-  const { address, bytes } = native().allocate(DATA_AT + MAX_PACKET_BYTES);
-  return { address, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  const bytes = Buffer.alloc(DATA_AT + MAX_PACKET_BYTES);
+  return { address: native().addressOf(bytes), bytes };
 }
 
 function readDescriptors(bytes: Buffer, controlLength: number): number[] {

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetnsError } from './errors.ts';
+import { assertPath } from './file-path.ts';
 import {
   CLONE_NEWNET,
   MNT_DETACH,
@@ -10,7 +11,8 @@ import {
   O_NONBLOCK,
   UMOUNT_NOFOLLOW,
 } from './kernel-constants.ts';
-import { checked, native, systemCallError } from './native.ts';
+import { checked, native } from './native.ts';
+import { fileCall, nodeError } from './node-error.ts';
 
 /** As iproute2 makes it: nobody opens the file before the namespace is mounted on it. */
 const PIN_FILE_MODE = 0;
@@ -18,11 +20,12 @@ const DIRECTORY_MODE = 0o755;
 
 /** Mounts the namespace behind `fd` on a new file at `path`. Throws as `Namespace.pin` says. */
 export function pinDescriptor(fd: number, path: string): void {
+  assertPath(path);
   const operation = 'pin namespace at';
   const directory = dirname(path);
   const madeDirectory = makeDirectory(directory);
   try {
-    fileCall(operation, path, () => closeSync(openSync(path, 'wx', PIN_FILE_MODE)));
+    fileCall({ operation, subject: path }, () => closeSync(openSync(path, 'wx', PIN_FILE_MODE)));
     try {
       checked(native().mount(`/proc/self/fd/${fd}`, path, null, MS_BIND, null), { operation: 'mount', subject: path });
     } catch (error) {
@@ -37,13 +40,14 @@ export function pinDescriptor(fd: number, path: string): void {
 
 /** Undoes `pinDescriptor`. Throws as `Namespace.unpin` says. */
 export function removePin(path: string): void {
+  assertPath(path);
   const operation = 'unpin namespace at';
   if (isMounted(path, operation)) {
     const subject = path;
     checked(native().umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW), { operation: 'unmount', subject });
   }
   // This detaches what is mounted on the file in other mount namespaces too (Linux 3.18 and later).
-  fileCall(operation, path, () => unlinkSync(path));
+  fileCall({ operation, subject: path }, () => unlinkSync(path));
 }
 
 /** Whether a namespace is mounted at `path`; false for the empty file that a reboot or another mount namespace leaves. */
@@ -68,7 +72,7 @@ function makeDirectory(path: string): boolean {
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
-    throw translate(error, 'make directory', path);
+    throw nodeError(error, { operation: 'make directory', subject: path });
   }
 }
 
@@ -80,20 +84,6 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
-function fileCall(operation: string, path: string, call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    throw translate(error, operation, path);
-  }
-}
-
 function errnoOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-/** Node's error of a file operation as this package's own. */
-function translate(error: unknown, operation: string, path: string): unknown {
-  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error;
-  return systemCallError({ operation, subject: path }, -error.errno);
 }

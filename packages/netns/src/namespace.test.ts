@@ -20,8 +20,6 @@ test('the package is imported by its name', () => {
     'Namespace',
     'NetnsError',
     'RouteSocket',
-    'SeqpacketConnection',
-    'SeqpacketServer',
     'bindIn',
     'bindToDevice',
     'canonicalIp',

@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
-import { closeDescriptor } from './descriptors.ts';
+import { assertDescriptor, closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
-import { CLONE_NEWNET, NS_GET_NSTYPE, O_CLOEXEC, O_NONBLOCK } from './kernel-constants.ts';
+import { assertPath } from './file-path.ts';
+import { CLONE_NEWNET, F_GETFD, NS_GET_NSTYPE, O_CLOEXEC, O_NONBLOCK } from './kernel-constants.ts';
 import { pinDescriptor, removePin } from './namespace-pin.ts';
 import { checked, native } from './native.ts';
 import { callElsewhere, OWN_NAMESPACE_PATH } from './thread-namespace.ts';
@@ -26,9 +27,11 @@ export class Namespace implements Disposable {
 
   /**
    * Opens `/run/netns/NAME`, `/proc/PID/ns/net` or the like.
-   * @throws {NetnsError} `NETNS_GONE` if the path does not exist, `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`, `NETNS_UNSUPPORTED`.
+   * @throws {NetnsError} `NETNS_GONE` if the path does not exist, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT` (a zero byte),
+   * `NETNS_SYSTEM_CALL`, `NETNS_UNSUPPORTED`.
    */
   static open(path: string): Namespace {
+    assertPath(path);
     const fd = checked(native().open(path, O_CLOEXEC | O_NONBLOCK), {
       operation: 'open namespace',
       subject: path,
@@ -44,16 +47,20 @@ export class Namespace implements Disposable {
 
   /**
    * Takes over an open descriptor, for example one received over a Unix socket: `close` closes it.
-   * @throws if the descriptor is not open. What it refers to is not checked, see `isNetworkNamespace`.
+   * What it refers to is not checked, see `isNetworkNamespace`.
+   * @throws {NetnsError} `NETNS_SYSTEM_CALL` (EBADF) if it is not open, `NETNS_INVALID_ARGUMENT`, `NETNS_UNSUPPORTED`.
    */
   static ofDescriptor(fd: number): Namespace {
+    assertDescriptor(fd);
+    checked(native().fcntl(fd, F_GETFD, 0), { operation: 'take over namespace', subject: `descriptor ${fd}` });
     return new Namespace(fd);
   }
 
   /**
    * A new, empty namespace (`lo` is down), made by unshare(2) on the calling thread, which is back where it was when this
    * returns. It lives as long as something holds it: this object, a socket, a process or `pin`.
-   * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_SYSTEM_CALL` (ENOSPC: the limit of namespaces is reached).
+   * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_SYSTEM_CALL` (ENOSPC: the limit of namespaces is reached; EMFILE),
+   * `NETNS_UNSUPPORTED`; {RangeError} if the stack is nearly used up.
    */
   static create(): Namespace {
     const c = native();
@@ -124,7 +131,7 @@ export class Namespace implements Disposable {
    * made if absent) and the namespace mounted on it. `ip netns` sees and deletes it; it lives until `unpin` or a reboot.
    * Nothing is left behind when it throws.
    * @throws {NetnsError} `NETNS_EXISTS` (EEXIST: there is something at `path`), `NETNS_PERMISSION` (CAP_SYS_ADMIN), `NETNS_GONE`
-   * (ENOENT: the directory of the directory is missing), `NETNS_CLOSED`, `NETNS_SYSTEM_CALL`.
+   * (ENOENT: the directory of the directory is missing), `NETNS_INVALID_ARGUMENT` (a zero byte), `NETNS_CLOSED`, `NETNS_SYSTEM_CALL`.
    */
   pin(path: string): void {
     pinDescriptor(this.fd, path);
@@ -133,7 +140,7 @@ export class Namespace implements Disposable {
   /**
    * Takes the name away, as `ip netns delete` does: unmounts and removes the file, also if only the empty file is left. The
    * namespace itself ends when nothing else holds it.
-   * @throws {NetnsError} `NETNS_GONE` (ENOENT), `NETNS_INVALID_ARGUMENT` (another file than a pin: it is left alone),
+   * @throws {NetnsError} `NETNS_GONE` (ENOENT), `NETNS_INVALID_ARGUMENT` (another file than a pin: it is left alone; a zero byte),
    * `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL`.
    */
   static unpin(path: string): void {

@@ -10,8 +10,8 @@ type Bytes = Uint8Array | null;
 export interface Native {
   errno(): number;
   strerror(errno: number): string;
-  /** A view of `size` zeroed bytes outside of the JavaScript heap, and their address; never freed. */
-  allocate(size: number): { readonly address: number; readonly bytes: Uint8Array };
+  /** Where the bytes are. Valid as long as `bytes` is referenced, if they are more than V8 keeps in its own heap (64), whence it moves them. */
+  addressOf(bytes: Uint8Array): number;
   abort(): void;
   open(path: string, flags: number): number;
   close(fd: number): number;
@@ -148,14 +148,12 @@ function load(): Native {
 
 function bind(koffi: typeof Koffi): Native {
   const library = koffi.load(null);
-  const calloc = library.func('uintptr_t calloc(size_t, size_t)');
+  // Moves nothing; its result is the first argument.
+  const memmove = library.func('uintptr_t memmove(void *, void *, size_t)');
   return {
     errno: () => koffi.errno(),
     strerror: library.func('const char *strerror(int)'),
-    allocate: (size) => {
-      const address = Number(calloc(1, size));
-      return { address, bytes: new Uint8Array(koffi.view(BigInt(address), size)) };
-    },
+    addressOf: (bytes) => Number(memmove(bytes, bytes, 0)),
     abort: library.func('void abort()'),
     // open, fcntl and ioctl are variadic in C; on Linux x64 and arm64 that does not change how integers are passed.
     open: library.func('int open(const char *, int)'),

@@ -1,8 +1,20 @@
+import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { NetnsError } from './errors.ts';
-import { F_SETFL, F_SETOWN_EX, F_SETSIG, O_ASYNC, O_NONBLOCK, POLLIN, POLLOUT } from './kernel-constants.ts';
+import {
+  F_SETFL,
+  F_SETOWN_EX,
+  F_SETSIG,
+  O_ASYNC,
+  O_NONBLOCK,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+} from './kernel-constants.ts';
 import { F_OWNER_EX, POLLFD } from './kernel-structs.ts';
-import { checked, native } from './native.ts';
+import { checked, native, systemCallError } from './native.ts';
 
 /*
  * Node's event loop cannot watch a descriptor it did not make. The kernel can announce readiness by a signal instead
@@ -19,10 +31,16 @@ const OWNER_THREAD = 0;
 const MAIN_THREAD_LOOK_MS = 1_000;
 const WORKER_LOOK_MS = 10;
 
+/** What the kernel says unasked: the call will fail or end at once, whichever it is. */
+const FAILED = POLLERR | POLLHUP | POLLNVAL;
+
+const { EINTR } = constants.errno;
+
 interface Waiter {
   readonly fd: number;
   readonly events: number;
-  settle(): void;
+  /** Ready, or never to be. */
+  readonly settle: (error?: Error) => void;
 }
 
 /** What waits, and what makes it look; one a thread. */
@@ -36,7 +54,7 @@ let timer: NodeJS.Timeout | undefined;
  */
 export class ReadinessWatch {
   readonly #fd: number;
-  readonly #pending = new Set<(error: Error | undefined) => void>();
+  readonly #pending = new Set<(error?: Error) => void>();
   #closed = false;
 
   /** @throws {NetnsError} `NETNS_SYSTEM_CALL` if the descriptor cannot announce readiness. */
@@ -47,7 +65,10 @@ export class ReadinessWatch {
     if (isMainThread && openWatches === 1) process.on(SIGNAL, look);
   }
 
-  /** Resolves once reading would not block: bytes, end of stream or an error. Rejects with the signal's reason, or `NETNS_CLOSED`. */
+  /**
+   * Resolves once reading would not block: bytes, end of stream or an error. Rejects with the signal's reason, `NETNS_CLOSED`,
+   * or `NETNS_SYSTEM_CALL` if the kernel does not say.
+   */
   readable(signal?: AbortSignal): Promise<void> {
     return this.#wait(POLLIN, signal);
   }
@@ -70,8 +91,8 @@ export class ReadinessWatch {
     signal?.throwIfAborted();
     if (this.#closed) throw new NetnsError('NETNS_CLOSED', 'closed');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error));
-    const waiter: Waiter = { fd: this.#fd, events, settle: () => settle(undefined) };
+    const settle = (error?: Error): void => (error === undefined ? resolve() : reject(error));
+    const waiter: Waiter = { fd: this.#fd, events, settle };
     const onAbort = (): void => {
       const reason: Error = signal?.reason;
       reject(reason);
@@ -119,12 +140,33 @@ function look(): void {
 }
 
 function pollOnce(looked: readonly Waiter[]): void {
-  const entries = Buffer.alloc(looked.length * POLLFD.size);
-  for (const [index, { fd, events }] of looked.entries()) {
-    entries.writeInt32LE(fd, index * POLLFD.size + POLLFD.fd);
-    entries.writeInt16LE(events, index * POLLFD.size + POLLFD.events);
+  // poll(2) takes no more entries than descriptors may be open, and many may wait for one.
+  const wanted = new Map<number, number>();
+  for (const { fd, events } of looked) wanted.set(fd, (wanted.get(fd) ?? 0) | events);
+  const entries = Buffer.alloc(wanted.size * POLLFD.size);
+  let at = 0;
+  for (const [fd, events] of wanted) {
+    entries.writeInt32LE(fd, at + POLLFD.fd);
+    entries.writeInt16LE(events, at + POLLFD.events);
+    at += POLLFD.size;
   }
-  if (native().poll(entries, looked.length, 0) <= 0) return;
-  for (const [index, waiter] of looked.entries())
-    if (entries.readInt16LE(index * POLLFD.size + POLLFD.returnedEvents) !== 0) waiter.settle();
+  const ready = native().poll(entries, wanted.size, 0);
+  if (ready < 0) return refuse(looked, native().errno());
+  if (ready === 0) return;
+  const returned = readReturned(entries);
+  for (const { fd, events, settle } of looked) if (((returned.get(fd) ?? 0) & (events | FAILED)) !== 0) settle();
+}
+
+function readReturned(entries: Buffer): ReadonlyMap<number, number> {
+  const returned = new Map<number, number>();
+  for (let at = 0; at < entries.length; at += POLLFD.size)
+    returned.set(entries.readInt32LE(at + POLLFD.fd), entries.readInt16LE(at + POLLFD.returnedEvents));
+  return returned;
+}
+
+/** Who waits for an answer that never comes hangs; the next look, only after EINTR, may have one. */
+function refuse(looked: readonly Waiter[], errno: number): void {
+  if (errno === EINTR) return;
+  const error = systemCallError({ operation: 'poll', subject: `of ${looked.length} waiting calls` }, errno);
+  for (const { settle } of looked) settle(error);
 }

@@ -5,6 +5,7 @@ import { NetnsError } from './errors.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from './kernel-constants.ts';
 import { SOCKADDR_UN } from './kernel-structs.ts';
 import {
+  assertSendable,
   MAX_PACKET_BYTES,
   MAX_PACKET_DESCRIPTORS,
   type ReceivedPacket,
@@ -14,9 +15,12 @@ import {
 import { checked, native, systemCallError } from './native.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
 import { takePendingError } from './socket-options.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** The packet size of the agent protocol, the only one in use here. */
 const DEFAULT_MAX_BYTES = 1_024;
+/** Sends that wait for the peer beside the one that is tried, one connection's; their packets are in memory meanwhile. */
+const MAX_WAITING_SENDS = 1_024;
 /** The kernel does not say when a full backlog has room again. */
 const BACKLOG_RETRY_MS = 20;
 /** The final zero needs a place, too. */
@@ -34,14 +38,18 @@ export interface ReceiveOptions {
   readonly maxDescriptors?: number;
 }
 
-/** One end of a SEQPACKET connection: whole packets, in order, that may carry descriptors. */
+/**
+ * One end of a SEQPACKET connection: whole packets, in order, that may carry descriptors. Made by `connectSeqpacket` and
+ * `SeqpacketServer.accept`. There is no `abort`: nothing is kept here that `close` would have to wait for.
+ */
 export class SeqpacketConnection implements AsyncDisposable {
   readonly #fd: number;
   readonly #watch: ReadinessWatch;
+  readonly #sends = new TurnQueue(MAX_WAITING_SENDS);
   #receiving = false;
   #closed = false;
 
-  /** Takes over a connected socket. Meant for `connectSeqpacket` and `SeqpacketServer`. */
+  /** Takes over a connected socket. Not part of the API, which exports only the type. */
   constructor(fd: number) {
     this.#fd = fd;
     this.#watch = new ReadinessWatch(fd);
@@ -53,9 +61,11 @@ export class SeqpacketConnection implements AsyncDisposable {
   }
 
   /**
-   * Sends one packet, waiting while the peer's queue is full. The caller keeps `fds` and closes its own copies. A packet
-   * of 0 bytes cannot be told from the end of the stream by the peer and is refused.
-   * @throws {NetnsError} `NETNS_SYSTEM_CALL` (EPIPE, ECONNRESET: the peer is gone), `NETNS_INVALID_ARGUMENT`, `NETNS_CLOSED`.
+   * Sends one packet, waiting while the peer's queue is full; packets go in the order of the calls, and a call that is
+   * cancelled or fails lets the next one go. The caller keeps `fds` and closes its own copies, but neither them nor `bytes`
+   * may change before this settles. A packet of 0 bytes cannot be told from the end of the stream by the peer and is refused.
+   * @throws {NetnsError} `NETNS_SYSTEM_CALL` (EPIPE, ECONNRESET: the peer is gone; EBADF: one of `fds` is not open),
+   * `NETNS_INVALID_ARGUMENT`, `NETNS_CLOSED`, `NETNS_BUSY` (1024 calls wait already); and the signal's reason.
    */
   async send(
     bytes: Uint8Array,
@@ -65,12 +75,20 @@ export class SeqpacketConnection implements AsyncDisposable {
     options.signal?.throwIfAborted();
     if (bytes.length === 0)
       throw new NetnsError('NETNS_INVALID_ARGUMENT', 'an empty packet would read as end of stream');
-    for (;;) {
-      this.#assertOpen();
-      if (sendPacket(this.#fd, bytes, fds)) return;
-      const errno = native().errno();
-      if (errno === EAGAIN) await this.#watch.writable(options.signal);
-      else if (errno !== EINTR) throw systemCallError({ operation: 'sendmsg' }, errno);
+    assertSendable(bytes, fds);
+    this.#assertOpen();
+    if (!this.#sends.tryTake()) await this.#sends.take(options.signal);
+    try {
+      options.signal?.throwIfAborted();
+      for (;;) {
+        this.#assertOpen();
+        if (sendPacket(this.#fd, bytes, fds)) return;
+        const errno = native().errno();
+        if (errno === EAGAIN) await this.#watch.writable(options.signal);
+        else if (errno !== EINTR) throw systemCallError({ operation: 'sendmsg' }, errno);
+      }
+    } finally {
+      this.#sends.end();
     }
   }
 
@@ -102,7 +120,7 @@ export class SeqpacketConnection implements AsyncDisposable {
     }
   }
 
-  /** Closes the socket; packets already sent still arrive. Pending calls end with `NETNS_CLOSED`. Idempotent. */
+  /** Closes the socket at once; packets already sent still arrive. Pending calls end with `NETNS_CLOSED`. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
