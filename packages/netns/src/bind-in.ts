@@ -18,7 +18,7 @@ export interface BindInOptions extends Omit<ListenUdpOptions, 'ip' | 'port'> {
  * Binds a socket of `node:dgram` (a fresh one, or `'udp4'`, `'udp6'` for a new one) in `namespace` and resolves to it, once it
  * receives. It belongs to the caller; so does one that was passed after a failure.
  * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT` (also for an address that does not fit
- * the type, and a socket that is bound already), `NETNS_SYSTEM_CALL`; and what `socket.bind` throws.
+ * the type, and a socket that is bound already), `NETNS_CLOSED`, `NETNS_SYSTEM_CALL`; and what `socket.bind` throws.
  */
 export async function bindIn(
   namespace: Namespace,
@@ -39,11 +39,11 @@ async function bind(namespace: Namespace, socket: Socket, options: BindInOptions
   // Node has had this property since its beginnings; its typings do not know it.
   const type: unknown = Reflect.get(socket, 'type');
   const family = type === 'udp4' ? 4 : 6;
-  const { ip = family === 4 ? '0.0.0.0' : '::', port = 0 } = options;
+  const { ip = family === 4 ? '0.0.0.0' : '::', port = 0, reusePort = false } = options;
   if (ipFamily(ip) !== family)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `address ${ip} for a socket of type ${String(type)}`);
   if (hasDescriptor(socket)) throw new NetnsError('NETNS_INVALID_ARGUMENT', 'the socket is bound already');
-  const { fd } = listenUdp(namespace, { reusePort: false, ...options, ip, port });
+  const { fd } = listenUdp(namespace, { ...options, ip, port, reusePort });
   await startListening(socket, () => {
     try {
       // `exclusive`: a worker of node:cluster would ask the primary, where the descriptor means another file.

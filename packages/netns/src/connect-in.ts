@@ -20,7 +20,7 @@ export interface ConnectInOptions extends Omit<OpenTcpOptions, 'family' | 'requi
 /**
  * A socket of `node:net`, connected from inside `namespace`; it belongs to the caller.
  * @throws {NetnsError} with the errno of the failed connect (`NETNS_SYSTEM_CALL`: ECONNREFUSED, ETIMEDOUT, ENETUNREACH …),
- * `NETNS_INVALID_ARGUMENT` (a name, a zone, no port), `NETNS_PERMISSION`, `NETNS_ADDRESS_IN_USE` (`sourcePort`); and the signal's
+ * `NETNS_INVALID_ARGUMENT` (a name, a zone, no port), `NETNS_PERMISSION`, `NETNS_ADDRESS_IN_USE` (`sourcePort`), `NETNS_CLOSED` (the namespace); and the signal's
  * reason. Nothing is left open then.
  */
 export async function connectIn(namespace: Namespace, options: ConnectInOptions): Promise<Socket> {

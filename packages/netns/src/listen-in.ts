@@ -26,6 +26,7 @@ export interface ListeningServer {
  * Lets `server` (of `node:net`, `http`, `https`, `tls` or `http2`) listen in `namespace` instead of where the process is.
  * Resolves once it does; from then on it is like any other, and `server.close()` ends it.
  * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT` (also for a server that listens already),
+ * `NETNS_CLOSED` (the namespace, or the server before it listened),
  * `NETNS_UNSUPPORTED` (in a worker of `node:cluster`, whose primary listens), `NETNS_SYSTEM_CALL`; and the signal's reason. Nothing is left open then.
  */
 export async function listenIn(
@@ -33,11 +34,11 @@ export async function listenIn(
   server: Server,
   options: ListenInOptions,
 ): Promise<ListeningServer> {
-  const { signal, backlog = DEFAULT_BACKLOG } = options;
+  const { signal, backlog = DEFAULT_BACKLOG, reusePort = false, transparent: wanted = 'off' } = options;
   signal?.throwIfAborted();
   if (cluster.isWorker) throw new NetnsError('NETNS_UNSUPPORTED', 'a worker of node:cluster cannot listen by itself');
   if (server.listening) throw new NetnsError('NETNS_INVALID_ARGUMENT', 'the server listens already (close it first)');
-  const { fd, port, transparent } = listenTcp(namespace, { reusePort: false, transparent: 'off', ...options });
+  const { fd, port, transparent } = listenTcp(namespace, { ...options, reusePort, transparent: wanted });
   const address = renderAddress({ ip: options.ip, port });
   const about = { operation: 'listen', address, namespaceId: namespace.id.inode };
   const start = (): void => {

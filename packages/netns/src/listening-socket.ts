@@ -71,7 +71,8 @@ export interface ListeningSocket {
  * A TCP listener in `namespace`, for `server.listen({ fd }, backlog)` (Node listens again: without the second argument, the
  * backlog becomes 511, also if the first one has another). `listenIn` does that.
  * Nothing is left open when it throws.
- * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`.
+ * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_CLOSED` (the namespace),
+ * `NETNS_SYSTEM_CALL`.
  */
 export function listenTcp(namespace: Namespace, options: ListenOptions): ListeningSocket {
   const { backlog = DEFAULT_BACKLOG } = options;

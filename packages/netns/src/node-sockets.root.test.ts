@@ -186,6 +186,21 @@ test('two servers share a port when both ask for it', async () => {
   expect(ss(`sport = ${port}`).trim().split('\n')).toHaveLength(2);
 });
 
+test('an option that is undefined is one that is absent', async () => {
+  const absent = { reusePort: JSON.parse('{}').none, transparent: JSON.parse('{}').none };
+  const server = greeter();
+  const { port, transparent } = await listenIn(namespace, server, { ip: '127.0.0.1', port: 0, ...absent });
+  expect(transparent).toBe(false);
+  expect(readReusePort(descriptorOf(server) ?? -1)).toBe(false);
+  await expect(listenIn(namespace, greeter(), { ip: '127.0.0.1', port, reusePort: true })).rejects.toMatchObject({
+    code: 'NETNS_ADDRESS_IN_USE',
+  });
+  const first = await bindIn(namespace, 'udp4', { ip: '127.0.0.1', reusePort: absent.reusePort });
+  open.push(first);
+  const taken = { ip: '127.0.0.1', port: first.address().port, reusePort: true };
+  await expect(bindIn(namespace, 'udp4', taken)).rejects.toMatchObject({ code: 'NETNS_ADDRESS_IN_USE' });
+});
+
 test('a signal closes the server; one that aborts in the same tick, or before, is a rejection', async () => {
   const server = greeter();
   const stop = new AbortController();

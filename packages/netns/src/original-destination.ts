@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { assertDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { IPPROTO_IP, IPPROTO_IPV6, SO_ORIGINAL_DST } from './kernel-constants.ts';
 import { INT_BYTES, SOCKADDR_IN, SOCKADDR_IN6 } from './kernel-structs.ts';
-import { native } from './native.ts';
+import { native, systemCallError } from './native.ts';
 import {
   canonicalIp,
   decodeSocketAddress,
@@ -12,16 +14,21 @@ import {
 } from './socket-address.ts';
 import { descriptorOf } from './socket-descriptor.ts';
 
+const { ENOENT, ENOPROTOOPT } = constants.errno;
+/** Connection tracking does not know the connection, or the kernel (the namespace, so far) has none. */
+const REMEMBERS_NOTHING: readonly number[] = [ENOENT, ENOPROTOOPT];
+
 /**
  * Where a captured connection, accepted by a server of `node:net`, was going; see below.
- * @throws {NetnsError} `NETNS_CLOSED` if the connection has ended meanwhile, `NETNS_UNSUPPORTED`.
+ * @throws {NetnsError} `NETNS_CLOSED` if the connection has ended meanwhile, `NETNS_SYSTEM_CALL`, `NETNS_UNSUPPORTED`.
  */
 export function originalDestination(socket: Socket): SocketAddress;
 /**
  * Where a captured connection was going: for REDIRECT what connection tracking remembers (`SO_ORIGINAL_DST`), for TPROXY
  * the accepted socket's `local` address, which is also the answer when the kernel remembers nothing. IPv4 in IPv6 is
  * returned as IPv4. `fd` is an accepted TCP socket and stays the caller's.
- * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `local` is no address, `NETNS_UNSUPPORTED`.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `local` is no address, `NETNS_SYSTEM_CALL` if `fd` is not open (EBADF) or no
+ * socket of TCP (ENOTSOCK, EOPNOTSUPP), `NETNS_UNSUPPORTED`.
  */
 export function originalDestination(fd: number, local: SocketAddress): SocketAddress;
 export function originalDestination(accepted: Socket | number, local?: SocketAddress): SocketAddress {
@@ -34,12 +41,15 @@ export function originalDestination(accepted: Socket | number, local?: SocketAdd
 }
 
 function readOriginal(fd: number, local: SocketAddress): SocketAddress {
+  assertDescriptor(fd);
   const ip = canonicalIp(local.ip);
   // The IPv4 option answers for dual-stack sockets as well; asked about a real IPv6 connection it looks up a meaningless tuple.
   const level = ipFamily(ip) === 4 ? IPPROTO_IP : IPPROTO_IPV6;
   const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
   const length = Buffer.alloc(INT_BYTES);
   length.writeInt32LE(level === IPPROTO_IP ? SOCKADDR_IN.size : SOCKADDR_IN6.size);
-  if (native().getsockopt(fd, level, SO_ORIGINAL_DST, bytes, length) < 0) return { ip, port: local.port };
-  return decodeSocketAddress(bytes);
+  if (native().getsockopt(fd, level, SO_ORIGINAL_DST, bytes, length) >= 0) return decodeSocketAddress(bytes);
+  const errno = native().errno();
+  if (REMEMBERS_NOTHING.includes(errno)) return { ip, port: local.port };
+  throw systemCallError({ operation: 'SO_ORIGINAL_DST', subject: `of descriptor ${fd}` }, errno);
 }

@@ -67,7 +67,7 @@ export interface OutgoingSocket {
  * An unconnected TCP socket in `namespace`, for `new net.Socket({ fd, manualStart: true }).connect(…)`.
  * Nothing is left open when it throws. A refused `source` does not throw unless `requireSource` is set.
  * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN, CAP_NET_ADMIN), `NETNS_ADDRESS_IN_USE` (`sourcePort`), `NETNS_INVALID_ARGUMENT`,
- * `NETNS_SYSTEM_CALL`.
+ * `NETNS_CLOSED` (the namespace), `NETNS_SYSTEM_CALL`.
  */
 export function openTcp(namespace: Namespace, options: OpenTcpOptions): OutgoingSocket {
   const { family, source, sourcePort = 0, requireSource = false } = options;

@@ -17,7 +17,7 @@ import {
 } from './kernel-constants.ts';
 import { IFREQ, SOCKADDR_LL } from './kernel-structs.ts';
 import type { Namespace } from './namespace.ts';
-import { checked, native, systemCallError } from './native.ts';
+import { type CallSubject, checked, native, systemCallError } from './native.ts';
 import { ReadinessWatch } from './readiness-watch.ts';
 import { type SocketOption, trySetOption } from './socket-options.ts';
 
@@ -28,8 +28,15 @@ const KERNEL_BUFFER_BYTES = 8 * 1_024 * 1_024;
 /** A busy network must not keep the event loop from timers and other sockets. */
 const FRAMES_A_TURN = 64;
 
+/** packet(7): with protocol 0 no frames come before bind(2), not those of other interfaces either. */
+const NOTHING_YET = 0;
+/** The index that binds to all interfaces. */
+const ALL_INTERFACES = 0;
+
 const BUFFER_FORCED: SocketOption = { level: SOL_SOCKET, number: SO_RCVBUFFORCE, name: 'SO_RCVBUFFORCE' };
 const BUFFER: SocketOption = { level: SOL_SOCKET, number: SO_RCVBUF, name: 'SO_RCVBUF' };
+
+const NO_INTERFACE = 'does the namespace have this interface?';
 
 const { EAGAIN, EINTR, ENETDOWN } = constants.errno;
 
@@ -47,7 +54,7 @@ export interface CaptureOptions {
  * Link-layer frames seen in `namespace`, both directions, from the moment of the call. Iterate once; leaving the loop or
  * aborting closes the socket. A reader that is more than 8 MiB behind misses frames. Needs CAP_NET_RAW.
  * @throws {NetnsError} `NETNS_PERMISSION`, `NETNS_SYSTEM_CALL` (ENODEV: no such interface), `NETNS_INVALID_ARGUMENT`,
- * `NETNS_UNSUPPORTED`; and the signal's reason.
+ * `NETNS_CLOSED` (the namespace), `NETNS_UNSUPPORTED`; and the signal's reason.
  */
 export function capturePackets(namespace: Namespace, options: CaptureOptions): AsyncIterable<Uint8Array> {
   const { signal, maxBytes = DEFAULT_MAX_BYTES } = options;
@@ -56,7 +63,7 @@ export function capturePackets(namespace: Namespace, options: CaptureOptions): A
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `maxBytes ${maxBytes}: want 1 to ${DEFAULT_MAX_BYTES}`);
   const namespaceId = namespace.id.inode;
   const fd = namespace.run(() =>
-    checked(native().socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, networkOrder(ETH_P_ALL)), {
+    checked(native().socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NOTHING_YET), {
       operation: 'socket AF_PACKET',
       namespaceId,
     }),
@@ -64,7 +71,7 @@ export function capturePackets(namespace: Namespace, options: CaptureOptions): A
   let watch: ReadinessWatch;
   try {
     if (!trySetOption(fd, BUFFER_FORCED, KERNEL_BUFFER_BYTES)) trySetOption(fd, BUFFER, KERNEL_BUFFER_BYTES);
-    if (options.interface !== undefined) bindToInterface(fd, options.interface, namespaceId);
+    bindToInterface(fd, options.interface, namespaceId);
     watch = new ReadinessWatch(fd);
   } catch (error) {
     closeDescriptor(fd);
@@ -158,18 +165,20 @@ async function untilReadableOrAborted(watch: ReadinessWatch, signal: AbortSignal
   }
 }
 
-function bindToInterface(fd: number, name: string, namespaceId: bigint): void {
-  const about = { subject: name, namespaceId, remedy: 'does the namespace have this interface?' };
-  const request = Buffer.alloc(IFREQ.size);
-  request.set(encodeInterfaceName(name), IFREQ.name);
-  checked(native().ioctl(fd, SIOCGIFINDEX, request), { operation: 'find interface', ...about });
+/** From here on frames come: those of the interface called `name`, or of all. */
+function bindToInterface(fd: number, name: string | undefined, namespaceId: bigint): void {
+  const about = { namespaceId, ...(name === undefined ? {} : { subject: name }), remedy: NO_INTERFACE };
   const address = Buffer.alloc(SOCKADDR_LL.size);
   address.writeUInt16LE(AF_PACKET, SOCKADDR_LL.family);
   address.writeUInt16BE(ETH_P_ALL, SOCKADDR_LL.protocol);
-  address.writeInt32LE(request.readInt32LE(IFREQ.index), SOCKADDR_LL.interfaceIndex);
+  const index = name === undefined ? ALL_INTERFACES : findInterface(fd, name, about);
+  address.writeInt32LE(index, SOCKADDR_LL.interfaceIndex);
   checked(native().bind(fd, address, address.length), { operation: 'bind to interface', ...about });
 }
 
-function networkOrder(value: number): number {
-  return ((value & 0xff) << 8) | (value >> 8);
+function findInterface(fd: number, name: string, about: Omit<CallSubject, 'operation'>): number {
+  const request = Buffer.alloc(IFREQ.size);
+  request.set(encodeInterfaceName(name), IFREQ.name);
+  checked(native().ioctl(fd, SIOCGIFINDEX, request), { operation: 'find interface', ...about });
+  return request.readInt32LE(IFREQ.index);
 }

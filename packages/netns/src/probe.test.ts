@@ -51,11 +51,27 @@ test('what needs no privilege is there', () => {
 });
 
 test('probing leaves nothing open, and the thread where it was', () => {
-  // The first call keeps the descriptor of the way back.
-  probe();
   const before = [open(), readlinkSync('/proc/thread-self/ns/net')];
   for (let round = 0; round < 10; round += 1) probe();
   expect([open(), readlinkSync('/proc/thread-self/ns/net')]).toEqual(before);
+});
+
+test('with few descriptors left each refusal says so', () => {
+  for (const free of [0, 1, 2, 3]) {
+    const script = `
+      const { probe, duplicate, closeDescriptor } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+      const held = [];
+      try { for (;;) held.push(duplicate(0)); } catch {}
+      for (let count = 0; count < ${free}; count += 1) closeDescriptor(held.pop());
+      const { seqpacket } = probe();
+      for (const fd of held) closeDescriptor(fd);
+      console.log(JSON.stringify({ seqpacket }));`;
+    const command = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script];
+    const output = JSON.parse(execFileSync('sh', command, { encoding: 'utf8' }));
+    // A pair, and the one that travels.
+    const refused = { supported: false, reason: expect.stringMatching(/EMFILE \(raise the limit of open files\)/) };
+    expect([free, output.seqpacket]).toEqual([free, free < 3 ? refused : { supported: true }]);
+  }
 });
 
 test.each([

@@ -83,7 +83,7 @@ const PROBE_MARK = 1337;
 const LOOPBACK = 'lo';
 const IPV6_SWITCH = '/proc/sys/net/ipv6/conf/all/disable_ipv6';
 
-const { EAFNOSUPPORT, ENOPROTOOPT } = constants.errno;
+const { EAFNOSUPPORT, EMFILE, ENOPROTOOPT } = constants.errno;
 
 /**
  * Tries, in the namespace the calling thread is in, what this package can do, and says for each feature whether this kernel and
@@ -180,6 +180,9 @@ function probeSeqpacket(): void {
     const packet = receivePacket(far, 1);
     if (packet === undefined) throw systemCallError({ operation: 'recvmsg' });
     for (const fd of packet.fds) closeDescriptor(fd);
+    // The receiving takes a third one.
+    if (packet.fds.length === 0 && packet.truncated)
+      throw systemCallError({ operation: 'receive a descriptor' }, EMFILE);
     if (packet.fds.length !== 1) throw new NetnsError('NETNS_UNSUPPORTED', 'a descriptor that was sent did not come');
   } finally {
     closeDescriptor(near);

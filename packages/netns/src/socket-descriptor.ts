@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { NetnsError } from './errors.ts';
 import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from './kernel-constants.ts';
 import type { Namespace } from './namespace.ts';
 import { checked, native } from './native.ts';
@@ -17,10 +18,12 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
 
 /**
  * A new socket of the internet in `namespace`, non-blocking and closed on exec; the caller owns it. `kind` is `SOCK_STREAM` or `SOCK_DGRAM`.
- * @throws {NetnsError} as `Namespace.run` does; `NETNS_SYSTEM_CALL` (EAFNOSUPPORT: no IPv6; EMFILE).
+ * @throws {NetnsError} as `Namespace.run` does; `NETNS_INVALID_ARGUMENT` for another family; `NETNS_SYSTEM_CALL` (EAFNOSUPPORT: no IPv6; EMFILE).
  */
 export function makeSocket(namespace: Namespace, family: 4 | 6, kind: number): number {
   const about = { operation: 'socket', subject: `of IPv${family}`, namespaceId: namespace.id.inode };
+  if (family !== 4 && family !== 6)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `family ${String(family)}: want 4 or 6`);
   const domain = family === 4 ? AF_INET : AF_INET6;
   return namespace.run(() => checked(native().socket(domain, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), about));
 }

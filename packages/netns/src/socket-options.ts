@@ -1,3 +1,4 @@
+import { assertDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { encodeInterfaceName } from './interface-name.ts';
 import {
@@ -40,9 +41,20 @@ export interface SocketOption {
   readonly level: number;
   readonly number: number;
   readonly name: string;
+  /** Values the kernel takes as they are meant; all of 32 bits, signed or not, by default. */
+  readonly least?: number;
+  readonly most?: number;
 }
 
-export const MARK: SocketOption = { level: SOL_SOCKET, number: SO_MARK, name: 'SO_MARK' };
+const INT_MIN = -(2 ** 31);
+const INT_MAX = 2 ** 31 - 1;
+const UINT_MAX = 2 ** 32 - 1;
+/** `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux. */
+const MAX_KEEP_SECONDS = 32_767;
+/** `MAX_TCP_KEEPCNT` of Linux. */
+const MAX_KEEP_COUNT = 127;
+
+export const MARK: SocketOption = { level: SOL_SOCKET, number: SO_MARK, name: 'SO_MARK', least: 0, most: UINT_MAX };
 export const REUSE_PORT: SocketOption = { level: SOL_SOCKET, number: SO_REUSEPORT, name: 'SO_REUSEPORT' };
 export const TRANSPARENT: SocketOption = { level: IPPROTO_IP, number: IP_TRANSPARENT, name: 'IP_TRANSPARENT' };
 export const TRANSPARENT_V6: SocketOption = {
@@ -56,19 +68,48 @@ export const V6_ONLY: SocketOption = { level: IPPROTO_IPV6, number: IPV6_V6ONLY,
 export const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
 const NO_DELAY: SocketOption = { level: IPPROTO_TCP, number: TCP_NODELAY, name: 'TCP_NODELAY' };
 const KEEP_ALIVE: SocketOption = { level: SOL_SOCKET, number: SO_KEEPALIVE, name: 'SO_KEEPALIVE' };
-const KEEP_IDLE: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPIDLE, name: 'TCP_KEEPIDLE' };
-const KEEP_INTERVAL: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPINTVL, name: 'TCP_KEEPINTVL' };
-const KEEP_COUNT: SocketOption = { level: IPPROTO_TCP, number: TCP_KEEPCNT, name: 'TCP_KEEPCNT' };
-const USER_TIMEOUT: SocketOption = { level: IPPROTO_TCP, number: TCP_USER_TIMEOUT, name: 'TCP_USER_TIMEOUT' };
+const KEEP_IDLE: SocketOption = {
+  level: IPPROTO_TCP,
+  number: TCP_KEEPIDLE,
+  name: 'TCP_KEEPIDLE',
+  least: 1,
+  most: MAX_KEEP_SECONDS,
+};
+const KEEP_INTERVAL: SocketOption = {
+  level: IPPROTO_TCP,
+  number: TCP_KEEPINTVL,
+  name: 'TCP_KEEPINTVL',
+  least: 1,
+  most: MAX_KEEP_SECONDS,
+};
+const KEEP_COUNT: SocketOption = {
+  level: IPPROTO_TCP,
+  number: TCP_KEEPCNT,
+  name: 'TCP_KEEPCNT',
+  least: 1,
+  most: MAX_KEEP_COUNT,
+};
+const USER_TIMEOUT: SocketOption = {
+  level: IPPROTO_TCP,
+  number: TCP_USER_TIMEOUT,
+  name: 'TCP_USER_TIMEOUT',
+  least: 0,
+  most: INT_MAX,
+};
 const PENDING_ERROR: SocketOption = { level: SOL_SOCKET, number: SO_ERROR, name: 'SO_ERROR' };
 
 /**
  * Sets an integer option; returns whether the kernel took it (if not, `native().errno()` says why).
- * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `value` is no integer of 32 bits, signed or not.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if `value` is no integer in the option's range, or `fd` no descriptor.
  */
 export function trySetOption(fd: number, option: SocketOption, value: number): boolean {
-  if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 32)
-    throw new NetnsError('NETNS_INVALID_ARGUMENT', `${option.name}=${value}: want an integer of 32 bits`);
+  assertDescriptor(fd);
+  const { least = INT_MIN, most = UINT_MAX } = option;
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new NetnsError(
+      'NETNS_INVALID_ARGUMENT',
+      `${option.name}=${value}: want a whole number from ${least} to ${most}`,
+    );
   const bytes = Buffer.alloc(INT_BYTES);
   bytes.writeInt32LE(value | 0);
   return native().setsockopt(fd, option.level, option.number, bytes, bytes.length) === 0;
@@ -88,6 +129,7 @@ export function setOption(fd: number, option: SocketOption, value: number, names
  * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` (no possible name), `NETNS_SYSTEM_CALL` (ENODEV: no such interface).
  */
 export function bindToDevice(fd: number, device: string, namespaceId?: bigint): void {
+  assertDescriptor(fd);
   const name = encodeInterfaceName(device);
   checked(native().setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length), {
     operation: 'SO_BINDTODEVICE',
@@ -99,7 +141,8 @@ export function bindToDevice(fd: number, device: string, namespaceId?: bigint): 
 
 /**
  * Sets the firewall mark of a socket's packets (`SO_MARK`, an unsigned 32-bit number).
- * @throws {NetnsError} `NETNS_PERMISSION` (CAP_NET_ADMIN).
+ * @throws {NetnsError} `NETNS_PERMISSION` (CAP_NET_ADMIN), `NETNS_INVALID_ARGUMENT` (not from 0 to 2^32 - 1, no descriptor),
+ * `NETNS_SYSTEM_CALL` (EBADF, ENOTSOCK).
  */
 export function setMark(fd: number, mark: number): void {
   setOption(fd, MARK, mark);
@@ -110,7 +153,10 @@ export function setNoDelay(fd: number): void {
   setOption(fd, NO_DELAY, 1);
 }
 
-/** Switches TCP keep-alive on with these times. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+/**
+ * Switches TCP keep-alive on with these times.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` (times from 1 to 32 767 seconds, 1 to 127 probes), `NETNS_SYSTEM_CALL`.
+ */
 export function setKeepAlive(fd: number, { idleSeconds, intervalSeconds, count }: KeepAlive): void {
   setOption(fd, KEEP_ALIVE, 1);
   setOption(fd, KEEP_IDLE, idleSeconds);
@@ -118,7 +164,10 @@ export function setKeepAlive(fd: number, { idleSeconds, intervalSeconds, count }
   setOption(fd, KEEP_COUNT, count);
 }
 
-/** Limits how long sent data may stay unacknowledged, in milliseconds (`TCP_USER_TIMEOUT`). @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
+/**
+ * Limits how long sent data may stay unacknowledged, in milliseconds (`TCP_USER_TIMEOUT`); 0 for the kernel's default.
+ * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` (not from 0 to 2^31 - 1), `NETNS_SYSTEM_CALL`.
+ */
 export function setUserTimeout(fd: number, userTimeoutMs: number): void {
   setOption(fd, USER_TIMEOUT, userTimeoutMs);
 }
@@ -165,6 +214,7 @@ export function takePendingError(fd: number): number {
 
 /** Reads an integer option. @throws {NetnsError} `NETNS_SYSTEM_CALL`. */
 export function readOption(fd: number, option: SocketOption): number {
+  assertDescriptor(fd);
   const value = Buffer.alloc(INT_BYTES);
   const length = Buffer.alloc(INT_BYTES);
   length.writeInt32LE(value.length);

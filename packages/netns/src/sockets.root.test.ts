@@ -12,6 +12,8 @@ import {
   Namespace,
   type OpenTcpOptions,
   openTcp,
+  openUdp,
+  RouteSocket,
   readKeepAlive,
   readMark,
   readReusePort,
@@ -129,7 +131,7 @@ test('failing listeners and sockets leave no descriptor behind', () => {
       expect.objectContaining({ code: 'NETNS_INVALID_ARGUMENT' }),
     );
     expect(() => openTcp(far, { family: 4, keepAlive: { idleSeconds: -1, intervalSeconds: 1, count: 1 } })).toThrow(
-      expect.objectContaining({ errno: 'EINVAL' }),
+      expect.objectContaining({ code: 'NETNS_INVALID_ARGUMENT' }),
     );
     closeDescriptor(openTcp(far, { family: 4, source: '224.0.0.1' }).fd);
   }
@@ -252,6 +254,61 @@ test('captured frames show what is on the wire, and an abort delivers what was q
   expect(() => capturePackets(near, { interface: 'none0', signal: new AbortController().signal })).toThrow(
     expect.objectContaining({ errno: 'ENODEV' }),
   );
+});
+
+test('a capture of one interface has no frame of another, from its first moment on', async () => {
+  const pod = Namespace.create();
+  const routes = RouteSocket.open(pod);
+  routes.setLink('lo', { up: true });
+  routes.addLink({ kind: 'bridge', name: 'quiet0' });
+  const flood = `const { createSocket } = require('node:dgram');
+    const socket = createSocket('udp4');
+    const send = () => { for (let count = 0; count < 64; count += 1) socket.send('x', 9, '127.0.0.1'); setImmediate(send); };
+    socket.on('error', () => undefined); console.log('up'); send();`.replace('(): void', '()');
+  const child = spawnIn(pod, process.execPath, ['-e', flood], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(child.stdout ?? child, 'data');
+    let frames = 0;
+    for (let round = 0; round < 100; round += 1) {
+      const stop = new AbortController();
+      const quiet = capturePackets(pod, { interface: 'quiet0', signal: stop.signal });
+      stop.abort();
+      for await (const frame of quiet) frames += frame.length > 0 ? 1 : 0;
+    }
+    expect(frames).toBe(0);
+    const loud = new AbortController();
+    expect((await capturePackets(pod, { signal: loud.signal })[Symbol.asyncIterator]().next()).done).toBe(false);
+    loud.abort();
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    routes.close();
+    pod.close();
+  }
+});
+
+test('numbers that the kernel would read as others are refused, and no socket is left', () => {
+  const before = openDescriptors();
+  const keepAlive = { idleSeconds: 1, intervalSeconds: 1, count: 1 };
+  for (const options of [
+    { mark: -1 },
+    { mark: 2 ** 32 },
+    { mark: 1.5 },
+    { family: JSON.parse('5') },
+    { family: JSON.parse('null') },
+    { userTimeoutMs: -1 },
+    { userTimeoutMs: 2 ** 31 },
+    { keepAlive: { ...keepAlive, idleSeconds: 0 } },
+    { keepAlive: { ...keepAlive, intervalSeconds: 32_768 } },
+    { keepAlive: { ...keepAlive, count: 128 } },
+  ])
+    expect(() => openTcp(far, { family: 4, ...options })).toThrow(
+      expect.objectContaining({ code: 'NETNS_INVALID_ARGUMENT' }),
+    );
+  expect(() => openUdp(far, { family: JSON.parse('5') })).toThrow(
+    expect.objectContaining({ code: 'NETNS_INVALID_ARGUMENT' }),
+  );
+  expect(openDescriptors()).toBe(before);
 });
 
 test('a socket made inside takes microseconds (the budget of 50 is measured in bench, 20 times as much is wrong)', () => {

@@ -47,7 +47,8 @@ export interface OpenUdpOptions {
 /**
  * A bound UDP socket in `namespace`, for `dgram.createSocket(…).bind({ fd })`; call `restrictAddressReuse` after that.
  * Nothing is left open when it throws.
- * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`.
+ * @throws {NetnsError} `NETNS_ADDRESS_IN_USE`, `NETNS_PERMISSION`, `NETNS_INVALID_ARGUMENT`, `NETNS_CLOSED` (the namespace),
+ * `NETNS_SYSTEM_CALL`.
  */
 export function listenUdp(namespace: Namespace, options: ListenUdpOptions): BoundUdpSocket {
   const { ip, port, reusePort = true, transparent = false } = options;
@@ -70,7 +71,8 @@ export function listenUdp(namespace: Namespace, options: ListenUdpOptions): Boun
 /**
  * An unbound UDP socket in `namespace`, for `dgram.createSocket(…).bind({ fd })` and then `connect`.
  * Nothing is left open when it throws.
- * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN, CAP_NET_ADMIN), `NETNS_INVALID_ARGUMENT`, `NETNS_SYSTEM_CALL`.
+ * @throws {NetnsError} `NETNS_PERMISSION` (CAP_SYS_ADMIN, CAP_NET_ADMIN), `NETNS_INVALID_ARGUMENT`, `NETNS_CLOSED` (the
+ * namespace), `NETNS_SYSTEM_CALL`.
  */
 export function openUdp(namespace: Namespace, { family, mark, device }: OpenUdpOptions): { readonly fd: number } {
   const fd = openSocket(namespace, family, mark);
