@@ -30,8 +30,8 @@ export function duplicate(fd: number): number {
  * open is for the kernel to say.
  * @throws {NetnsError} `NETNS_INVALID_ARGUMENT` if it is no whole number of 32 bits.
  */
-export function assertDescriptor(fd: number): void {
-  if (!Number.isInteger(fd) || fd < -DESCRIPTOR_LIMIT || fd >= DESCRIPTOR_LIMIT)
+export function assertDescriptor(fd: unknown): asserts fd is number {
+  if (typeof fd !== 'number' || !Number.isInteger(fd) || fd < -DESCRIPTOR_LIMIT || fd >= DESCRIPTOR_LIMIT)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `descriptor ${String(fd)}: want a whole number of 32 bits`);
 }
 

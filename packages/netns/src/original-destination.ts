@@ -32,7 +32,7 @@ export function originalDestination(socket: Socket): SocketAddress;
  */
 export function originalDestination(fd: number, local: SocketAddress): SocketAddress;
 export function originalDestination(accepted: Socket | number, local?: SocketAddress): SocketAddress {
-  if (typeof accepted === 'number') return readOriginal(accepted, local ?? { ip: '', port: 0 });
+  if (typeof accepted !== 'object') return readOriginal(accepted, local ?? { ip: '', port: 0 });
   const fd = descriptorOf(accepted);
   const { localAddress: ip, localPort: port } = accepted;
   if (fd === undefined || ip === undefined || port === undefined)
