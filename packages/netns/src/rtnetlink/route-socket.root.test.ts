@@ -265,9 +265,8 @@ test('routes: the same as `ip route` says, and what it made is removed', async (
   run('ip route add 10.50.0.0/16 dev d0 mtu 1300; ip route add fd50::/32 dev d0 pref high');
   run('ip route add fd51::/32 dev d0 mtu 1300; ip route add fd52::/32 dev d0 expires 60');
   run('ip route add 10.51.0.0/16 nexthop via 10.9.0.3 dev d0 weight 3 nexthop via 10.9.0.4 dev d0');
-  expect(['10.50.0.0/16', '10.51.0.0/16', 'fd50::/32', 'fd51::/32', 'fd52::/32'].map(more)).toEqual(
-    Array.from({ length: 5 }, () => true),
-  );
+  const special = ['10.50.0.0/16', '10.51.0.0/16', 'fd50::/32', 'fd51::/32', 'fd52::/32'];
+  expect(special.filter(more)).toEqual(special);
   run('ip route add local 10.40.0.0/16 dev lo table 100 scope host');
   netlink.removeRoute({ dst: '10.40.0.0/16', table: 100 });
   expect(netlink.routes({ table: 100 }).map(({ dst }) => dst)).toEqual(['0.0.0.0/0', '::/0']);
@@ -292,16 +291,6 @@ test.each(RULES)('IPv$family rule of priority $priority is added, found, refused
   netlink.removeRule(rule);
   expect(netlink.rules()).toEqual(before);
   expect(failure(() => netlink.removeRule(rule))).toMatchObject({ code: 'NETNS_REFUSED', errno: 'ENOENT' });
-});
-
-test('a rule that says nothing removes nothing', () => {
-  const before = netlink.rules();
-  for (const rule of [{ family: 4 }, { family: 6, from: '::/0' }, { family: 4, priority: 5 }] as const) {
-    const change = (): void =>
-      rule.family === 4 && 'priority' in rule ? netlink.addRule(rule) : netlink.removeRule(rule);
-    expect(failure(change)).toMatchObject({ code: 'NETNS_INVALID_ARGUMENT' });
-  }
-  expect(netlink.rules()).toEqual(before);
 });
 
 test('rules: the same as `ip rule` says', () => {
