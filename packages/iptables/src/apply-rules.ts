@@ -9,7 +9,7 @@ import { joinErrors } from './join-errors.ts';
 import { planNft } from './nft/plan-nft.ts';
 import { planRoutingStep } from './routing-step.ts';
 import { type WantedFamilies, type WantedFamily, wantedFamilies } from './wanted-families.ts';
-import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
+import { type WorkOptions, type Workplace, withWorkplaceInTurn } from './workplace.ts';
 
 /** `applied`: there was nothing of ours; `repaired`: there was, but different; `unchanged`: all was there already. */
 export type FamilyOutcome = 'applied' | 'repaired' | 'unchanged' | 'skipped';
@@ -54,7 +54,7 @@ interface Work {
  */
 export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}): Promise<ApplyResult> {
   checkOwnedRules(rules, options.backend ?? 'iptables');
-  return withWorkplace(options, async (place) => {
+  return withWorkplaceInTurn(options, async (place) => {
     const work = await planWork(place, rules, options.backend ?? 'iptables');
     if (options.reconcile === false) refuseOther(place, work);
     await carryOut(place, work.stages);

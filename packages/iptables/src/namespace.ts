@@ -1,4 +1,4 @@
-import { open, statfs } from 'node:fs/promises';
+import { open, stat, statfs } from 'node:fs/promises';
 import { IptablesError } from './errors.ts';
 
 /** A network namespace: a path such as `/proc/123/ns/net` or `/run/netns/x`, or an open descriptor of one (not closed). */
@@ -12,6 +12,8 @@ export interface OpenNamespace {
   readonly fd: number;
   /** For messages: the path, or `fd 12`. */
   readonly label: string;
+  /** Device and inode: equal for all paths and descriptors of one namespace, and no other's while it is open. */
+  readonly identity: string;
   /** Where this process is, so that there is no need to enter it. */
   readonly current?: true;
 }
@@ -30,27 +32,28 @@ export async function withNamespace<R>(
 ): Promise<R> {
   if (typeof ref === 'object') {
     const label = `fd ${ref.fd}`;
-    await assertNamespace(`/proc/self/fd/${ref.fd}`, label);
-    return work({ fd: ref.fd, label });
+    const identity = await identify(`/proc/self/fd/${ref.fd}`, label);
+    return work({ fd: ref.fd, label, identity });
   }
   const path = ref ?? CURRENT_NAMESPACE;
   const file = await open(path, 'r').catch((cause: unknown) => {
     throw openError(path, cause);
   });
   try {
-    await assertNamespace(`/proc/self/fd/${file.fd}`, path);
-    return await work({ fd: file.fd, label: path, ...(ref === undefined ? { current: true } : {}) });
+    const identity = await identify(`/proc/self/fd/${file.fd}`, path);
+    return await work({ fd: file.fd, label: path, identity, ...(ref === undefined ? { current: true } : {}) });
   } finally {
     await file.close();
   }
 }
 
-async function assertNamespace(path: string, label: string): Promise<void> {
-  const found = await statfs(path).catch((cause: unknown) => {
+async function identify(path: string, label: string): Promise<string> {
+  const [system, { dev, ino }] = await Promise.all([statfs(path), stat(path)]).catch((cause: unknown) => {
     throw openError(label, cause);
   });
-  if (found.type !== NSFS_MAGIC)
+  if (system.type !== NSFS_MAGIC)
     throw new IptablesError('IPTABLES_NAMESPACE_GONE', `${label} is not a namespace (was it removed?)`);
+  return `${dev}:${ino}`;
 }
 
 function openError(label: string, cause: unknown): IptablesError {

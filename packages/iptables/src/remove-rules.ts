@@ -9,7 +9,7 @@ import { buildTable } from './core/table.ts';
 import { readFirewall, restoreFirewall } from './firewall.ts';
 import { joinErrors } from './join-errors.ts';
 import { removeNft } from './nft/remove-nft.ts';
-import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
+import { type WorkOptions, type Workplace, withWorkplaceInTurn } from './workplace.ts';
 
 /** What to remove. Any `OwnedRules` will do: which rules there are in the owned chains does not matter. */
 export interface RemovableRules extends Pick<OwnedRules, 'v4' | 'v6' | 'ownership' | 'routing'> {
@@ -25,7 +25,7 @@ export interface RemovableRules extends Pick<OwnedRules, 'v4' | 'v6' | 'ownershi
  */
 export async function removeRules(what: RemovableRules, options: WorkOptions = {}): Promise<void> {
   checkOwnership(what.ownership);
-  await withWorkplace(options, async (place) => {
+  await withWorkplaceInTurn(options, async (place) => {
     const families: readonly Family[] = (await hasIpv6(place)) ? ['ipv4', 'ipv6'] : ['ipv4'];
     const failures: unknown[] = [];
     const attempt = async (work: Promise<void>) => work.catch((error: unknown) => void failures.push(error));

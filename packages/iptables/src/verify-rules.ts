@@ -8,7 +8,7 @@ import type { Family, RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
 import { verifyNft } from './nft/verify-nft.ts';
 import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
-import { type WorkOptions, type Workplace, withWorkplace } from './workplace.ts';
+import { type WorkOptions, type Workplace, withWorkplaceInTurn } from './workplace.ts';
 
 /** Whether one address family is as wanted. */
 export interface FamilyReport {
@@ -44,7 +44,7 @@ const NOTHING: Look = { differences: [], residue: false };
  */
 export async function verifyRules(rules: OwnedRules, options: WorkOptions = {}): Promise<VerifyResult> {
   checkOwnedRules(rules, options.backend ?? 'iptables');
-  return withWorkplace(options, async (place) => {
+  return withWorkplaceInTurn(options, async (place) => {
     const { families, notes } = await wantedFamilies(place, rules);
     const shared =
       options.backend === 'nftables'

@@ -1,6 +1,7 @@
 import { type NamespaceRef, type OpenNamespace, withNamespace } from './namespace.ts';
 import { type NamespaceNetworking, toolNetworking } from './networking.ts';
 import { runInNamespace } from './run-tool.ts';
+import { takeTurns } from './take-turns.ts';
 import type { ToolPlace } from './tool-place.ts';
 import { findTools, type Tools } from './tools.ts';
 
@@ -27,12 +28,27 @@ export interface Workplace extends ToolPlace {
 
 /** Opens the namespace, finds the programs and runs `work` there. Throws what these three throw. */
 export async function withWorkplace<R>(options: WorkOptions, work: (place: Workplace) => Promise<R>): Promise<R> {
-  const { signal } = options;
-  signal?.throwIfAborted();
-  const tools = options.tools ?? (await findTools(signal === undefined ? {} : { signal }));
+  return withNamespace(options.namespace, async (namespace) => workAt(namespace, options, work));
+}
+
+/**
+ * The same, one call at a time for each namespace, however it is named: what one of them reads would not be true any more
+ * when it writes. Only calls of this process wait for each other. Throws the signal's reason if it waits in vain.
+ */
+export async function withWorkplaceInTurn<R>(options: WorkOptions, work: (place: Workplace) => Promise<R>): Promise<R> {
   return withNamespace(options.namespace, async (namespace) =>
-    work(openPlace(namespace, tools, options.networking, signal)),
+    takeTurns(namespace.identity, options.signal, async () => workAt(namespace, options, work)),
   );
+}
+
+async function workAt<R>(
+  namespace: OpenNamespace,
+  { tools, networking, signal }: WorkOptions,
+  work: (place: Workplace) => Promise<R>,
+): Promise<R> {
+  signal?.throwIfAborted();
+  const found = tools ?? (await findTools(signal === undefined ? {} : { signal }));
+  return work(openPlace(namespace, found, networking, signal));
 }
 
 // Reading of /etc/nsswitch.conf (spec section 10, item 8 of section 15): the reference hides it from the programs it
