@@ -6,7 +6,7 @@ import type { ToolPlace } from './tool-place.ts';
 /** A place where every program ends as told. */
 function placeOf(result: Partial<ToolResult>): ToolPlace {
   return {
-    namespace: { fd: -1, label: '/run/netns/pod' },
+    namespace: { fd: -1, identity: '4:1', label: '/run/netns/pod' },
     tools: {
       nsenter: 'nsenter',
       ip: 'ip',

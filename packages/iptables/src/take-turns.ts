@@ -20,25 +20,26 @@ export function countKeys(): number {
   return waiting.size;
 }
 
-function waitForTurn(key: string, signal: AbortSignal | undefined): Promise<void> {
+async function waitForTurn(key: string, signal: AbortSignal | undefined): Promise<void> {
   const line = waiting.get(key);
   if (line === undefined) {
     waiting.set(key, new Set());
-    return Promise.resolve();
+    return;
   }
-  return new Promise((resolve, reject) => {
+  signal?.throwIfAborted();
+  const got = await new Promise<boolean>((resolve) => {
     const go = () => {
       signal?.removeEventListener('abort', leave);
-      resolve();
+      resolve(true);
     };
     const leave = () => {
       line.delete(go);
-      reject(signal?.reason);
+      resolve(false);
     };
-    if (signal?.aborted === true) return leave();
     line.add(go);
     signal?.addEventListener('abort', leave, { once: true });
   });
+  if (!got) signal?.throwIfAborted();
 }
 
 function passOn(key: string): void {
