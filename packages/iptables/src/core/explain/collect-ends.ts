@@ -1,6 +1,6 @@
 import type { PacketAtEnd, PossibleEnd } from './explanation.ts';
-import { join, listAlternatives, type Possibility } from './possibility.ts';
-import type { EarlyEnd } from './walk-chain.ts';
+import { isShortened, join, listAlternatives, type Possibility } from './possibility.ts';
+import type { EarlyEnd } from './walk-log.ts';
 import { renderSide, type Side, stateKey, type WalkState } from './walk-state.ts';
 
 type RawEnd = Omit<EarlyEnd, 'end' | 'by'> & Pick<PossibleEnd, 'end' | 'by'>;
@@ -46,7 +46,7 @@ function joinEnds({ end, text, by, possibility }: RawEnd, others: readonly RawEn
     ...(by === undefined ? {} : { by }),
     packet: packets.reduce(inCommon, packetAtEnd(possibility.state)),
     conditions: listAlternatives(joined),
-    incomplete: joined.incomplete,
+    incomplete: isShortened(joined),
   };
 }
 

@@ -5,7 +5,8 @@ import { collectEnds } from './collect-ends.ts';
 import type { Explanation } from './explanation.ts';
 import type { Packet } from './packet.ts';
 import { assume, certain, joinPossibilities, type Possibility } from './possibility.ts';
-import { type WalkLog, walkChain } from './walk-chain.ts';
+import { walkChain } from './walk-chain.ts';
+import { MOST_STEPS, WalkLog } from './walk-log.ts';
 import { beginWalk, currentState, hasConnection, isOwnAddress, routeOut, type WalkState } from './walk-state.ts';
 
 /** Tables in the order of their priorities in the kernel, for each hook. Source translation comes last. */
@@ -26,7 +27,9 @@ type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
  * Walks one packet through a saved firewall, in the order of the kernel's hooks: every rule it meets, and every end
  * it may come to. What cannot be told from the save and the description (sets, limits, `raw` matches, routing, …) is
  * not guessed: the walk goes on both ways. Routing tables are not part of a save: of an incoming packet the decision
- * is known if the description tells it (`local`, `out`, `host`) or a rule does (`REDIRECT`, `TPROXY`).
+ * is known if the description tells it (`local`, `out`, `host`) or a rule does (`REDIRECT`, `TPROXY`). A chain that is
+ * called again and again with the same packet is walked a few times and known then; after two million looks at rules the
+ * walk ends undecided, and of its steps the first hundred thousand are given.
  * Throws `IPTABLES_PACKET_INVALID` for a packet of the other family, `IPTABLES_RULE_INVALID` for chains that call each
  * other in a circle. Nothing is read, nothing sent.
  */
@@ -43,19 +46,21 @@ export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
   const { log, delivered, sent, notes } = walk;
   const { ends, cut } = collectEnds({ early: log.ends, delivered, sent });
   if (log.cut || cut) notes.add('there are more possibilities than are followed: other ends may exist');
+  if (log.exhausted) notes.add('the walk ended at its limit: other ends may exist');
+  if (log.untold > 0) notes.add(`only the first ${MOST_STEPS} steps are told, ${log.untold} more were made`);
   const [end, another] = ends;
   return {
     family: ruleSet.family,
     packet,
     steps: log.steps,
     ends,
-    decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut && !cut,
+    decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut && !log.exhausted && !cut,
     notes: [...notes],
   };
 }
 
 class PacketWalk {
-  readonly log: WalkLog = { steps: [], ends: [], cut: false };
+  readonly log = new WalkLog();
   readonly delivered: Possibility[] = [];
   readonly sent: Possibility[] = [];
   readonly notes = new Set<string>();
@@ -139,7 +144,7 @@ class PacketWalk {
     const skipped = again
       ? `nat has been asked for the ${side} of this connection`
       : `nat is asked for NEW connections only, and this is ${state}`;
-    this.log.steps.push({ step: 'chain', table: 'nat', chain: hook, skipped });
+    this.log.tell({ step: 'chain', table: 'nat', chain: hook, skipped });
     if (state === 'RELATED')
       this.notes.add('nat may be asked for the first packet of a RELATED connection: that depends on its helper');
     if (!again && hasConnection(first.state))
@@ -164,7 +169,7 @@ class PacketWalk {
       const told = steps[at];
       if (told?.step === 'routing' && told.text === text) return;
     }
-    steps.push({ step: 'routing', text });
+    this.log.tell({ step: 'routing', text });
   }
 
   #route(

@@ -27,7 +27,7 @@ export type Step =
       readonly result: RuleResult;
       /** Which condition failed or is not known; empty for a match. */
       readonly reason: string;
-      /** What the target changed. */
+      /** What the target changed, or why its chain is not walked. */
       readonly change?: string;
     }
   | {
@@ -58,7 +58,7 @@ export interface PacketAtEnd {
 export interface PossibleEnd {
   /**
    * `delivered` to a program of this machine, `sent` by an interface, `dropped`, `rejected` (dropped with an answer), or
-   * `unknown`: given to a target whose effect is not known.
+   * `unknown`: given to a target whose effect is not known, or not followed for the walk had come to its limit.
    */
   readonly end: 'delivered' | 'sent' | 'dropped' | 'rejected' | 'unknown';
   /** The end in words. */
@@ -76,6 +76,7 @@ export interface PossibleEnd {
 export interface Explanation {
   readonly family: Family;
   readonly packet: Packet;
+  /** In order; the notes say so if they are not all. */
   readonly steps: readonly Step[];
   /** In the order found; never empty. */
   readonly ends: readonly PossibleEnd[];

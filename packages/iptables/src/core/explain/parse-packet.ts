@@ -22,6 +22,8 @@ const FLAGS: readonly TcpFlag[] = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
 const HIGHEST_MARK = 0xffff_ffff;
 const HIGHEST_PORT = 65_535;
 const HIGHEST_OCTET = 255;
+/** Every rule that asks whether an address is the machine's own goes through all of them. */
+const MOST_HOSTS = 256;
 
 /** Fields with a value. All but `host` may come once. */
 const FIELDS: { readonly [name: string]: FieldReader } = {
@@ -31,7 +33,7 @@ const FIELDS: { readonly [name: string]: FieldReader } = {
   dport: (draft, value) => addEndpoint(draft, 'destination', value, { port: readNumber(value, HIGHEST_PORT) }),
   in: (draft, value) => (draft.inInterface = readInterface(value)),
   out: (draft, value) => (draft.outInterface = readInterface(value)),
-  host: (draft, value) => (draft.hostAddresses = [...draft.hostAddresses, readAddress(draft, value, value.text)]),
+  host: addHost,
   mark: (draft, value) => (draft.mark = readNumber(value, HIGHEST_MARK)),
   connmark: (draft, value) => (draft.connectionMark = readNumber(value, HIGHEST_MARK)),
   state: readState,
@@ -50,7 +52,7 @@ const FIELDS: { readonly [name: string]: FieldReader } = {
  *   `src :80`, `dst :80`, or `sport 80`, `dport 80`
  * - `in IF`: arrives by this interface; `out IF`: leaves by it; `local`: with `in`, its destination is this machine;
  *   without `in`, a program of this machine made it. Without any of these it comes in by an unknown interface.
- * - `host ADDRESS`: an address of this machine, any number of times
+ * - `host ADDRESS`: an address of this machine, up to 256 times
  * - `mark N`, `connmark N`: decimal or 0x…, default 0; `state NEW|ESTABLISHED|RELATED|INVALID|UNTRACKED`, with `,SNAT`
  *   and `,DNAT` where its connection was translated before, default NEW
  * - `uid N`, `gid N`: of the program that made it; `type N[/CODE]`: of icmp and icmpv6, or a name such
@@ -128,6 +130,11 @@ function addEndpoint(draft: Draft, side: 'source' | 'destination', { column }: W
   if (found.port !== undefined && draft[side].port !== undefined)
     throw invalid(column, `the ${side} port is there already`);
   draft[side] = { ...draft[side], ...found };
+}
+
+function addHost(draft: Draft, value: Word): void {
+  if (draft.hostAddresses.length === MOST_HOSTS) throw invalid(value.column, `more than ${MOST_HOSTS} host addresses`);
+  draft.hostAddresses = [...draft.hostAddresses, readAddress(draft, value, value.text)];
 }
 
 function readEndpoint(draft: Draft, value: Word): Endpoint {

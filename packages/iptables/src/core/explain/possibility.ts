@@ -29,6 +29,8 @@ export interface Possibility {
 
 /** More alternatives than a person can read are replaced by what they have in common. */
 const MOST_ALTERNATIVES = 16;
+/** Assumptions listed of one alternative. With ends and alternatives this bounds what there is to print. */
+const MOST_ASSUMPTIONS = 1024;
 
 /** The one possibility at the beginning. */
 export function certain(state: WalkState): Possibility {
@@ -68,13 +70,30 @@ export function join(a: Possibility, b: Possibility): Possibility {
   return { state, alternatives: [commonBeginning(alternatives)], incomplete: true };
 }
 
-/** The alternatives as lists, each in the order met. */
+/** When one of several holds, whatever their states. */
+export function joinConditions(
+  possibilities: readonly Possibility[],
+): Pick<Possibility, 'alternatives' | 'incomplete'> {
+  let [joined, ...others] = possibilities;
+  if (joined === undefined) return { alternatives: [undefined], incomplete: true };
+  for (const { alternatives, incomplete } of others)
+    joined = join(joined, { state: joined.state, alternatives, incomplete });
+  return { alternatives: joined.alternatives, incomplete: joined.incomplete };
+}
+
+/** The alternatives as lists, each in the order met; of a long one the last {@link MOST_ASSUMPTIONS}. */
 export function listAlternatives(possibility: Possibility): readonly (readonly Assumption[])[] {
   return possibility.alternatives.map((condition) => {
     const assumptions: Assumption[] = [];
-    for (let at = condition; at !== undefined; at = at.before) assumptions.push(at.assumption);
+    for (let at = condition; at !== undefined && assumptions.length < MOST_ASSUMPTIONS; at = at.before)
+      assumptions.push(at.assumption);
     return assumptions.toReversed();
   });
+}
+
+/** Whether the lists of {@link listAlternatives} are not all there is. */
+export function isShortened({ alternatives, incomplete }: Possibility): boolean {
+  return incomplete || alternatives.some((condition) => condition !== undefined && condition.length > MOST_ASSUMPTIONS);
 }
 
 function addAlternative(

@@ -6,6 +6,8 @@ import type { Endpoint, Packet } from './packet.ts';
 const SIGNS = { matched: '+', 'not-matched': '-', undecided: '?', depends: '~' } as const;
 /** Of an end that depends on more, the rest is counted. */
 const MOST_ASSUMPTIONS = 12;
+/** Chains may be nested as deep as a save is long. */
+const DEEPEST_INDENT = 32;
 
 /**
  * The explanation for people: the packet, one line for each rule met (`+` matched, `-` not, `?` cannot be said, `~`
@@ -63,7 +65,7 @@ function renderStep(step: Step): string {
       const place = `${step.table} ${step.chain} ${step.number}`;
       const notes = [step.reason, step.change ?? ''].filter((text) => text !== '');
       const why = notes.length === 0 ? '' : `  (${notes.join('; ')})`;
-      return `${'  '.repeat(step.depth + 1)}${SIGNS[step.result]} ${place}: ${describeRule(step.rule)}${why}`;
+      return `${'  '.repeat(Math.min(step.depth + 1, DEEPEST_INDENT))}${SIGNS[step.result]} ${place}: ${describeRule(step.rule)}${why}`;
     }
   }
 }
@@ -82,6 +84,7 @@ function renderConditions(end: PossibleEnd): readonly string[] {
     const rest = more > 0 ? `${more} more before, and ` : '';
     return `   ${index === 0 ? 'if' : 'or if'} ${rest}${kept.join(', and ')}`;
   });
-  if (end.conditions.some((assumptions) => assumptions.length === 0)) return [];
+  if (end.conditions.some((assumptions) => assumptions.length === 0))
+    return end.incomplete ? ['   (what it depends on is too much to tell)'] : [];
   return end.incomplete ? [...lines, '   (it depends on more than this)'] : lines;
 }

@@ -1,27 +1,20 @@
 import type { Rule } from '../rule.ts';
 import { applyTarget, type Effect, type Place } from './apply-target.ts';
 import type { IndexedTable } from './chain-index.ts';
+import {
+  ChainVisits,
+  forgetSettled,
+  MOST_EQUAL_VISITS,
+  summarizeVisit,
+  type VisitOutcome,
+  type Visits,
+} from './chain-visits.ts';
 import { conditionText, evaluateMatch, isSettleable } from './evaluate-match.ts';
-import type { RuleResult, Step } from './explanation.ts';
+import type { RuleResult } from './explanation.ts';
 import { all, type Finding } from './finding.ts';
-import { type Assumption, assume, joinPossibilities, type Possibility } from './possibility.ts';
+import { type Assumption, assume, joinConditions, joinPossibilities, type Possibility } from './possibility.ts';
+import { MOST_LOOKS, type WalkLog } from './walk-log.ts';
 import type { WalkState } from './walk-state.ts';
-
-/** An end that a rule or policy makes of its own. */
-export interface EarlyEnd {
-  readonly end: 'dropped' | 'rejected' | 'unknown';
-  readonly text: string;
-  readonly by: string;
-  readonly possibility: Possibility;
-}
-
-/** Collects what happens on the way. */
-export interface WalkLog {
-  readonly steps: Step[];
-  readonly ends: EarlyEnd[];
-  /** Possibilities were given up for there were too many. */
-  cut: boolean;
-}
 
 interface Frame {
   readonly chain: string;
@@ -34,6 +27,15 @@ interface Frame {
   readonly returned: Possibility[];
   /** Of a goto: who returns, returns from the caller too. */
   readonly viaGoto: boolean;
+  /** To be remembered: where its results begin. */
+  readonly record?: { readonly visits: Visits; readonly accepted: number; readonly ends: number } | undefined;
+}
+
+/** A possibility that goes into another chain. */
+interface Call {
+  readonly kind: 'jump' | 'goto';
+  readonly chain: string;
+  readonly possibility: Possibility;
 }
 
 /** States a packet may be in at once; a firewall that needs more is told to be too much to tell. */
@@ -50,11 +52,11 @@ export function walkChain(
 ): readonly Possibility[] {
   const place: Place = { table: table.name, hook };
   const walk = new ChainWalk(table, place, log);
-  log.steps.push({ step: 'chain', table: table.name, chain: hook });
+  log.tell({ step: 'chain', table: table.name, chain: hook });
   const fallen = walk.run(begin);
   if (fallen.length === 0) return limit(walk.accepted, log);
   const policy = table.policies.get(hook) ?? 'ACCEPT';
-  log.steps.push({ step: 'policy', table: table.name, chain: hook, policy });
+  log.tell({ step: 'policy', table: table.name, chain: hook, policy });
   if (policy === 'ACCEPT') return limit([...walk.accepted, ...fallen], log);
   const by = `${table.name} ${hook}`;
   for (const possibility of fallen)
@@ -75,6 +77,7 @@ class ChainWalk {
   readonly #place: Place;
   readonly #log: WalkLog;
   readonly #frames: Frame[] = [];
+  readonly #visits = new ChainVisits();
 
   constructor(table: IndexedTable, place: Place, log: WalkLog) {
     this.#table = table;
@@ -84,36 +87,66 @@ class ChainWalk {
 
   /** Gives those that reach the policy. */
   run(begin: readonly Possibility[]): readonly Possibility[] {
-    this.#enter(this.#place.hook, begin, false);
+    this.#enter({ chain: this.#place.hook, live: begin, viaGoto: false });
     for (;;) {
       const frame = this.#frames.at(-1);
       const rule = frame?.rules[frame.at];
       if (frame === undefined) return [];
       if (rule !== undefined && frame.live.length > 0) {
+        if (this.#log.exhausted) return this.#giveUp(frame);
         frame.at += 1;
         this.#meet(rule, frame);
         continue;
       }
       const back = limit([...frame.returned, ...frame.live], this.#log);
       this.#frames.pop();
+      this.#remember(frame, back);
       const caller = this.#frames.at(-1);
       if (caller === undefined) return back;
-      if (frame.viaGoto) caller.returned.push(...back);
-      else caller.live = limit([...caller.live, ...back], this.#log);
+      this.#comeBack(caller, back, frame.viaGoto);
     }
   }
 
-  #enter(chain: string, live: readonly Possibility[], viaGoto: boolean): void {
-    const rules = this.#table.chains.get(chain) ?? [];
-    this.#frames.push({ chain, rules, at: 0, live, returned: [], viaGoto });
+  #enter(frame: Pick<Frame, 'chain' | 'live' | 'viaGoto' | 'record'>): void {
+    this.#frames.push({ ...frame, rules: this.#table.chains.get(frame.chain) ?? [], at: 0, returned: [] });
+  }
+
+  #comeBack(caller: Frame, back: readonly Possibility[], viaGoto: boolean): void {
+    if (viaGoto) caller.returned.push(...back);
+    else caller.live = limit([...caller.live, ...back], this.#log);
+  }
+
+  /** What is still on its way anywhere in this table has an end that nobody knows. */
+  #giveUp({ chain, at }: Frame): readonly Possibility[] {
+    const by = `${this.#table.name} ${chain} ${at + 1}`;
+    const open = this.#frames.flatMap(({ live, returned }) => [...live, ...returned]);
+    const [possibility] = [...open, ...this.accepted];
+    if (possibility === undefined) return [];
+    const text = `not followed beyond ${by}: the limit of ${MOST_LOOKS} looks at rules is reached`;
+    this.#log.ends.push({
+      end: 'unknown',
+      text,
+      by,
+      possibility: { ...possibility, ...joinConditions([...open, ...this.accepted]) },
+    });
+    this.#frames.length = 0;
+    this.accepted.length = 0;
+    return [];
+  }
+
+  #remember({ record }: Frame, back: readonly Possibility[]): void {
+    if (record === undefined) return;
+    const accepted = this.accepted.slice(record.accepted);
+    record.visits.outcome = summarizeVisit({ back, accepted, ends: this.#log.ends.slice(record.ends) });
   }
 
   #meet(rule: Rule, frame: Frame): void {
     const number = frame.at;
+    this.#log.look(frame.live.length);
     const subject = `${this.#table.name} ${frame.chain} ${number}`;
     const findings = frame.live.map(({ state }) => evaluateRule(rule, state));
     const on: Possibility[] = [];
-    const called: { kind: 'jump' | 'goto'; chain: string; possibility: Possibility }[] = [];
+    const called: Call[] = [];
     const changes = new Set<string>();
     for (const [index, possibility] of frame.live.entries()) {
       const finding = findings[index];
@@ -134,8 +167,11 @@ class ChainWalk {
       else this.#follow(effect, met, subject, { on, frame });
       if (passed !== undefined) on.push(passed);
     }
+    frame.live = limit(on, this.#log);
+    const visits = this.#visitsOf(called);
+    if (visits?.outcome !== undefined) changes.add(`walked ${MOST_EQUAL_VISITS + 1} times before: not again`);
     const [change] = [[...changes].join(', or ')].filter((text) => text !== '');
-    this.#log.steps.push({
+    this.#log.tell({
       step: 'rule',
       table: this.#table.name,
       chain: frame.chain,
@@ -145,21 +181,46 @@ class ChainWalk {
       ...summarize(findings),
       ...(change === undefined ? {} : { change }),
     });
-    frame.live = limit(on, this.#log);
-    this.#call(called, subject, frame);
+    this.#call(called, subject, frame, visits);
+  }
+
+  #visitsOf(called: readonly Call[]): Visits | undefined {
+    const [first] = called;
+    if (first === undefined || !this.#table.chains.has(first.chain)) return undefined;
+    return this.#visits.of(
+      first.chain,
+      called.map(({ possibility }) => possibility),
+    );
   }
 
   /** All calls of one rule lead to the same chain. */
-  #call(
-    called: readonly { readonly kind: 'jump' | 'goto'; readonly chain: string; readonly possibility: Possibility }[],
-    subject: string,
-    frame: Frame,
-  ): void {
+  #call(called: readonly Call[], subject: string, frame: Frame, visits: Visits | undefined): void {
     const [first] = called;
     if (first === undefined) return;
+    const { chain } = first;
     const possibilities = called.map(({ possibility }) => possibility);
-    if (this.#table.chains.has(first.chain)) return this.#enter(first.chain, possibilities, first.kind === 'goto');
-    for (const possibility of possibilities) this.#leaveOpen(first.chain, possibility, subject, frame);
+    if (visits === undefined) {
+      for (const possibility of possibilities) this.#leaveOpen(chain, possibility, subject, frame);
+      return;
+    }
+    const viaGoto = first.kind === 'goto';
+    if (visits.outcome !== undefined)
+      return this.#comeBack(frame, this.#revisit(visits.outcome, possibilities), viaGoto);
+    visits.count += 1;
+    if (visits.count <= MOST_EQUAL_VISITS) return this.#enter({ chain, live: possibilities, viaGoto });
+    const record = { visits, accepted: this.accepted.length, ends: this.#log.ends.length };
+    this.#enter({ chain, live: forgetSettled(possibilities), viaGoto, record });
+  }
+
+  /** Where there are several results, it is not told again which depends on what. */
+  #revisit({ back, accepted, ends }: VisitOutcome, entering: readonly Possibility[]): readonly Possibility[] {
+    const { alternatives, incomplete } = joinConditions(entering);
+    const results = back.length + accepted.length + ends.length;
+    const conditions = { alternatives, incomplete: incomplete || results > 1 };
+    this.#log.look(results);
+    for (const possibility of accepted) this.accepted.push({ ...possibility, ...conditions });
+    for (const end of ends) this.#log.ends.push({ ...end, possibility: { ...end.possibility, ...conditions } });
+    return back.map((possibility) => ({ ...possibility, ...conditions }));
   }
 
   #follow(

@@ -144,8 +144,18 @@ export function isInState(state: WalkState, wanted: readonly ConnectionState[]):
   return translations.includes(undefined) ? undefined : false;
 }
 
+const KEYS = new WeakMap<WalkState, string>();
+
 /** The same for states that later rules cannot tell apart. */
 export function stateKey(state: WalkState): string {
+  const known = KEYS.get(state);
+  if (known !== undefined) return known;
+  const key = writeKey(state);
+  KEYS.set(state, key);
+  return key;
+}
+
+function writeKey(state: WalkState): string {
   const { source, destination, transparent } = state;
   return JSON.stringify([
     sideKey(source),
