@@ -20,6 +20,13 @@ for (const folder of [root, ...packages]) {
   for (const [index, example] of found.entries()) examples.set(`${name}-${index + 1}`, example);
 }
 const scratch = mkdtempSync(join(tmpdir(), 'smoke-'));
+/** Those for root: they are compiled here and run by tests. */
+const rootExamples = (): string[] =>
+  packages.flatMap((folder) =>
+    [...readFileSync(join(folder, 'README.md'), 'utf8').matchAll(/```ts root\n(.*?)```/gs)].map(
+      ([, code]) => code ?? '',
+    ),
+  );
 /** Without a registry npm tries again for many minutes; that is told sooner. */
 const NPM_LIMIT_MS = 180_000;
 const npm = (cwd: string, ...args: string[]): string =>
@@ -51,6 +58,21 @@ try {
   });
   const expected = readFileSync(join(root, 'packages/iptables/fixtures/tproxy.v4.restore'), 'utf8');
   if (rules !== expected) throw new Error(`npx @ambientmesh/iptables rules prints something else:\n${rules}`);
+  const checked = [...examples].map(([name, example]) => ({ file: `${name}.ts`, example }));
+  for (const [index, example] of rootExamples().entries()) checked.push({ file: `root-${index + 1}.ts`, example });
+  for (const { file, example } of checked) writeFileSync(join(consumer, file), `${example}export {};\n`);
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    module: 'nodenext',
+    target: 'es2024',
+    lib: ['es2024', 'esnext.disposable'],
+    typeRoots: [join(root, 'node_modules', '@types')],
+    types: ['node'],
+  };
+  const files = checked.map(({ file }) => file);
+  writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', consumer], { stdio: 'inherit' });
   let runs = 0;
   for (const version of NODES) {
     const prefix = join(scratch, `node-${version}`);
@@ -68,7 +90,9 @@ try {
       runs++;
     }
   }
-  console.log(`${runs} README examples ran from packed libraries on Node ${NODES.join(', ')}`);
+  console.log(
+    `${runs} README examples ran from packed libraries on Node ${NODES.join(', ')}; ${checked.length} have right types`,
+  );
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

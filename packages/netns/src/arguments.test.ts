@@ -90,6 +90,14 @@ test.each([-1, 2 ** 32, 1.5, Number.NaN])('mark %d is refused', (mark) => {
   expect(() => setMark(0, mark)).toThrow(invalid);
 });
 
+test('a bare name is no path, and the error says which path is meant', () => {
+  using own = Namespace.current();
+  const hint = expect.stringMatching(/is \/run\/netns\/web meant\?/);
+  expect(() => Namespace.open('web')).toThrow(expect.objectContaining({ code: 'NETNS_GONE', message: hint }));
+  expect(() => own.pin('web')).toThrow(expect.objectContaining({ code: 'NETNS_INVALID_ARGUMENT', message: hint }));
+  expect(existsSync('web')).toBe(false);
+});
+
 test('a path with a zero byte is refused before anything happens', () => {
   using own = Namespace.current();
   const path = join(folder, 'made', 'pin\0more');

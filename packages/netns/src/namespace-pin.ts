@@ -21,6 +21,11 @@ const DIRECTORY_MODE = 0o755;
 /** Mounts the namespace behind `fd` on a new file at `path`. Throws as `Namespace.pin` says. */
 export function pinDescriptor(fd: number, path: string): void {
   assertPath(path);
+  if (!path.includes('/'))
+    throw new NetnsError(
+      'NETNS_INVALID_ARGUMENT',
+      `pin namespace at ${path}: want a path (is /run/netns/${path} meant?)`,
+    );
   const operation = 'pin namespace at';
   const directory = dirname(path);
   const madeDirectory = makeDirectory(directory);

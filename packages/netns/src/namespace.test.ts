@@ -99,7 +99,7 @@ test('a vanished namespace is NETNS_GONE with path and remedy', () => {
       errnoNumber: 2,
       reason: 'No such file or directory',
       message:
-        'open namespace /run/netns/no-such-namespace: ENOENT (does the pod still run, and may this process look at it?)',
+        'open namespace /run/netns/no-such-namespace: ENOENT (does it still exist, and may this process look at it?)',
     }),
   );
 });

@@ -35,7 +35,9 @@ export class Namespace implements Disposable {
     const fd = checked(native().open(path, O_CLOEXEC | O_NONBLOCK), {
       operation: 'open namespace',
       subject: path,
-      remedy: 'does the pod still run, and may this process look at it?',
+      remedy: path.includes('/')
+        ? 'does it still exist, and may this process look at it?'
+        : `is /run/netns/${path} meant?`,
     });
     return new Namespace(fd);
   }

@@ -113,7 +113,7 @@ function codeFor(name: string): NetnsErrorCode {
 }
 
 function remedyFor(name: string, operation: string): string | undefined {
-  if (name === 'EADDRINUSE') return 'is another proxy running in this pod?';
+  if (name === 'EADDRINUSE') return 'does another socket in this namespace have it?';
   if (name === 'EINVAL' && operation === 'setns') return 'is it a network namespace?';
   if (name === 'EMFILE') return 'raise the limit of open files';
   if (name !== 'EPERM' && name !== 'EACCES') return undefined;

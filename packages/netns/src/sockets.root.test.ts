@@ -112,7 +112,7 @@ test('a listener is in its namespace only, with its options', async () => {
       errno: 'EADDRINUSE',
       operation: 'bind',
       address: '127.0.0.1:8080',
-      message: `bind 127.0.0.1:8080 in netns ${far.id.inode}: EADDRINUSE (is another proxy running in this pod?)`,
+      message: `bind 127.0.0.1:8080 in netns ${far.id.inode}: EADDRINUSE (does another socket in this namespace have it?)`,
     }),
   );
   closeDescriptor(listener.fd);

@@ -45,7 +45,9 @@ export function addressBytes(family: IpFamily): number {
 /** Reads an IPv4 or IPv6 address without zone. Throws `NETNS_INVALID_ARGUMENT`. */
 export function parseIp(text: string): IpBytes {
   const bytes = text.includes(':') ? parseIpv6(text) : parseIpv4(text);
-  if (bytes === undefined) throw new NetnsError('NETNS_INVALID_ARGUMENT', `${JSON.stringify(text)} is no IP address`);
+  const hint = text === 'default' ? ' (the default route is 0.0.0.0/0 or ::/0)' : '';
+  if (bytes === undefined)
+    throw new NetnsError('NETNS_INVALID_ARGUMENT', `${JSON.stringify(text)} is no IP address${hint}`);
   return { family: bytes.length === IN_ADDR_BYTES ? 4 : 6, bytes };
 }
 
