@@ -8,9 +8,9 @@ export const AMBIENT_POD_OWNERSHIP: Ownership = {
   nftTables: [NFT_TABLES.nat, NFT_TABLES.mangle, NFT_TABLES.raw].map((name) => ({ family: 'inet', name })),
 };
 
-/** The host's chain. In nftables the probe sets are part of the table: they go with it. */
+/** The host's chain. In nftables the probe sets are part of the table, but only `ProbeSets.destroy` takes them. */
 export const AMBIENT_HOST_OWNERSHIP: Ownership = {
   tables: ['nat'],
   chains: [HOST_CHAIN],
-  nftTables: [{ family: 'inet', name: NFT_TABLES.nat }],
+  nftTables: [{ family: 'inet', name: NFT_TABLES.nat, keepSets: true }],
 };

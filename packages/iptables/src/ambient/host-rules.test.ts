@@ -62,7 +62,7 @@ test('the sets that must exist are named, and the host chain is owned', () => {
   expect(both.ownership).toEqual({
     tables: ['nat'],
     chains: ['ISTIO_POSTRT'],
-    nftTables: [{ family: 'inet', name: 'istio-ambient-nat' }],
+    nftTables: [{ family: 'inet', name: 'istio-ambient-nat', keepSets: true }],
   });
   expect(both).not.toHaveProperty('routing');
   expect(renderNft(both.nftables)).toContain('skuid 0 ip daddr');

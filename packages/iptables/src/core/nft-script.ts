@@ -36,7 +36,10 @@ export interface NftTable {
 }
 
 /** Which table. */
-export type NftTableName = Pick<NftTable, 'family' | 'name'>;
+export interface NftTableName extends Pick<NftTable, 'family' | 'name'> {
+  /** Its sets are not its rules' own: removing the rules leaves sets, and the table if it has any. */
+  readonly keepSets?: true;
+}
 
 /**
  * Script for `nft -f`: one transaction that makes the tables exactly these. Each is emptied first (its sets stay), so

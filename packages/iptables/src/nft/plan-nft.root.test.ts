@@ -1,10 +1,12 @@
 import {
   applyRules,
+  buildAmbientHostRules,
   buildAmbientPodRules,
   chooseNftables,
   findTools,
   type NftTable,
   type OwnedRules,
+  openProbeSets,
   removeRules,
   verifyRules,
 } from '@ambientmesh/iptables';
@@ -105,6 +107,30 @@ test('elements of sets stay, and are no difference', async () => {
   expect(await applyRules(rules, work)).toMatchObject({ v4: 'repaired' });
   expect(place.inside('nft list set inet own hosts')).toContain('10.0.0.1 comment "} x {", 10.0.0.2');
   expect(await applyRules(rules, work)).toMatchObject({ v4: 'unchanged' });
+});
+
+test('the rules of a host go and the probe sets stay, those of a pod go with their table', async () => {
+  await using place = await openThrowAway();
+  const work = { namespace: place.namespace, backend, tools: await findTools() } as const;
+  const sets = await openProbeSets(work);
+  const host = buildAmbientHostRules();
+  await removeRules(host, work);
+  expect(place.inside('nft list ruleset')).toBe('');
+  await sets.ensure();
+  await sets.upsert([{ uid: 'a', addresses: ['10.1.2.3'] }]);
+  const before = place.inside('nft list ruleset');
+  for (const removable of [host, { ownership: host.ownership }]) {
+    await applyRules(host, work);
+    expect(place.inside('nft list ruleset')).toContain('snat');
+    await removeRules(removable, work);
+    expect(place.inside('nft list ruleset')).toBe(before);
+    expect(await sets.list()).toEqual([{ address: '10.1.2.3', family: 'ipv4', podUid: 'a' }]);
+  }
+  await sets.destroy();
+  await applyRules(buildAmbientPodRules({ capture: 'redirect' }), work);
+  await sets.ensure();
+  await removeRules(buildAmbientPodRules({ capture: 'redirect' }), work);
+  expect(place.inside('nft list ruleset')).toBe('');
 });
 
 test('a refused rule changes nothing and is named', async () => {

@@ -40,6 +40,14 @@ export function renderRemoval(names: readonly string[]): readonly string[] {
   return names.flatMap((name) => [`add table ${name}\n`, `delete table ${name}\n`]);
 }
 
+/** Lines that remove all rules and chains of a table, found as listed, and leave its sets; without sets, the table. */
+export function renderEmptying(found: NftListing, name: string): readonly string[] {
+  const table = found.get(name);
+  if (table === undefined || table.objects.size === 0) return renderRemoval([name]);
+  // No table is made where there is none, and flushing first takes the jumps that would keep a chain in use.
+  return [`flush table ${name}\n`, ...[...table.chains.keys()].map((chain) => `delete chain ${name} ${chain}\n`)];
+}
+
 function isHook(found: NftChainListing['hook'], wanted: NftHook | undefined): boolean {
   if (found === undefined || wanted === undefined) return found === wanted;
   const read = /^type (\S+) hook (\S+) priority (-?\d+); policy (\S+);$/.exec(found);
