@@ -10,7 +10,16 @@ import type { SetBackend } from './set-backend.ts';
 const NAMES = { ipv4: PROBE_SETS.v4, ipv6: PROBE_SETS.v6 } as const;
 const KERNEL_NAMES = { ipv4: 'inet', ipv6: 'inet6' } as const;
 
-/** Sets of `ipset`, for the iptables backend. They are changed entry by entry, in the order given. */
+/**
+ * What ipset gives a set that does not say it; the kernel may let in a few more. Not said, so that sets are as the reference makes them: one that exists
+ * with another limit is refused by ipset, and could not be taken over.
+ */
+const MOST_ENTRIES = 65_536;
+
+/**
+ * Sets of `ipset`, for the iptables backend. They are changed entry by entry, in the order given: the error of a change
+ * says how many were made.
+ */
 export function buildIpsetSets(families: readonly Family[]): SetBackend {
   return {
     ensure: async (place) =>
@@ -60,7 +69,17 @@ async function destroySet(place: ToolPlace, name: string): Promise<void> {
 async function restore(place: ToolPlace, lines: readonly string[]): Promise<void> {
   if (lines.length === 0) return;
   const result = await place.run([ipsetOf(place), 'restore', '-exist'], lines.map((line) => `${line}\n`).join(''));
-  if (result.status !== 0) throw ipsetError(place, result);
+  if (result.status !== 0) throw restoreError(place, result, lines);
+}
+
+/** Nothing before the line that failed is undone: whose an entry was before is not known any more. */
+function restoreError(place: ToolPlace, result: ToolResult, lines: readonly string[]): IptablesError {
+  const error = ipsetError(place, result);
+  const made = Number(/Error in line (\d+):/.exec(result.stderr)?.[1]) - 1;
+  const failed = lines[made];
+  if (failed === undefined) return error;
+  const full = / is full/.test(result.stderr) ? `: ${failed.split(' ')[1]} is made for ${MOST_ENTRIES} entries` : '';
+  return new IptablesError(error.code, `${error.message}${full}; ${made} of ${lines.length} changes were made`);
 }
 
 function ipsetOf({ tools }: ToolPlace): string {

@@ -90,6 +90,21 @@ test.each(BACKENDS)('%s: 5,000 pods are a few processes', async (backend) => {
   expect(await sets.list()).toEqual([]);
 });
 
+test('an ipset that is full says so, and how far it came; a set of nft has no limit', async () => {
+  const addresses = Array.from({ length: 70_000 }, (_, at) => `10.${at >> 16}.${(at >> 8) & 0xff}.${at & 0xff}`);
+  await using ipset = await openSets('iptables');
+  await expect(ipset.sets.upsert([{ uid: 'a', addresses }])).rejects.toMatchObject({
+    code: 'IPTABLES_SET_FAILED',
+    message: expect.stringMatching(
+      /Hash is full.*: istio-inpod-probes-v4 is made for 65536 entries; 655\d\d of 70000 changes were made$/,
+    ),
+  });
+  expect((await ipset.sets.list()).length).toBeGreaterThanOrEqual(65_536);
+  await using nft = await openSets('nftables');
+  await nft.sets.upsert([{ uid: 'a', addresses }]);
+  expect(await nft.sets.list()).toHaveLength(70_000);
+});
+
 test.each(BACKENDS)('%s: calls take turns', async (backend) => {
   await using opened = await openSets(backend);
   const { sets, entries } = opened;
