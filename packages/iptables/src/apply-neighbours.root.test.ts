@@ -146,7 +146,7 @@ COMMIT
 `,
     'ipv4',
   );
-  const own: OwnedRules = { v4: wanted, ownership: { tables: ['filter'], chains: ['ALLOW', 'WEB'] } };
+  const own: OwnedRules = { v4: wanted, ownership: { chains: { filter: ['ALLOW', 'WEB'] } } };
   const options = { ...place, tools: await findTools({ backend: variant }) };
   expect(await applyRules(own, options)).toMatchObject({ v4: 'applied', v6: 'skipped' });
   expect(await verifyRules(own, options)).toMatchObject({

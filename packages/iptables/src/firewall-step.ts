@@ -1,5 +1,5 @@
 import type { ApplyStep } from './apply-step.ts';
-import { extractOwned, extractOwnedInPlace, type Ownership, withOpenPolicies } from './core/ownership.ts';
+import { extractOwned, extractOwnedInPlace, type Ownership, ownedTables, withOpenPolicies } from './core/ownership.ts';
 import { isEmptyPlan, plan } from './core/plan.ts';
 import { renderPlanRestore } from './core/render-plan-restore.ts';
 import { renderRestore } from './core/render-rule-set.ts';
@@ -16,7 +16,7 @@ import type { Workplace } from './workplace.ts';
 export async function planFirewallStep(place: Workplace, rules: RuleSet, ownership: Ownership): Promise<ApplyStep> {
   const { family } = rules;
   const wanted = extractOwned(rules, ownership);
-  const listing = await readFirewall(place, family, ownership);
+  const listing = await readFirewall(place, family, ownedTables(ownership));
   const before = extractOwnedInPlace(listing, ownership);
   const change = plan(listing, wanted, { ownership });
   const nothingThere = before.tables.length === 0;
@@ -28,7 +28,7 @@ export async function planFirewallStep(place: Workplace, rules: RuleSet, ownersh
     change: async (where) => restoreFirewall(where, family, payload),
     undo: async (where) => {
       if (isEmptyPlan(change)) return;
-      const now = await readFirewall(where, family, ownership);
+      const now = await readFirewall(where, family, ownedTables(ownership));
       await restoreFirewall(
         where,
         family,

@@ -14,11 +14,7 @@ const NOT_LISTED = /^# Table `(\S+)' is incompatible, use 'nft' tool/gm;
  * cannot be listed: to take it for empty would leave rules there that nobody knows of. Throws `IPTABLES_PERMISSION`,
  * `IPTABLES_TOOL_MISSING`.
  */
-export async function readFirewall(
-  place: ToolPlace,
-  family: Family,
-  { tables }: { readonly tables: readonly TableName[] },
-): Promise<RuleSet> {
+export async function readFirewall(place: ToolPlace, family: Family, tables: readonly TableName[]): Promise<RuleSet> {
   const tools = familyTools(place, family);
   const result = await place.run([tools.save]);
   if (result.status === 0) {

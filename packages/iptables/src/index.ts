@@ -49,7 +49,7 @@ export {
   renderNft,
 } from './core/nft-script.ts';
 export type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
-export type { Ownership } from './core/ownership.ts';
+export type { OwnedChains, Ownership } from './core/ownership.ts';
 export { parseSave } from './core/parse-save.ts';
 export {
   type ChainPlan,

@@ -38,7 +38,7 @@ const build = (family: Family) =>
     },
     nat: { OUTPUT: { rules: [] } },
   });
-const ownership = { tables: ['filter', 'nat'], chains: ['INPUT', 'LOGGED'] } as const;
+const ownership = { chains: { filter: ['INPUT', 'LOGGED'] } } as const;
 const server = { v4: build('ipv4'), v6: build('ipv6'), ownership } satisfies OwnedRules;
 /** What somebody had there. */
 const BEFORE = `*filter
@@ -93,7 +93,7 @@ test.each(VARIANTS)('%s: when the second family fails, rules and policies of INP
   const bad = {
     ...server,
     v6: breakFamily(server.v6, 'OUTPUT'),
-    ownership: { ...ownership, chains: ['INPUT', 'LOGGED', 'OUTPUT'] },
+    ownership: { chains: { ...ownership.chains, nat: ['OUTPUT'] } },
   };
   for (const before of ['', BEFORE, BEFORE.replace(':INPUT ACCEPT', ':INPUT DROP')]) {
     place.inside(`iptables-${variant}-restore; ip6tables-${variant} -P INPUT DROP`, before);
@@ -111,7 +111,7 @@ test.each(VARIANTS)('%s: only what was ever ours is opened by removal', async (v
   const output = buildRuleSet('ipv4', {
     filter: { INPUT: { policy: 'DROP' }, OUTPUT: { rules: [rule([tcp({ to: 22 })], accept())] } },
   });
-  const own: OwnedRules = { v4: output, ownership: { tables: ['filter'], chains: ['INPUT', 'OUTPUT'] } };
+  const own: OwnedRules = { v4: output, ownership: { chains: { filter: ['INPUT', 'OUTPUT'] } } };
   expect(await applyRules(own, work)).toMatchObject({ v4: 'repaired', v6: 'skipped', v6Note: expect.any(String) });
   await removeRules(own, work);
   expect(firewall(place, variant)).toEqual([':OUTPUT DROP', 'IPv6', ':INPUT DROP', '-A INPUT -p tcp -j ACCEPT']);
@@ -154,7 +154,7 @@ test.each(VARIANTS)(
         SERVER: { rules: [rule([tcp({ to: 22 })], accept()), rule([tcp({ to: 23 })], drop())] },
       },
     });
-    const own: OwnedRules = { v4, ownership: { tables: ['filter'], chains: ['SERVER'] } };
+    const own: OwnedRules = { v4, ownership: { chains: { filter: ['SERVER'] } } };
     expect(await applyRules(own, work)).toMatchObject({ v4: 'applied' });
     const input = () => firewall(place, variant).filter((line) => line.startsWith('-A INPUT'));
     expect(input().map((line) => line.split(' ').at(-1))).toEqual(['SERVER', 'ACCEPT', 'DROP']);
@@ -178,7 +178,7 @@ test('tables of nftables for one family do not make the other one safe', async (
     chains: [{ name: 'c' }],
     rules: [{ chain: 'c', text: 'counter drop' }],
   } as const;
-  const own: OwnedRules = { nftables: [table], ownership: { tables: [], chains: [], nftTables: [table] } };
+  const own: OwnedRules = { nftables: [table], ownership: { chains: {}, nftTables: [table] } };
   expect(await applyRules(own, { ...place, backend: 'nftables' })).toEqual({
     v4: 'applied',
     v6: 'skipped',
@@ -202,7 +202,7 @@ test('a table that iptables cannot list is not taken for empty', async () => {
   // Nobody else's business: the table is not owned.
   const nat: OwnedRules = {
     v4: buildRuleSet('ipv4', { nat: { OUTPUT: { rules: [rule([tcp({ to: 22 })], accept())] } } }),
-    ownership: { tables: ['nat'], chains: ['OUTPUT'] },
+    ownership: { chains: { nat: ['OUTPUT'] } },
   };
   expect(await applyRules(nat, work)).toMatchObject({ v4: 'applied' });
 });

@@ -1,7 +1,7 @@
 import { checkOwnership } from './core/check-coverage.ts';
 import type { NftTableName } from './core/nft-script.ts';
 import type { OwnedRules } from './core/owned-rules.ts';
-import { type Ownership, withOpenPolicies, withoutBuiltIn } from './core/ownership.ts';
+import { type Ownership, ownedTables, withOpenPolicies, withoutBuiltIn } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import { renderPlanRestore } from './core/render-plan-restore.ts';
 import type { Chain, Family, RuleSet } from './core/rule.ts';
@@ -40,7 +40,7 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
 
 async function removeFirewall(place: Workplace, family: Family, what: RemovableRules): Promise<void> {
   if (family === 'ipv6' && place.tools.v6 === undefined) return;
-  const listing = await readFirewall(place, family, what.ownership);
+  const listing = await readFirewall(place, family, ownedTables(what.ownership));
   const { ownership, left } = whatIsLeft(family, what);
   const change = plan(listing, left, { ownership });
   await restoreFirewall(place, family, renderPlanRestore(change));

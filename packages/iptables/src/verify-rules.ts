@@ -2,7 +2,7 @@ import { awaitAll } from './await-all.ts';
 import { checkOwnedRules } from './core/check-owned-rules.ts';
 import { describeDifferences } from './core/describe-plan.ts';
 import type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
-import type { Ownership } from './core/ownership.ts';
+import { type Ownership, ownedChains, ownedTables } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import type { Family, RuleSet } from './core/rule.ts';
 import { readFirewall } from './firewall.ts';
@@ -84,12 +84,13 @@ async function lookAt(
 }
 
 async function lookAtFirewall(place: Workplace, wanted: RuleSet, ownership: Ownership): Promise<Look> {
-  const listing = await readFirewall(place, wanted.family, ownership);
+  const listing = await readFirewall(place, wanted.family, ownedTables(ownership));
   return {
     differences: describeDifferences(plan(listing, wanted, { ownership })),
     residue: listing.tables.some(
-      ({ chains, rules }) =>
-        rules.length > 0 || chains.some(({ name, policy }) => policy !== 'ACCEPT' && ownership.chains.includes(name)),
+      ({ name: table, chains, rules }) =>
+        rules.length > 0 ||
+        chains.some(({ name, policy }) => policy !== 'ACCEPT' && ownedChains(ownership, table).includes(name)),
     ),
   };
 }

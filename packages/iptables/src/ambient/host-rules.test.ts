@@ -60,8 +60,7 @@ test('the sets that must exist are named, and the host chain is owned', () => {
   expect(both.probeSets).toEqual({ v4: 'istio-inpod-probes-v4', v6: 'istio-inpod-probes-v6' });
   expect(buildAmbientHostRules({ ipv6: false }).probeSets).toEqual({ v4: 'istio-inpod-probes-v4' });
   expect(both.ownership).toEqual({
-    tables: ['nat'],
-    chains: ['ISTIO_POSTRT'],
+    chains: { nat: ['ISTIO_POSTRT'] },
     nftTables: [{ family: 'inet', name: 'istio-ambient-nat', keepSets: true }],
   });
   expect(both).not.toHaveProperty('routing');

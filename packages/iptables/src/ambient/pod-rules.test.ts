@@ -222,8 +222,7 @@ test('policy routing is that of section 6', () => {
 test('the chains of every form and release are owned', () => {
   const { ownership } = buildAmbientPodRules({ capture: 'redirect' });
   expect(ownership).toEqual({
-    tables: ['mangle', 'nat', 'raw'],
-    chains: ['ISTIO_PRERT', 'ISTIO_OUTPUT'],
+    chains: Object.fromEntries(['mangle', 'nat', 'raw'].map((table) => [table, ['ISTIO_PRERT', 'ISTIO_OUTPUT']])),
     nftTables: ['nat', 'mangle', 'raw'].map((table) => ({ family: 'inet', name: `istio-ambient-${table}` })),
   });
 });

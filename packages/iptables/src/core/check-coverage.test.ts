@@ -29,41 +29,39 @@ const NOTHING: RuleSet = { family: 'ipv4', tables: [] };
 test.each([
   {
     owned: 'a chain of two',
-    tables: ['filter'],
-    chains: ['LOGGED'],
-    says: ['filter INPUT: policy DROP (add "INPUT" to ownership.chains: all of its rules are yours then)', SSH],
+    chains: { filter: ['LOGGED'] },
+    says: ['filter INPUT: policy DROP (add "INPUT" to ownership.chains.filter: all of its rules are yours then)', SSH],
     silent: ['LOGGED'],
   },
   {
     owned: 'no chain',
-    tables: ['filter'],
-    chains: [],
-    says: [SSH, 'filter: chain LOGGED (add "LOGGED" to ownership.chains)', '-A INPUT -j LOGGED (add "INPUT"'],
-    silent: ['ownership.tables'],
+    chains: { filter: [] },
+    says: [SSH, 'filter: chain LOGGED (add "LOGGED" to ownership.chains.filter)', '-A INPUT -j LOGGED (add "INPUT"'],
+    silent: ['is no table'],
   },
   {
     owned: 'the chains of another table',
-    tables: ['nat'],
-    chains: ['INPUT', 'LOGGED'],
-    says: ["policy DROP (add 'filter' to ownership.tables: ", "-A LOGGED -j LOG (add 'filter' to ownership.tables)"],
-    silent: ['ownership.chains'],
+    chains: { nat: ['INPUT', 'LOGGED'] },
+    says: [
+      'policy DROP (add "INPUT" to ownership.chains.filter: ',
+      '-A LOGGED -j LOG (add "LOGGED" to ownership.chains.filter)',
+    ],
+    silent: ['chains.nat'],
   },
   {
     owned: 'the chain in other letters',
-    tables: ['filter'],
-    chains: ['INPUT', 'logged'],
-    says: ['filter: chain LOGGED (add "LOGGED" to ownership.chains)', '-A LOGGED -j LOG'],
+    chains: { filter: ['INPUT', 'logged'] },
+    says: ['filter: chain LOGGED (add "LOGGED" to ownership.chains.filter)', '-A LOGGED -j LOG'],
     silent: ['INPUT'],
   },
   {
     owned: 'nothing',
-    tables: [],
-    chains: [],
-    says: ['(add \'filter\' to ownership.tables and "LOGGED" to'],
+    chains: {},
+    says: ['(add "LOGGED" to ownership.chains.filter)'],
     silent: [],
   },
-] as const)('owned is $owned: what is outside is refused by name', async ({ tables, chains, says, silent }) => {
-  const rules: OwnedRules = { v4: SERVER, ownership: { tables, chains } };
+] as const)('owned is $owned: what is outside is refused by name', async ({ chains, says, silent }) => {
+  const rules: OwnedRules = { v4: SERVER, ownership: { chains } };
   // There is no such namespace: refused before anything is looked at.
   const work = { namespace: '/nowhere' };
   const attempts = [
@@ -80,10 +78,10 @@ test.each([
 });
 
 test.each([
-  { wanted: 'rules of owned chains', ownership: { tables: ['filter'], chains: ['INPUT', 'LOGGED'] }, v4: SERVER },
+  { wanted: 'rules of owned chains', ownership: { chains: { filter: ['INPUT', 'LOGGED'] } }, v4: SERVER },
   {
     wanted: 'a listing with ACCEPT, as every save states it, and a jump from the chain of another',
-    ownership: { tables: ['filter'], chains: ['OURS'] },
+    ownership: { chains: { filter: ['OURS'] } },
     v4: parseSave(
       '*filter\n:INPUT ACCEPT\n:DOCKER-USER -\n:OURS -\n-A DOCKER-USER -j OURS\n-A OURS -g DOCKER-USER\nCOMMIT\n*nat\nCOMMIT\n',
       'ipv4',
@@ -112,7 +110,7 @@ test.each([...captures, buildAmbientHostRules(), buildAmbientHostRules({ ipv6: f
 );
 
 const TABLE = { family: 'inet', name: 'own', chains: [{ name: 'c' }], rules: [] } as const;
-const OWNERSHIP = { tables: ['filter'], chains: ['INPUT', 'LOGGED'] } as const;
+const OWNERSHIP = { chains: { filter: ['INPUT', 'LOGGED'] } } as const;
 
 test.each([
   {
@@ -152,9 +150,15 @@ test.each([
   await expect(verifyRules(rules, { namespace: '/nowhere', backend })).rejects.toMatchObject(refusal);
 });
 
-test('a name that is no table is refused', async () => {
-  const ownership: OwnedRules['ownership'] = JSON.parse('{ "tables": ["Filter"], "chains": [] }');
-  const refusal = { code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining('"Filter" is no table') };
+test.each([
+  { chains: '{ "Filter": [] }', says: '"Filter" is no table' },
+  { chains: '["INPUT"]', says: 'want names of chains by table' },
+  { chains: 'null', says: 'want names of chains by table' },
+  { chains: '{ "filter": "INPUT" }', says: 'filter: want a list of names of chains' },
+  { chains: '{ "filter": [1] }', says: 'filter: want a list of names of chains' },
+])('chains $chains are refused', async ({ chains, says }) => {
+  const ownership: OwnedRules['ownership'] = { chains: JSON.parse(chains) };
+  const refusal = { code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining(says) };
   await expect(applyRules({ ownership }, { namespace: '/nowhere' })).rejects.toMatchObject(refusal);
   await expect(removeRules({ ownership }, { namespace: '/nowhere' })).rejects.toMatchObject(refusal);
 });
@@ -162,5 +166,5 @@ test('a name that is no table is refused', async () => {
 test('a message has an end', () => {
   const lines = Array.from({ length: 25 }, (_, port) => `-A INPUT -p tcp -m tcp --dport ${port} -j ACCEPT\n`);
   const many = parseSave(`*filter\n${lines.join('')}COMMIT\n`, 'ipv4');
-  expect(() => plan(NOTHING, many, { ownership: { tables: ['filter'], chains: [] } })).toThrow('; and 5 more');
+  expect(() => plan(NOTHING, many, { ownership: { chains: { filter: [] } } })).toThrow('; and 5 more');
 });

@@ -1,24 +1,35 @@
-import { builtInChains } from './builtin-chains.ts';
+import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
 import type { NftTableName } from './nft-script.ts';
 import type { Chain, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
 
-/** Which chains of which tables are ours to create, compare, change and remove. Everything else is left alone. */
+/** Which chains are ours to create, compare, change and remove. Everything else is left alone. */
 export interface Ownership {
-  readonly tables: readonly TableName[];
   /**
-   * In each of `tables`. A built-in chain named here is ours as a whole: every rule in it, whoever wrote it, and its
-   * policy where one is wanted; it is emptied, never removed. Of other built-in chains only the rules that lead into
-   * owned chains are ours.
+   * By table, such as `{ filter: ['INPUT'], nat: ['OURS'] }`. A built-in chain named here is ours as a whole: every rule
+   * in it, whoever wrote it, and its policy where one is wanted; it is emptied, never removed. Of other built-in chains
+   * only the rules that lead into owned chains of their table are ours; in chains of others, those that are wanted.
    */
-  readonly chains: readonly string[];
+  readonly chains: OwnedChains;
   /** Tables of nftables that are ours as a whole: those that are not wanted go. */
   readonly nftTables?: readonly NftTableName[];
 }
 
-/** Whether the rule jumps or goes to an owned chain. */
-export function leadsInto(rule: Rule, { chains }: Ownership): boolean {
-  const { target } = rule;
+/** Names of chains, by table. */
+export type OwnedChains = { readonly [T in TableName]?: readonly string[] };
+
+/** The owned chains of one table. */
+export function ownedChains({ chains }: Ownership, table: TableName): readonly string[] {
+  return chains[table] ?? [];
+}
+
+/** The tables in which something is owned. */
+export function ownedTables(ownership: Ownership): readonly TableName[] {
+  return TABLE_NAMES.filter((table) => ownedChains(ownership, table).length > 0);
+}
+
+/** Whether the rule jumps or goes to one of the chains. */
+export function leadsInto({ target }: Rule, chains: readonly string[]): boolean {
   return (target?.target === 'jump' || target?.target === 'goto') && chains.includes(target.chain);
 }
 
@@ -40,24 +51,28 @@ export function extractOwnedInPlace(listing: RuleSet, ownership: Ownership): Rul
 }
 
 /** The rule set with policy ACCEPT for each owned built-in chain of which it states none. */
-export function withOpenPolicies(ruleSet: RuleSet, { tables, chains }: Ownership): RuleSet {
-  const open = tables.map((name) => {
+export function withOpenPolicies(ruleSet: RuleSet, ownership: Ownership): RuleSet {
+  const open = ownedTables(ownership).map((name) => {
     const known = ruleSet.tables.filter((table) => table.name === name).flatMap((table) => table.chains);
     const stated = new Set(known.filter(({ policy }) => policy !== undefined).map((chain) => chain.name));
-    const missing = builtInChains(name).filter((chain) => chains.includes(chain) && !stated.has(chain));
+    const owned = ownedChains(ownership, name);
+    const missing = builtInChains(name).filter((chain) => owned.includes(chain) && !stated.has(chain));
     return buildTable(
       name,
       missing.map((chain): Chain => ({ name: chain, policy: 'ACCEPT' })),
       [],
     );
   });
-  return { ...ruleSet, tables: [...ruleSet.tables, ...open.filter(({ chains: added }) => added.length > 0)] };
+  return { ...ruleSet, tables: [...ruleSet.tables, ...open.filter(({ chains }) => chains.length > 0)] };
 }
 
 /** The ownership without built-in chains. */
 export function withoutBuiltIn(ownership: Ownership): Ownership {
-  const builtIn = new Set(ownership.tables.flatMap(builtInChains));
-  return { ...ownership, chains: ownership.chains.filter((chain) => !builtIn.has(chain)) };
+  const chains = ownedTables(ownership).map((table) => {
+    const builtIn = builtInChains(table);
+    return [table, ownedChains(ownership, table).filter((chain) => !builtIn.includes(chain))] as const;
+  });
+  return { ...ownership, chains: Object.fromEntries(chains) };
 }
 
 type Placing = (rule: Rule, position: number) => Rule;
@@ -70,23 +85,22 @@ function extract(
   place: Placing,
   counts: (chain: Chain) => boolean = () => true,
 ): RuleSet {
-  const owned = ruleSet.tables.filter(({ name }) => ownership.tables.includes(name));
-  const tables = owned.map((table) => {
-    const { name, chains, rules } = extractTable(table, ownership, place);
+  const tables = ruleSet.tables.map((table) => {
+    const { name, chains, rules } = extractTable(table, ownedChains(ownership, table.name), place);
     return buildTable(name, chains.filter(counts), rules);
   });
   return { ...ruleSet, tables: tables.filter(({ chains, rules }) => chains.length > 0 || rules.length > 0) };
 }
 
-function extractTable(table: Table, ownership: Ownership, place: Placing): Table {
+function extractTable(table: Table, owned: readonly string[], place: Placing): Table {
   const positions = new Map<string, number>();
   const rules: Rule[] = [];
   for (const rule of table.rules) {
     const position = (positions.get(rule.chain) ?? 0) + 1;
     positions.set(rule.chain, position);
-    if (ownership.chains.includes(rule.chain)) rules.push(rule);
-    else if (leadsInto(rule, ownership)) rules.push(place(rule, position));
+    if (owned.includes(rule.chain)) rules.push(rule);
+    else if (leadsInto(rule, owned)) rules.push(place(rule, position));
   }
-  const chains = table.chains.filter(({ name }) => ownership.chains.includes(name));
+  const chains = table.chains.filter(({ name }) => owned.includes(name));
   return buildTable(table.name, chains, rules);
 }

@@ -34,7 +34,7 @@ const without = (text: string, pattern: RegExp) => {
 const only = (text: string, pattern: RegExp) => text.split('\n').filter((line) => pattern.test(line));
 
 test('with an owner, what is ours becomes as wanted and the rest stays as it is', () => {
-  const ownership = { tables: ['filter', 'mangle'], chains: ['C1', 'C2'] } as const;
+  const ownership = { chains: { filter: ['C1', 'C2'], mangle: ['C1', 'C2'] } } as const;
   const ours = / :C[12] | -A C[12] |-j C[12]$/;
   fc.assert(
     fc.property(whole, whole, (have, anything) => {
@@ -56,8 +56,10 @@ const coveredPart = (text: string, pattern: RegExp) => {
   return lines.map((line) => (pattern.test(line) ? line : line.replace(/^(:\S+) DROP/, '$1 ACCEPT'))).join('\n');
 };
 
+const OWNED = ['INPUT', 'OUTPUT', 'C1', 'C2'] as const;
+
 test('with an owner of built-in chains, all of these become as wanted, with their policies', () => {
-  const ownership = { tables: ['filter', 'mangle'], chains: ['INPUT', 'OUTPUT', 'C1', 'C2'] } as const;
+  const ownership = { chains: { filter: OWNED, mangle: OWNED } } as const;
   const ours = / :(INPUT|OUTPUT|C[12]) | -A (INPUT|OUTPUT|C[12]) |-j C[12]$/;
   fc.assert(
     fc.property(whole, whole, (have, anything) => {

@@ -173,7 +173,7 @@ test('undoing puts jumps back where they were', () => {
 
 const nat = (...lines: readonly string[]) =>
   parse(['*nat', ':A - [0:0]', ':B - [0:0]', ...lines, 'COMMIT', ''].join('\n'));
-const OURS = { ownership: { tables: ['nat'], chains: ['A', 'B'] } } as const;
+const OURS = { ownership: { chains: { nat: ['A', 'B'] } } } as const;
 
 test.each([
   { rule: 'first and present', have: ['-A OUTPUT -j A', DROP], want: ['-I OUTPUT 1 -j A'], restore: [] },
@@ -218,7 +218,7 @@ test.each([
   expect(text.split('\n').slice(1, -2)).toEqual(restore);
 });
 
-const BUILT_IN = { ownership: { tables: ['filter'], chains: ['INPUT', 'LOGGED'] } } as const;
+const BUILT_IN = { ownership: { chains: { filter: ['INPUT', 'LOGGED'] } } } as const;
 const SERVER = filter(':INPUT DROP [0:0]', ':LOGGED - [0:0]', ACCEPT_SSH, '-A INPUT -j LOGGED', '-A LOGGED -j LOG');
 
 test.each([
@@ -260,4 +260,28 @@ test.each([
 test('a policy changed by hand is told', () => {
   const byHand = filter(':LOGGED - [0:0]', ACCEPT_SSH, '-A INPUT -j LOGGED', '-A LOGGED -j LOG');
   expect(describeDifferences(plan(byHand, SERVER, BUILT_IN))).toEqual(['filter: policy of INPUT is ACCEPT, want DROP']);
+});
+
+test('a chain is owned in its table only: what others have in one of the same name stays', () => {
+  const have = parse('*filter\n-A OUTPUT -j DROP\nCOMMIT\n*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n');
+  const owned = { ownership: { chains: { filter: ['OUTPUT'], nat: ['OURS'] } } } as const;
+  expect(renderPlanRestore(plan(have, parse(''), owned))).toBe('* filter\n-F OUTPUT\nCOMMIT\n');
+});
+
+test.each([
+  { what: 'a jump of others from their own chain stays', want: ':A -\n-A OUTPUT -j A\n', restore: '' },
+  {
+    what: 'until the chain goes: nothing may lead there then',
+    want: '',
+    restore: '* nat\n-D OUTPUT -j A\n-D THEIRS -j A\n-F A\n-X A\nCOMMIT\n',
+  },
+  {
+    what: 'one that is wanted there comes behind it',
+    want: ':A -\n:THEIRS -\n-A OUTPUT -j A\n-A THEIRS -p udp -j A\n',
+    restore: '* nat\n-A THEIRS -p udp -j A\nCOMMIT\n',
+  },
+])('$what', ({ want, restore }) => {
+  const have = parse('*nat\n:A -\n:THEIRS -\n-A OUTPUT -j A\n-A THEIRS -j A\n-A THEIRS -j DROP\nCOMMIT\n');
+  const change = plan(have, parse(`*nat\n${want}COMMIT\n`), { ownership: { chains: { nat: ['A'] } } });
+  expect(renderPlanRestore(change)).toBe(restore);
 });

@@ -1,7 +1,8 @@
 import { IptablesError } from '../errors.ts';
 import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
 import { checkCoverage } from './check-coverage.ts';
-import { leadsInto, type Ownership } from './ownership.ts';
+import { renderListedRule } from './listing.ts';
+import { leadsInto, type Ownership, ownedChains, ownedTables } from './ownership.ts';
 import { orderRules, planChain } from './plan-chain.ts';
 import { planSharedChain } from './plan-shared-chain.ts';
 import type { Family, Rule, RuleSet, TableName } from './rule.ts';
@@ -72,7 +73,9 @@ export interface PlanOptions {
  *
  * Without `ownership` each table of `wanted` becomes exactly as wanted; the policy of a built-in chain stays where
  * `wanted` does not state one. With it, owned chains become as wanted, or are removed, built-in ones emptied; of other
- * chains only the rules that lead into owned ones count, with their position if they have one, and policies never do.
+ * built-in chains only the rules that lead into owned ones count, with their position if they have one, and policies
+ * never do. Of other people's own chains only rules that are wanted there count, and those that lead into a chain that
+ * is removed, which has to be led into by nothing.
  * Throws `IPTABLES_RULE_INVALID` for two families, a rule that cannot be written, and, with an ownership, for wanted
  * rules, chains and policies that it does not cover.
  */
@@ -87,7 +90,7 @@ export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): 
       ? options?.otherTables === 'empty'
         ? TABLE_NAMES
         : tableNames(wanted)
-      : [...new Set(ownership.tables)];
+      : ownedTables(ownership);
   const tables = names.toSorted().flatMap((name): readonly TablePlan[] => {
     const have = sortTable(current, name);
     const stated = ownership !== undefined || wanted.tables.some((table) => table.name === name);
@@ -95,7 +98,7 @@ export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): 
     const found =
       ownership === undefined
         ? planWhole(name, have, want, family)
-        : planOwned(name, have, want, { family, ownership });
+        : planOwned(name, have, want, { family, owned: [...new Set(ownedChains(ownership, name))] });
     return isNothing(found) ? [] : [found];
   });
   return { family, tables };
@@ -125,29 +128,44 @@ function planOwned(
   name: TableName,
   have: SortedTable,
   want: SortedTable,
-  { family, ownership }: { readonly family: Family; readonly ownership: Ownership },
+  { family, owned }: { readonly family: Family; readonly owned: readonly string[] },
 ): TablePlan {
   const builtIn = builtInChains(name);
-  const owned = new Set(ownership.chains);
-  const own = [...owned].filter((chain) => !builtIn.includes(chain)).toSorted();
-  const isOurs = (rule: Rule) => leadsInto(rule, ownership);
+  const own = owned.filter((chain) => !builtIn.includes(chain)).toSorted();
   const chains = sortChains(name, [...new Set([...have.rules.keys(), ...want.rules.keys(), ...owned])]);
+  const removed = own.filter((chain) => have.rules.has(chain) && !want.rules.has(chain));
   return {
     name,
     added: own.filter((chain) => want.rules.has(chain) && !have.rules.has(chain)),
-    removed: own.filter((chain) => have.rules.has(chain) && !want.rules.has(chain)),
+    removed,
     policies: planPolicies(
-      builtIn.filter((chain) => owned.has(chain)),
+      builtIn.filter((chain) => owned.includes(chain)),
       have,
       want,
     ),
     rules: chains.flatMap((chain) => {
       const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain)];
-      if (owned.has(chain)) return planChain(chain, listed, orderRules(wanted), family) ?? [];
+      if (owned.includes(chain)) return planChain(chain, listed, orderRules(wanted), family) ?? [];
+      const isOurs = builtIn.includes(chain)
+        ? (rule: Rule) => leadsInto(rule, owned)
+        : isOursAmongOthers(wanted, removed, family);
       if (wanted.length === 0 && !listed.some(isOurs)) return [];
       return planSharedChain(chain, listed, wanted, { family, isOurs }) ?? [];
     }),
   };
+}
+
+/**
+ * What counts in a chain that somebody else made: what is wanted there, and what leads into a chain that goes, for the
+ * kernel removes no chain that rules lead to. All else there is theirs, though it leads into ours.
+ */
+function isOursAmongOthers(
+  wanted: readonly Rule[],
+  removed: readonly string[],
+  family: Family,
+): (rule: Rule) => boolean {
+  const texts = new Set(wanted.map((rule) => renderListedRule(rule, family)));
+  return (rule) => leadsInto(rule, removed) || (texts.size > 0 && texts.has(renderListedRule(rule, family)));
 }
 
 /** Where no policy is wanted, the one that is there stays. A chain that is not listed has the kernel's own. */

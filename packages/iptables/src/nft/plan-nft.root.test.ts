@@ -26,7 +26,7 @@ const MARK_RULE = 'meta mark 0x1 counter accept';
 /** Rules that are one nft table. */
 function own(table: Omit<NftTable, 'family' | 'name'>): OwnedRules {
   const name = { family: 'inet', name: 'own' } as const;
-  return { nftables: [{ ...name, ...table }], ownership: { tables: [], chains: [], nftTables: [name] } };
+  return { nftables: [{ ...name, ...table }], ownership: { chains: {}, nftTables: [name] } };
 }
 
 test.each(['redirect', 'tproxy'] as const)(
