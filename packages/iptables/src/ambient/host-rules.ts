@@ -1,3 +1,4 @@
+import { checkOption, SWITCH } from '../core/check-option.ts';
 import type { NftTable } from '../core/nft-script.ts';
 import type { OwnedRules } from '../core/owned-rules.ts';
 import type { Family, RuleSet } from '../core/rule.ts';
@@ -36,6 +37,7 @@ export interface AmbientHostRules extends OwnedRules {
  * Throws `IPTABLES_RULE_INVALID` for a probe source that is no address of its family and a user id that is none.
  */
 export function buildAmbientHostRules(options?: AmbientHostOptions): AmbientHostRules {
+  checkOption('ipv6', options?.ipv6, SWITCH);
   const ipv6 = options?.ipv6 ?? true;
   const v4 = parseProbeSource('ipv4', options?.probeSources);
   const v6 = ipv6 ? parseProbeSource('ipv6', options?.probeSources) : undefined;

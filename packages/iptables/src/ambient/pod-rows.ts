@@ -10,8 +10,11 @@ import { FROM_PROXY, NOT_FROM_PROXY, type RuleRow, TCP, TO_PROXY } from './rule-
 import { tproxyInboundRows } from './tproxy-rows.ts';
 import { bypassTproxyRows, rerouteRows } from './virtual-interface-rows.ts';
 
+/** All of {@link CaptureMode}. */
+export const CAPTURE_MODES = ['tproxy', 'redirect'] as const;
+
 /** How inbound traffic gets to the proxy. */
-export type CaptureMode = 'tproxy' | 'redirect';
+export type CaptureMode = (typeof CAPTURE_MODES)[number];
 
 /** All rules of one family in the order of the specification, section 3 (numbers) and 14 (`tproxy`). */
 export function podRows(mode: CaptureMode, capture: PodCapture, addresses: FamilyAddresses): readonly RuleRow[] {

@@ -1,3 +1,4 @@
+import { checkOption, SWITCH } from '../core/check-option.ts';
 import { translateToNft } from '../core/nft/translate-to-nft.ts';
 import type { NftTable } from '../core/nft-script.ts';
 import type { OwnedRules, PolicyRouting } from '../core/owned-rules.ts';
@@ -7,7 +8,7 @@ import { NFT_TABLE_PREFIX } from './chain-names.ts';
 import { AMBIENT_POLICY_ROUTING } from './marks.ts';
 import { buildRedirectNft } from './nft-pod-rules.ts';
 import { familyAddresses, type PodCapture } from './pod-capture.ts';
-import { type CaptureMode, podRows } from './pod-rows.ts';
+import { CAPTURE_MODES, type CaptureMode, podRows } from './pod-rows.ts';
 import { type ProbeSources, parseProbeSource } from './probe-sources.ts';
 import { arrangeRows } from './rule-rows.ts';
 import { checkVirtualInterfaces } from './virtual-interfaces.ts';
@@ -41,10 +42,12 @@ export interface AmbientPodRules extends OwnedRules {
  * DNS rules of the first release that had them complete (1.24, where this form was still selectable): earlier ones sent
  * the proxy's own queries back to the proxy. `redirect` is the form of 1.24 and later, as of 1.29 byte for byte.
  * `v6` is absent with `ipv6: false`.
- * Throws `IPTABLES_RULE_INVALID` for a probe source that is no address of its family and for interface names that are
- * none.
+ * Throws `IPTABLES_RULE_INVALID` for a probe source that is no address of its family, for interface names that are none,
+ * and for options that are none of their choices, as they may come from JSON.
  */
 export function buildAmbientPodRules(options: AmbientPodOptions): AmbientPodRules {
+  checkOption('capture', options.capture, CAPTURE_MODES);
+  for (const name of ['dns', 'ipv6', 'ingress'] as const) checkOption(name, options[name], SWITCH);
   const capture: PodCapture = {
     dns: options.dns ?? false,
     ingress: options.ingress ?? false,

@@ -1,4 +1,5 @@
 import { isIP, SocketAddress } from 'node:net';
+import { checkOption } from '../core/check-option.ts';
 import type { Family } from '../core/rule.ts';
 import { IptablesError } from '../errors.ts';
 
@@ -13,12 +14,14 @@ export interface ProbeSources {
 
 /**
  * The probe source of one family in the only spelling that iptables and nft list addresses in (RFC 5952), so that
- * every valid spelling of an address gives the same rules. Throws `IPTABLES_RULE_INVALID` for anything but an address.
+ * every valid spelling of an address gives the same rules. Throws `IPTABLES_RULE_INVALID` for anything but an address,
+ * and for sources of what is neither `v4` nor `v6`.
  */
 export function parseProbeSource(family: Family, sources: ProbeSources | undefined): string {
+  for (const name of Object.keys(sources ?? {})) checkOption('probeSources: family', name, ['v4', 'v6']);
   const key = family === 'ipv4' ? 'v4' : 'v6';
   const address = sources?.[key] ?? DEFAULT_PROBE_SOURCES[key];
-  if (isIP(address) !== (family === 'ipv4' ? 4 : 6) || address.includes('%'))
+  if (typeof address !== 'string' || isIP(address) !== (family === 'ipv4' ? 4 : 6) || address.includes('%'))
     throw new IptablesError(
       'IPTABLES_RULE_INVALID',
       `probe source ${JSON.stringify(address)}: want an ${family} address`,

@@ -10,8 +10,13 @@ const NAME = /^[A-Za-z0-9_.][A-Za-z0-9_.@-]*\+?$/;
  * owner writes, and become words of a script that root runs. Throws `IPTABLES_RULE_INVALID`.
  */
 export function checkVirtualInterfaces(names: readonly string[]): readonly string[] {
+  if (!Array.isArray(names))
+    throw new IptablesError(
+      'IPTABLES_RULE_INVALID',
+      `virtual interfaces ${JSON.stringify(names)}: want a list of names`,
+    );
   for (const name of names)
-    if (!NAME.test(name) || name.length > LONGEST_NAME || name === '.' || name === '..')
+    if (typeof name !== 'string' || !NAME.test(name) || name.length > LONGEST_NAME || name === '.' || name === '..')
       throw new IptablesError(
         'IPTABLES_RULE_INVALID',
         `virtual interface ${JSON.stringify(name)}: want a name of 1 to ${LONGEST_NAME} letters, digits, "_", ".", "@" or "-"`,

@@ -1,3 +1,4 @@
+import { checkOption, SWITCH } from '../core/check-option.ts';
 import type { ToolPlace } from '../tool-place.ts';
 import { findTools } from '../tools.ts';
 import { type WorkOptions, withWorkplace } from '../workplace.ts';
@@ -53,8 +54,13 @@ export interface ProbeSets {
   destroy(): Promise<void>;
 }
 
-/** Finds the programs; no set is touched before it is asked for. Throws the codes of `findTools`. */
+/**
+ * Finds the programs; no set is touched before it is asked for. Throws the codes of `findTools`, and
+ * `IPTABLES_RULE_INVALID` for a backend that there is not.
+ */
 export async function openProbeSets(options: ProbeSetOptions = {}): Promise<ProbeSets> {
+  checkOption('backend', options.backend, ['iptables', 'nftables', undefined]);
+  checkOption('ipv6', options.ipv6, SWITCH);
   const { signal } = options;
   const tools = options.tools ?? (await findTools(signal === undefined ? {} : { signal }));
   const families = options.ipv6 === false ? (['ipv4'] as const) : (['ipv4', 'ipv6'] as const);

@@ -3,7 +3,7 @@ import type { RuleSet, TableName } from '../rule.ts';
 import { type IndexedTable, indexChains } from './chain-index.ts';
 import { collectEnds } from './collect-ends.ts';
 import type { Explanation } from './explanation.ts';
-import type { Packet } from './packet.ts';
+import { PACKET_STATES, type Packet } from './packet.ts';
 import { assume, certain, joinPossibilities, type Possibility } from './possibility.ts';
 import { walkChain } from './walk-chain.ts';
 import { MOST_STEPS, WalkLog } from './walk-log.ts';
@@ -30,7 +30,7 @@ type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
  * is known if the description tells it (`local`, `out`, `host`) or a rule does (`REDIRECT`, `TPROXY`). A chain that is
  * called again and again with the same packet is walked a few times and known then; after two million looks at rules the
  * walk ends undecided, and of its steps the first hundred thousand are given.
- * Throws `IPTABLES_PACKET_INVALID` for a packet of the other family, `IPTABLES_RULE_INVALID` for chains that call each
+ * Throws `IPTABLES_PACKET_INVALID` for a packet of the other family or one that `parsePacket` would not make, `IPTABLES_RULE_INVALID` for chains that call each
  * other in a circle. Nothing is read, nothing sent.
  */
 export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
@@ -39,6 +39,7 @@ export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
       'IPTABLES_PACKET_INVALID',
       `this packet is ${packet.family} and the rules are ${ruleSet.family}`,
     );
+  checkPacket(packet);
   const walk = new PacketWalk(indexChains(ruleSet));
   const begin = [certain(beginWalk(packet, ruleSet.family))];
   if (packet.origin === 'local') walk.leave(begin);
@@ -57,6 +58,15 @@ export function explainPacket(ruleSet: RuleSet, packet: Packet): Explanation {
     decided: end !== undefined && another === undefined && end.end !== 'unknown' && !log.cut && !log.exhausted && !cut,
     notes: [...notes],
   };
+}
+
+/** What the walk would take for another choice if it came misspelt, from JavaScript or JSON. */
+function checkPacket({ origin, state, translated }: Packet): void {
+  const wrong =
+    (origin !== 'incoming' && origin !== 'local' && `origin ${JSON.stringify(origin)}`) ||
+    (!PACKET_STATES.includes(state) && `state ${JSON.stringify(state)}`) ||
+    (translated.some((side) => side !== 'SNAT' && side !== 'DNAT') && `translated ${JSON.stringify(translated)}`);
+  if (wrong) throw new IptablesError('IPTABLES_PACKET_INVALID', `a packet has no ${wrong} (see parsePacket)`);
 }
 
 class PacketWalk {

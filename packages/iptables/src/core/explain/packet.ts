@@ -1,7 +1,10 @@
 import type { Family, TcpFlag } from '../rule.ts';
 
+/** All of {@link PacketState}. */
+export const PACKET_STATES = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'] as const;
+
 /** What connection tracking says of a packet, before any translation. */
-export type PacketState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'UNTRACKED';
+export type PacketState = (typeof PACKET_STATES)[number];
 
 /** One side of a packet; what is absent is not known. */
 export interface Endpoint {

@@ -4,7 +4,7 @@ import type { Family, TcpFlag } from '../rule.ts';
 import { hasPorts } from './evaluate-ports.ts';
 import { icmpNamed, listIcmpNames } from './icmp-names.ts';
 import { parseIpAddress } from './ip-address.ts';
-import type { Endpoint, Packet, PacketState } from './packet.ts';
+import { type Endpoint, PACKET_STATES, type Packet } from './packet.ts';
 
 interface Word {
   readonly text: string;
@@ -17,7 +17,6 @@ type Draft = { -readonly [K in keyof Packet]: Packet[K] } & { readonly columns: 
 
 type FieldReader = (draft: Draft, value: Word) => void;
 
-const STATES: readonly PacketState[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'];
 const FLAGS: readonly TcpFlag[] = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
 const HIGHEST_MARK = 0xffff_ffff;
 const HIGHEST_PORT = 65_535;
@@ -173,8 +172,8 @@ function readNumber({ text, column }: Word, highest: number): number {
 
 function readState(draft: Draft, { text, column }: Word): void {
   const [first, ...others] = text.toUpperCase().split(',');
-  const state = STATES.find((name) => name === first);
-  if (state === undefined) throw invalid(column, `${quote(text)}: want one of ${STATES.join(', ')}`);
+  const state = PACKET_STATES.find((name) => name === first);
+  if (state === undefined) throw invalid(column, `${quote(text)}: want one of ${PACKET_STATES.join(', ')}`);
   draft.state = state;
   draft.translated = others.map((name) => {
     if (name !== 'SNAT' && name !== 'DNAT')

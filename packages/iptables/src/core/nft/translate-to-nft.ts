@@ -39,7 +39,7 @@ const ABSENT: FamilyChain = { rules: [], policy: 'accept' };
  * `--socket-exists`, negated owners, marks copied under a mask that keeps bits.
  */
 export function translateToNft({ v4, v6 }: NftInput, options: TranslateToNftOptions): readonly NftTable[] {
-  if (!/^(?:[A-Za-z][\w.-]*)?$/.test(options.prefix))
+  if (typeof options.prefix !== 'string' || !/^(?:[A-Za-z][\w.-]*)?$/.test(options.prefix))
     throw new IptablesError(
       'IPTABLES_RULE_INVALID',
       `table prefix ${JSON.stringify(options.prefix)}: want a plain name`,
