@@ -7,15 +7,24 @@ Prints the traffic rules of an ambient mesh, as they are handed to iptables-rest
   --format restore|nft|save    for iptables-restore (default), for nft -f, or what iptables-save
                                will show; with --ipv6 the IPv6 text comes directly behind
   --dns                        capture port 53 too
-  --ipv6                       IPv6 as well
+  --ipv6                       IPv6 as well; without it IPv4 only (the library builds both)
   --ingress                    the pod is an ingress gateway: leave what comes in alone
   --virtual-interface NAME     what comes in by it is outbound traffic of a virtual machine;
                                as often as needed
-  --host                       the rules of the node instead of those of a pod
-  --probe-source ADDRESS       what host probes come from; once for IPv4, once for IPv6
+  --host                       the rules of the node instead of those of a pod; --capture and
+                               --dns have no effect then
+  --probe-source ADDRESS       what host probes come from; once for IPv4, once for IPv6 (which has
+                               no effect without --ipv6)
   --kubelet-uid UID            with --host --format nft: nft cannot tell whether a packet has a
                                socket, so the rules take what this user sends for probes.
                                Default 0: the kubelet runs as root
+
+The --host rules name sets of pod addresses, which must exist before; openProbeSets of the library
+makes and fills them. By hand, for IPv4 (for IPv6: -v6, inet6, ipv6_addr):
+
+  ipset create istio-inpod-probes-v4 hash:ip family inet comment
+  nft 'add table inet istio-ambient-nat
+       add set inet istio-ambient-nat istio-inpod-probes-v4 { type ipv4_addr ; }'
 
 Exit codes: 0 printed, 2 wrong arguments.
 `;
@@ -40,7 +49,9 @@ standard input) and prints the rules it meets and its end:
   + matched   - did not match   ? cannot be said   ~ in some of the cases still possible
 
 What a save does not tell (members of sets, limits, routing, unknown matches) is not guessed: the
-walk goes on both ways, and each possible end is told with the rules it depends on.
+walk goes on both ways, and each possible end is told with the rules it depends on. A chain that is
+called again and again with the same packet is walked five times. Two million looks at rules are
+the limit of the walk (not decided), and 100,000 lines that of its steps (a note tells).
 
 PACKET is a protocol and then, in any order:
 

@@ -36,6 +36,8 @@ export function runRules(args: readonly string[], io: CommandIo): number {
   const format = choose('--format', values.format, ['restore', 'nft', 'save']);
   const { dns, ipv6, ingress, host } = values;
   const probeSources = readProbeSources(values['probe-source']);
+  if (probeSources.v6 !== undefined && !ipv6)
+    io.writeError(`ambient-iptables: --probe-source ${probeSources.v6} has no effect: add --ipv6\n`);
   const kubeletUid = readUid(values['kubelet-uid']);
   if (kubeletUid !== undefined && !host) throw invalid('--kubelet-uid is of --host rules only');
   if (host && (ingress || values['virtual-interface'].length > 0))

@@ -37,12 +37,30 @@ test.each(GOLDEN)('rules for iptables-restore, byte for byte: $name', async ({ n
   const recorded = fixture(`reference/iptables/${name}.golden`).split('\n');
   expect(recorded.slice(0, 2)).toEqual(['iptables-save', 'ip6tables-save']);
   const result = await run(['rules', '--capture', 'redirect', ...PROBES, ...options]);
-  expect(result).toEqual({ code: 0, output: `${recorded.slice(2).join('\n')}\n`, error: '' });
+  expect(result).toMatchObject({ code: 0, output: `${recorded.slice(2).join('\n')}\n` });
 });
 
 test.each(GOLDEN)('rules for nft, byte for byte: $name', async ({ name, options }) => {
   const result = await run(['rules', '--capture=redirect', '--format=nft', ...PROBES, ...options]);
-  expect(result).toEqual({ code: 0, output: fixture(`reference/nftables/${name}.golden`), error: '' });
+  expect(result).toMatchObject({ code: 0, output: fixture(`reference/nftables/${name}.golden`) });
+});
+
+test.each([{ host: [] }, { host: ['--host'] }])(
+  'an IPv6 probe source without --ipv6 is noted: $host',
+  async ({ host }) => {
+    const plain = await run(['rules', ...host]);
+    expect(plain).toMatchObject({ code: 0, error: '' });
+    const note = 'ambient-iptables: --probe-source fd00::1 has no effect: add --ipv6\n';
+    expect(await run(['rules', ...host, '--probe-source', 'fd00::1'])).toEqual({ ...plain, error: note });
+    const both = await run(['rules', ...host, '--probe-source', 'fd00::1', '--ipv6']);
+    expect(both).toMatchObject({ code: 0, error: '' });
+    expect(both.output).toContain('fd00::1');
+  },
+);
+
+test('--dns and --capture have no effect on the rules of a host, and help says so', async () => {
+  expect(await run(['rules', '--host', '--dns', '--capture', 'redirect'])).toEqual(await run(['rules', '--host']));
+  expect((await run(['rules', '--help'])).output).toMatch(/--capture and\s+--dns have no effect/);
 });
 
 test.each([
