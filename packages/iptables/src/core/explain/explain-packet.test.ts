@@ -438,6 +438,16 @@ test('20,000 rules of which none can be decided', () => {
   expect(performance.now() - begin).toBeLessThan(3_000);
 });
 
+test.each([
+  { ports: '--dport 6000:', port: 6000, met: true },
+  { ports: '--dport 6000:', port: 5999, met: false },
+  { ports: '--dport :79', port: 79, met: true },
+  { ports: '! --dport :79', port: 79, met: false },
+])('$ports and port $port: open ranges are decided', ({ ports, port, met: drops }) => {
+  const explanation = explain(filter(`-A INPUT -p tcp -m tcp ${ports} -j DROP`), `tcp dst 10.0.0.1:${port} in e local`);
+  expect(explanation).toMatchObject({ decided: true, ends: [{ end: drops ? 'dropped' : 'delivered' }] });
+});
+
 test('docker and kube-proxy', () => {
   const save = fixture('docker-and-kube-proxy.save');
   const explanation = explain(save, 'tcp src 10.244.0.9:4000 dst 10.96.0.10:53 in eth0');

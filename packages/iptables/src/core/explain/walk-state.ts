@@ -144,6 +144,7 @@ export function isInState(state: WalkState, wanted: readonly ConnectionState[]):
   return translations.includes(undefined) ? undefined : false;
 }
 
+/** Of 64 states held against 20,000 rules, the same ones are asked for at every rule. */
 const KEYS = new WeakMap<WalkState, string>();
 
 /** The same for states that later rules cannot tell apart. */
