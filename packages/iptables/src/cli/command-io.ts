@@ -18,6 +18,6 @@ export const EXIT = {
   different: 1,
   /** Wrong arguments or input. */
   failure: 2,
-  /** `explain`: more than one end is possible. */
+  /** `explain`: more than one end is possible, or the walk ended at its limit. */
   undecided: 3,
 } as const;

@@ -75,7 +75,7 @@ What is not given is not known, and rules that ask for it stay undecided.
   --json    the explanation as data
   --ipv6    the save is of ip6tables-save; without, the save or the packet tells it
 
-Exit codes: 0 one certain end, 3 more than one end is possible, 2 an error.
+Exit codes: 0 one certain end, 3 not decided (more than one end, or the limit), 2 an error.
 `;
 
 /** Texts of `help`. They end in a line break. */
