@@ -181,7 +181,7 @@ test.each([
   const loop = '*filter\n:INPUT ACCEPT\n:A -\n:B -\n-A INPUT -j A\n-A A -j B\n-A B -j A\nCOMMIT\n';
   const { code, output, error } = await run(args, {
     a: A,
-    both: A + fixture('tproxy.v6.save'),
+    both: `${A}*filter\n-A INPUT -s fd00::1/128 -j DROP\nCOMMIT\n`,
     bad: '*filter\nno rule\nCOMMIT\n',
     loop,
   });
