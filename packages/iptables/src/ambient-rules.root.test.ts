@@ -114,8 +114,8 @@ test('only lo without IPv6: rules yes, route no (6)', async () => {
 
 test('the legacy backend gives the same rules', async () => {
   await using pod = await openThrowAway();
-  const options = { namespace: pod.namespace, tools: await findTools({ backend: 'legacy' }) };
-  expect(options.tools.v4?.backend).toBe('legacy');
+  const options = { namespace: pod.namespace, tools: await findTools({ variant: 'legacy' }) };
+  expect(options.tools.v4?.variant).toBe('legacy');
   expect(await applyRules(rules, options)).toEqual(ALL);
   expect(await applyRules(rules, options)).toEqual({ v4: 'unchanged', v6: 'unchanged' });
   expect(await verifyRules(rules, options)).toMatchObject({ intact: true });
@@ -133,7 +133,7 @@ test('works as root of a user namespace, in every backend', async () => {
     const detected = await detectBackend();
     console.log(detected.v4.name, detected.v6.name);
     for (const [variant, backend] of [['nft', 'iptables'], ['legacy', 'iptables'], ['nft', 'nftables']]) {
-      const options = { namespace, backend, tools: await findTools({ backend: variant }) };
+      const options = { namespace, backend, tools: await findTools({ variant }) };
       const result = await applyRules(rules, options);
       console.log(JSON.stringify(result), (await verifyRules(rules, options)).intact);
       await removeRules(rules, options);

@@ -112,7 +112,7 @@ test('the lock of legacy programs held by another: told so, and nothing is chang
   using lock = openScript('');
   const holder = spawn('flock', [lock.path, 'sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
-  const found = await findTools({ backend: 'legacy', lockWaitSeconds: 1 });
+  const found = await findTools({ variant: 'legacy', lockWaitSeconds: 1 });
   // A lock of our own: the one of this machine is others' too.
   const tools = { ...found, env: { ...found.env, XTABLES_LOCKFILE: lock.path } };
   try {

@@ -63,7 +63,7 @@ test.each(BACKENDS)('$variant, $backend: what others have stays through apply, r
   place.inside(`iptables-${choice.variant}-restore`, NEIGHBOURS);
   place.inside('nft -f -', FIREWALL);
   place.inside('ip rule add pref 100 fwmark 0x7 lookup 200; ip route add local 10.99.0.0/16 dev lo table 100');
-  const options = { ...place, backend: choice.backend, tools: await findTools({ backend: choice.variant }) };
+  const options = { ...place, backend: choice.backend, tools: await findTools({ variant: choice.variant }) };
   const before = foreignState(place);
   const nftBefore = place.inside('nft -s list ruleset');
 
@@ -102,7 +102,7 @@ test.each(['nft', 'legacy'] as const)(
     await using host = await openThrowAway();
     host.inside(`${SETS}; iptables-${variant}-restore`, NEIGHBOURS);
     const before = foreignNat(host, variant);
-    const options = { ...host, tools: await findTools({ backend: variant }) };
+    const options = { ...host, tools: await findTools({ variant }) };
     expect(await applyRules(hostRules, options)).toEqual({ v4: 'applied', v6: 'applied' });
     expect(foreignNat(host, variant)[0]).toBe('-A POSTROUTING -j ISTIO_POSTRT');
     expect(await applyRules(hostRules, options)).toEqual({ v4: 'unchanged', v6: 'unchanged' });
@@ -147,7 +147,7 @@ COMMIT
     'ipv4',
   );
   const own: OwnedRules = { v4: wanted, ownership: { chains: { filter: ['ALLOW', 'WEB'] } } };
-  const options = { ...place, tools: await findTools({ backend: variant }) };
+  const options = { ...place, tools: await findTools({ variant }) };
   expect(await applyRules(own, options)).toMatchObject({ v4: 'applied', v6: 'skipped' });
   expect(await verifyRules(own, options)).toMatchObject({
     intact: true,

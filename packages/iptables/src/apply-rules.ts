@@ -1,10 +1,11 @@
-import type { ApplyStep } from './apply-step.ts';
+import type { ApplyStep, WayBack } from './apply-step.ts';
 import { awaitAll } from './await-all.ts';
+import { checkOption, SWITCH } from './core/check-option.ts';
 import { checkOwnedRules } from './core/check-owned-rules.ts';
 import type { OwnedRules } from './core/owned-rules.ts';
 import type { Family } from './core/rule.ts';
 import { IptablesError } from './errors.ts';
-import { planFirewallStep } from './firewall-step.ts';
+import { conflictError, type FirewallStepOptions, planFirewallStep } from './firewall-step.ts';
 import { joinErrors } from './join-errors.ts';
 import { planNft } from './nft/plan-nft.ts';
 import { planRoutingStep } from './routing-step.ts';
@@ -53,9 +54,10 @@ interface Work {
  * as well, an `AggregateError` of both is the `cause`.
  */
 export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}): Promise<ApplyResult> {
+  checkOption('reconcile', options.reconcile, SWITCH);
   checkOwnedRules(rules, options.backend ?? 'iptables');
   return withWorkplaceInTurn(options, async (place) => {
-    const work = await planWork(place, rules, options.backend ?? 'iptables');
+    const work = await planWork(place, rules, options);
     if (options.reconcile === false) refuseOther(place, work);
     await carryOut(place, work.stages);
     const [v4Note, v6Note] = [work.notes.get('ipv4'), work.notes.get('ipv6')];
@@ -69,10 +71,13 @@ export async function applyRules(rules: OwnedRules, options: ApplyOptions = {}):
   });
 }
 
-async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables' | 'nftables'): Promise<Work> {
+async function planWork(place: Workplace, rules: OwnedRules, options: ApplyOptions): Promise<Work> {
+  const { backend = 'iptables', reconcile = true } = options;
   const { families, notes } = await wantedFamilies(place, rules);
   const [firewall = new Map(), routing = new Map()] = await awaitAll([
-    backend === 'nftables' ? planTables(place, rules, families) : planFirewalls(place, rules, families),
+    backend === 'nftables'
+      ? planTables(place, rules, families)
+      : planFirewalls(place, families, { ownership: rules.ownership, reconcile }),
     planRouting(place, rules, families),
   ]);
   const steps = { firewall: [...new Set(firewall.values())], routing: [...routing.values()] };
@@ -84,12 +89,12 @@ async function planWork(place: Workplace, rules: OwnedRules, backend: 'iptables'
 
 async function planFirewalls(
   place: Workplace,
-  { ownership }: OwnedRules,
   families: readonly WantedFamily[],
+  options: FirewallStepOptions,
 ): Promise<ReadonlyMap<Family, ApplyStep>> {
   const steps = families.map(
     async ({ family, rules }): Promise<readonly (readonly [Family, ApplyStep])[]> =>
-      rules === undefined ? [] : [[family, await planFirewallStep(place, rules, ownership)]],
+      rules === undefined ? [] : [[family, await planFirewallStep(place, rules, options)]],
   );
   return new Map((await awaitAll(steps)).flat());
 }
@@ -117,12 +122,7 @@ async function planRouting(
 }
 
 function refuseOther(place: Workplace, { firewall }: Work): void {
-  for (const [family, { found }] of firewall)
-    if (found === 'other')
-      throw new IptablesError(
-        'IPTABLES_CONFLICT',
-        `${place.namespace.label} has other ${family} rules in our chains (left by another release? reconcile replaces them)`,
-      );
+  for (const [family, { found }] of firewall) if (found === 'other') throw conflictError(place, family);
 }
 
 async function carryOut(place: Workplace, stages: Work['stages']): Promise<void> {
@@ -144,11 +144,33 @@ function outcomeOf(firewall: ApplyStep | undefined, routing: ApplyStep | undefin
   return (firewall ?? routing)?.found === 'nothing' ? 'applied' : 'repaired';
 }
 
-/** Puts everything back as it was found; goes on after a failure. Gives back the error to throw. */
+/**
+ * Puts everything back as it was found; goes on after a failure. What somebody else has changed meanwhile is left, and
+ * all else with it: half of what they rely on would be no better. Gives back the error to throw.
+ */
 async function undo(place: Workplace, steps: readonly ApplyStep[], error: unknown): Promise<unknown> {
   const failures: unknown[] = [];
-  for (const step of steps.toReversed()) await step.undo(place).catch((failure: unknown) => failures.push(failure));
-  if (failures.length > 0 && error instanceof Error)
-    error.cause = new AggregateError([error.cause, ...failures].filter(Boolean), 'undoing failed as well');
+  const ways: WayBack[] = [];
+  for (const step of steps.toReversed())
+    await step.planUndo(place).then(
+      (way) => ways.push(way),
+      (failure: unknown) => failures.push(failure),
+    );
+  const conflicts = ways.flatMap(({ conflict }) => conflict ?? []);
+  const kept = ways.some(({ leavesRules }) => leavesRules);
+  if (conflicts.length === 0)
+    for (const way of ways.filter(({ reliedOn }) => !(kept && reliedOn)))
+      await way.go().catch((failure: unknown) => failures.push(failure));
+  else failures.push(leftError(place, conflicts));
+  if (failures.length === 0 || !(error instanceof Error)) return error;
+  if (conflicts.length > 0 && error instanceof IptablesError) return joinErrors([error, ...failures]);
+  error.cause = new AggregateError([error.cause, ...failures].filter(Boolean), 'undoing failed as well');
   return error;
+}
+
+function leftError({ namespace }: Workplace, conflicts: readonly string[]): IptablesError {
+  return new IptablesError(
+    'IPTABLES_CONFLICT',
+    `not undone in ${namespace.label}, for another program has changed ${conflicts.join(' and ')} meanwhile: all is left as it is now (verifyRules tells how)`,
+  );
 }

@@ -46,10 +46,10 @@ test.each([
     expect(await detectBackend(options)).toEqual(first);
     expect(traces(host)).toBe(before);
     expect(first).toMatchObject({
-      v4: { name: `iptables-${variant}`, backend: variant, existingRules },
-      v6: { name: `ip6tables-${variant}`, backend: variant, existingRules },
+      v4: { name: `iptables-${variant}`, variant, existingRules },
+      v6: { name: `ip6tables-${variant}`, variant, existingRules },
       warnings: [],
-      tools: { v4: { backend: variant }, v6: { backend: variant } },
+      tools: { v4: { variant }, v6: { variant } },
     });
   },
 );
@@ -57,7 +57,7 @@ test.each([
 test('each family decides for itself', async () => {
   await using host = await openThrowAway();
   host.inside('ip6tables-legacy -t nat -A OUTPUT -j RETURN');
-  expect(await detectBackend(host)).toMatchObject({ v4: { backend: 'nft' }, v6: { backend: 'legacy' } });
+  expect(await detectBackend(host)).toMatchObject({ v4: { variant: 'nft' }, v6: { variant: 'legacy' } });
 });
 
 test('what was detected on the host serves pods', async () => {
@@ -164,7 +164,7 @@ test('legacy without rules is not tried: loading its modules may leave tables', 
     ...variant('iptables-legacy', 'iptables v1.8.9 (legacy)', { tool: 'touch "$0.tried"' }),
     ...variant('iptables-nft', NFT),
   });
-  expect(await detectBackend({ searchPath: [found.directory], ipv6: false })).toMatchObject({ v4: { backend: 'nft' } });
+  expect(await detectBackend({ searchPath: [found.directory], ipv6: false })).toMatchObject({ v4: { variant: 'nft' } });
   expect(existsSync(`${found.directory}/iptables-legacy.tried`)).toBe(false);
 });
 

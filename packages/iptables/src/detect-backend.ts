@@ -1,10 +1,13 @@
+import { checkOption, SWITCH } from './core/check-option.ts';
 import { IptablesError } from './errors.ts';
 import {
+  checkLockWait,
   DEFAULT_LOCK_WAIT_SECONDS,
   type FamilyTools,
   plainEnvironment,
   readVariant,
   type ToolSearch,
+  VARIANTS,
   waitArguments,
 } from './family-tools.ts';
 import { DEFAULT_SEARCH_PATH, findProgram } from './find-program.ts';
@@ -31,7 +34,7 @@ export interface DetectBackendOptions {
 export interface BackendChoice {
   /** Such as `iptables-nft`. */
   readonly name: string;
-  readonly backend: 'nft' | 'legacy';
+  readonly variant: 'nft' | 'legacy';
   /** Such as 1.8.9; 0.0.0 for a program too old to say. */
   readonly version: string;
   /** Whether there are rules that were written through this variant. */
@@ -79,6 +82,9 @@ interface Look {
  * why each does not), `IPTABLES_PERMISSION` without the right to make a namespace, `IPTABLES_NAMESPACE_GONE`.
  */
 export async function detectBackend(options?: DetectBackendOptions): Promise<Detection> {
+  checkOption('force', options?.force, VARIANTS);
+  checkOption('ipv6', options?.ipv6, SWITCH);
+  checkLockWait(options?.lockWaitSeconds);
   const searchPath = options?.searchPath ?? DEFAULT_SEARCH_PATH;
   const lockWaitSeconds = options?.lockWaitSeconds ?? DEFAULT_LOCK_WAIT_SECONDS;
   const search: ToolSearch = { searchPath, lockWaitSeconds, signal: options?.signal };
@@ -145,7 +151,7 @@ async function tryVariant(
   const wait = waitArguments(variant, lockWaitSeconds);
   const refusal = await probeKernel(look, name, [program, ...PROBE, ...wait]);
   if (refusal !== undefined) return refusal;
-  const tools = { save, restore, backend: variant.backend, waitArguments: wait };
+  const tools = { save, restore, variant: variant.variant, waitArguments: wait };
   return { name, ...variant, existingRules, tools };
 }
 

@@ -11,7 +11,7 @@ function placeOf(result: Partial<ToolResult>): ToolPlace {
       nsenter: 'nsenter',
       ip: 'ip',
       shell: 'sh',
-      v4: { save: '', restore: '', backend: 'nft', waitArguments: [] },
+      v4: { save: '', restore: '', variant: 'nft', waitArguments: [] },
       env: {},
     },
     run: () => Promise.resolve({ status: 0, stdout: '', stderr: '', ...result }),

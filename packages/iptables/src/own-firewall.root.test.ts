@@ -62,7 +62,7 @@ function firewall(place: ThrowAwayNamespace, variant: string): readonly string[]
 test.each(VARIANTS)('%s: INPUT is ours as a whole: applied, verified, repaired, removed', async (variant) => {
   await using place = await openThrowAway();
   place.inside(`iptables-${variant}-restore`, BEFORE);
-  const work = { ...place, tools: await findTools({ backend: variant }) };
+  const work = { ...place, tools: await findTools({ variant }) };
   await expect(applyRules(server, { ...work, reconcile: false })).rejects.toMatchObject({ code: 'IPTABLES_CONFLICT' });
   expect(await applyRules(server, work)).toEqual({ v4: 'repaired', v6: 'applied' });
   const applied = firewall(place, variant);
@@ -89,7 +89,7 @@ test.each(VARIANTS)('%s: INPUT is ours as a whole: applied, verified, repaired, 
 
 test.each(VARIANTS)('%s: when the second family fails, rules and policies of INPUT are as before', async (variant) => {
   await using place = await openThrowAway();
-  const tools = await findTools({ backend: variant });
+  const tools = await findTools({ variant });
   const bad = {
     ...server,
     v6: breakFamily(server.v6, 'OUTPUT'),
@@ -105,7 +105,7 @@ test.each(VARIANTS)('%s: when the second family fails, rules and policies of INP
 
 test.each(VARIANTS)('%s: only what was ever ours is opened by removal', async (variant) => {
   await using place = await openThrowAway();
-  const work = { ...place, tools: await findTools({ backend: variant }) };
+  const work = { ...place, tools: await findTools({ variant }) };
   const others = `ip6tables-${variant} -P INPUT DROP; ip6tables-${variant} -A INPUT -p tcp -j ACCEPT`;
   place.inside(`iptables-${variant} -P OUTPUT DROP; ${others}`);
   const output = buildRuleSet('ipv4', {
@@ -123,7 +123,7 @@ test.each(VARIANTS)('%s: an abort after the policies were changed puts them back
   await using place = await openThrowAway();
   place.inside(`iptables-${variant}-restore`, BEFORE);
   const found = firewall(place, variant);
-  const tools = await findTools({ backend: variant });
+  const tools = await findTools({ variant });
   if (tools.v6 === undefined) throw new Error('expected ip6tables');
   // The first restore does its work and then hangs until it is killed; later ones are as usual.
   using hang = openScript(
@@ -146,7 +146,7 @@ test.each(VARIANTS)(
   async (variant) => {
     await using place = await openThrowAway();
     place.inside(`iptables-${variant}-restore`, BEFORE);
-    const work = { ...place, tools: await findTools({ backend: variant }) };
+    const work = { ...place, tools: await findTools({ variant }) };
     const before = firewall(place, variant);
     const v4 = buildRuleSet('ipv4', {
       filter: {
@@ -192,7 +192,7 @@ test('tables of nftables for one family do not make the other one safe', async (
 
 test('a table that iptables cannot list is not taken for empty', async () => {
   await using place = await openThrowAway();
-  const work = { ...place, tools: await findTools({ backend: 'nft' }) };
+  const work = { ...place, tools: await findTools({ variant: 'nft' }) };
   await applyRules(server, work);
   place.inside('nft insert rule ip filter INPUT ct state established accept');
   const unknown = { code: 'IPTABLES_SAVE_FAILED', message: expect.stringContaining('does not list table filter') };

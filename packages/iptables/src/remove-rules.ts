@@ -6,7 +6,8 @@ import { plan } from './core/plan.ts';
 import { renderPlanRestore } from './core/render-plan-restore.ts';
 import type { Chain, Family, RuleSet } from './core/rule.ts';
 import { buildTable } from './core/table.ts';
-import { readFirewall, restoreFirewall } from './firewall.ts';
+import { readFirewall } from './firewall.ts';
+import { carryOutChange, type FirewallChange } from './firewall-change.ts';
 import { joinErrors } from './join-errors.ts';
 import { removeNft } from './nft/remove-nft.ts';
 import { type WorkOptions, type Workplace, withWorkplaceInTurn } from './workplace.ts';
@@ -40,10 +41,13 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
 
 async function removeFirewall(place: Workplace, family: Family, what: RemovableRules): Promise<void> {
   if (family === 'ipv6' && place.tools.v6 === undefined) return;
-  const listing = await readFirewall(place, family, ownedTables(what.ownership));
   const { ownership, left } = whatIsLeft(family, what);
-  const change = plan(listing, left, { ownership });
-  await restoreFirewall(place, family, renderPlanRestore(change));
+  const planRemoval = async (): Promise<FirewallChange> => {
+    const listing = await readFirewall(place, family, ownedTables(what.ownership));
+    const change = plan(listing, left, { ownership });
+    return { plan: change, payload: renderPlanRestore(change) };
+  };
+  await carryOutChange(place, await planRemoval(), new Set(), planRemoval);
 }
 
 /** What was never ours in a family, as far as the rules tell, is not opened: somebody else's built-in chains, or policies. */

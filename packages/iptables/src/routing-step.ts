@@ -18,10 +18,13 @@ export async function planRoutingStep(
     change: async ({ networking, namespace }) => {
       if (!same) await networking.changeRouting(namespace, family, routing, { current: before, wanted });
     },
-    undo: async ({ networking, namespace }) => {
-      if (same) return;
+    planUndo: async ({ networking, namespace }) => {
+      if (same) return { go: async () => {} };
       const current = await networking.readRouting(namespace, family, routing);
-      await networking.changeRouting(namespace, family, routing, { current, wanted: before });
+      return {
+        reliedOn: true,
+        go: async () => networking.changeRouting(namespace, family, routing, { current, wanted: before }),
+      };
     },
   };
 }

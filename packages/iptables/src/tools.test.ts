@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { applyRules, buildAmbientPodRules, findTools, IptablesError, type Tools } from '@ambientmesh/iptables';
+import {
+  applyRules,
+  buildAmbientPodRules,
+  detectBackend,
+  findTools,
+  IptablesError,
+  removeRules,
+  type Tools,
+  verifyRules,
+} from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
 
 /** Programs that need no root: each one only prints its version. */
@@ -23,16 +32,16 @@ test.each([
 });
 
 test.each([
-  { version: 'v1.8.9 (nf_tables)', backend: 'nft', waitArguments: [] },
-  { version: 'v1.8.9 (legacy)', backend: 'legacy', waitArguments: ['--wait=30'] },
-  { version: 'v1.6.2', backend: 'legacy', waitArguments: ['--wait=30'] },
-  { version: 'v1.6.1', backend: 'legacy', waitArguments: [] },
-  { version: 'v2.0.0', backend: 'legacy', waitArguments: ['--wait=30'] },
-  { version: 'of old', backend: 'legacy', waitArguments: [] },
-])('$version is $backend', async ({ version, backend, waitArguments }) => {
+  { version: 'v1.8.9 (nf_tables)', variant: 'nft', waitArguments: [] },
+  { version: 'v1.8.9 (legacy)', variant: 'legacy', waitArguments: ['--wait=30'] },
+  { version: 'v1.6.2', variant: 'legacy', waitArguments: ['--wait=30'] },
+  { version: 'v1.6.1', variant: 'legacy', waitArguments: [] },
+  { version: 'v2.0.0', variant: 'legacy', waitArguments: ['--wait=30'] },
+  { version: 'of old', variant: 'legacy', waitArguments: [] },
+])('$version is $variant', async ({ version, variant, waitArguments }) => {
   using programs = fakePrograms({ ...COMMON, 'iptables-save': version, 'iptables-restore': version });
   const tools = await findTools({ searchPath: [programs.directory] });
-  expect(tools.v4).toMatchObject({ backend, waitArguments });
+  expect(tools.v4).toMatchObject({ variant, waitArguments });
   expect(tools.v6).toBeUndefined();
 });
 
@@ -40,9 +49,10 @@ const TOOLS: Tools = {
   nsenter: '/nonexistent/nsenter',
   ip: 'ip',
   shell: 'sh',
-  v4: { save: 's', restore: 'r', backend: 'nft', waitArguments: [] },
+  v4: { save: 's', restore: 'r', variant: 'nft', waitArguments: [] },
   env: {},
 };
+const OTHER = '{ "backend": "nft", "namespace": "/nonexistent" }';
 const rules = buildAmbientPodRules({ capture: 'tproxy' });
 
 test.each([
@@ -58,4 +68,22 @@ test('an aborted signal stops before anything is run', async () => {
   const reason = new Error('enough');
   const signal = AbortSignal.abort(reason);
   await expect(applyRules(rules, { namespace: '/proc/self/ns/net', tools: TOOLS, signal })).rejects.toBe(reason);
+});
+
+test.each([
+  { what: 'an unknown variant', call: () => findTools(JSON.parse('{ "variant": "foo" }')), says: 'option variant' },
+  { what: 'no time', call: () => findTools({ lockWaitSeconds: 0 }), says: 'whole seconds from 1 to 40' },
+  { what: 'half a second', call: () => findTools({ lockWaitSeconds: 0.5 }), says: 'whole seconds from 1 to 40' },
+  { what: 'too long', call: () => detectBackend({ lockWaitSeconds: 41 }), says: 'whole seconds from 1 to 40' },
+  { what: 'a forced unknown', call: () => detectBackend(JSON.parse('{ "force": "iptables" }')), says: 'option force' },
+  {
+    what: 'a variant for a backend',
+    call: () => applyRules(rules, JSON.parse(OTHER)),
+    says: 'option backend is "nft"',
+  },
+  { what: 'the same of verify', call: () => verifyRules(rules, JSON.parse(OTHER)), says: 'option backend is "nft"' },
+  { what: 'the same of remove', call: () => removeRules(rules, JSON.parse(OTHER)), says: 'option backend is "nft"' },
+  { what: 'text for a switch', call: () => applyRules(rules, JSON.parse('{ "reconcile": "no" }')), says: 'reconcile' },
+])('$what is refused, not taken for something else', async ({ call, says }) => {
+  await expect(call()).rejects.toMatchObject({ code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining(says) });
 });

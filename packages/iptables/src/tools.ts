@@ -1,5 +1,13 @@
 import { constants } from 'node:fs/promises';
-import { DEFAULT_LOCK_WAIT_SECONDS, type FamilyTools, findFamilyTools, plainEnvironment } from './family-tools.ts';
+import { checkOption } from './core/check-option.ts';
+import {
+  checkLockWait,
+  DEFAULT_LOCK_WAIT_SECONDS,
+  type FamilyTools,
+  findFamilyTools,
+  plainEnvironment,
+  VARIANTS,
+} from './family-tools.ts';
 import { DEFAULT_SEARCH_PATH, findProgram, mayAccess } from './find-program.ts';
 import { missing } from './missing-tool.ts';
 import { NAMESPACE_PATH } from './run-tool.ts';
@@ -29,7 +37,7 @@ export interface FindToolsOptions {
   /** Directories, first match wins. Default `DEFAULT_SEARCH_PATH`. */
   readonly searchPath?: readonly string[];
   /** Which variant of iptables. Default: what plain `iptables` is on this machine. */
-  readonly backend?: 'nft' | 'legacy';
+  readonly variant?: 'nft' | 'legacy';
   /** How long legacy programs wait for the lock they share, in whole seconds from 1 to 40. Default 30. */
   readonly lockWaitSeconds?: number;
   readonly signal?: AbortSignal;
@@ -40,13 +48,16 @@ const XTABLES_LOCK = '/run/xtables.lock';
 /**
  * Finds `iptables`, `ip6tables`, `nft`, `ip` and `nsenter`. Throws `IPTABLES_TOOL_MISSING`, saying what to install, if
  * there is neither `iptables` nor `nft`; what else is missing is an error of the call that needs it, before it has
- * changed anything. The kernel is not asked: see `detectBackend` for that.
+ * changed anything, and `IPTABLES_RULE_INVALID` for options it does not know. The kernel is not asked: see
+ * `detectBackend` for that.
  */
 export async function findTools(options?: FindToolsOptions): Promise<Tools> {
+  checkOption('variant', options?.variant, VARIANTS);
+  checkLockWait(options?.lockWaitSeconds);
   const searchPath = options?.searchPath ?? DEFAULT_SEARCH_PATH;
   const lockWaitSeconds = options?.lockWaitSeconds ?? DEFAULT_LOCK_WAIT_SECONDS;
   const search = { searchPath, lockWaitSeconds, signal: options?.signal };
-  const variant = options?.backend === undefined ? '' : `-${options.backend}`;
+  const variant = options?.variant === undefined ? '' : `-${options.variant}`;
   const [v4, v6] = await Promise.all(
     ['iptables', 'ip6tables'].map((name) => findFamilyTools(`${name}${variant}`, search)),
   );
@@ -64,7 +75,7 @@ export async function collectTools(
     ['nft', 'nsenter', 'ip', 'sh', 'unshare', 'ipset'].map((name) => findProgram(name, searchPath)),
   );
   const plain = plainEnvironment(searchPath);
-  const locks = [v4, v6].some((family) => family?.backend === 'legacy');
+  const locks = [v4, v6].some((family) => family?.variant === 'legacy');
   return {
     ...(v4 === undefined ? {} : { v4 }),
     ...(v6 === undefined ? {} : { v6 }),

@@ -5,6 +5,7 @@ import type { OwnedRules, PolicyRouting } from './core/owned-rules.ts';
 import { type Ownership, ownedChains, ownedTables } from './core/ownership.ts';
 import { plan } from './core/plan.ts';
 import type { Family, RuleSet } from './core/rule.ts';
+import { IptablesError } from './errors.ts';
 import { readFirewall } from './firewall.ts';
 import { verifyNft } from './nft/verify-nft.ts';
 import { type WantedFamily, wantedFamilies } from './wanted-families.ts';
@@ -86,13 +87,24 @@ async function lookAt(
 async function lookAtFirewall(place: Workplace, wanted: RuleSet, ownership: Ownership): Promise<Look> {
   const listing = await readFirewall(place, wanted.family, ownedTables(ownership));
   return {
-    differences: describeDifferences(plan(listing, wanted, { ownership })),
+    differences: findDifferences(listing, wanted, ownership),
     residue: listing.tables.some(
       ({ name: table, chains, rules }) =>
         rules.length > 0 ||
         chains.some(({ name, policy }) => policy !== 'ACCEPT' && ownedChains(ownership, table).includes(name)),
     ),
   };
+}
+
+/** A position that its chain has not is a difference like others, which applying refuses. */
+function findDifferences(listing: RuleSet, wanted: RuleSet, ownership: Ownership): readonly string[] {
+  try {
+    return describeDifferences(plan(listing, wanted, { ownership }));
+  } catch (error) {
+    if (!(error instanceof IptablesError)) throw error;
+    const others = plan(listing, wanted, { ownership, positions: 'nearest' });
+    return [error.message, ...describeDifferences(others)];
+  }
 }
 
 async function lookAtRouting(

@@ -1,3 +1,4 @@
+import { checkOption } from './core/check-option.ts';
 import { type NamespaceRef, type OpenNamespace, withNamespace } from './namespace.ts';
 import { type NamespaceNetworking, toolNetworking } from './networking.ts';
 import { runInNamespace } from './run-tool.ts';
@@ -26,8 +27,11 @@ export interface Workplace extends ToolPlace {
   uninterrupted(): Workplace;
 }
 
-/** Opens the namespace, finds the programs and runs `work` there. Throws what these three throw. */
+const BACKENDS: readonly unknown[] = ['iptables', 'nftables', undefined];
+
+/** Opens the namespace, finds the programs and runs `work` there. Throws what these three throw, and `IPTABLES_RULE_INVALID` for another backend. */
 export async function withWorkplace<R>(options: WorkOptions, work: (place: Workplace) => Promise<R>): Promise<R> {
+  checkOption('backend', options.backend, BACKENDS);
   return withNamespace(options.namespace, async (namespace) => workAt(namespace, options, work));
 }
 
@@ -36,6 +40,7 @@ export async function withWorkplace<R>(options: WorkOptions, work: (place: Workp
  * when it writes. Only calls of this process wait for each other. Throws the signal's reason if it waits in vain.
  */
 export async function withWorkplaceInTurn<R>(options: WorkOptions, work: (place: Workplace) => Promise<R>): Promise<R> {
+  checkOption('backend', options.backend, BACKENDS);
   return withNamespace(options.namespace, async (namespace) =>
     takeTurns(namespace.identity, options.signal, async () => workAt(namespace, options, work)),
   );

@@ -1,17 +1,40 @@
+import { IptablesError } from '../errors.ts';
 import { findCommonSubsequence } from './common-subsequence.ts';
 import { renderListedRule } from './listing.ts';
 import type { ChainPlan, RuleChange } from './plan.ts';
+import { renderRule } from './render-rule.ts';
 import type { Family, Rule } from './rule.ts';
 
-/** Rules of one chain in the order the kernel will have them: those with a position go where it says. */
-export function orderRules(rules: readonly Rule[]): readonly Rule[] {
+/**
+ * Rules of one chain in the order the kernel will have them: those with a position go where it says. Throws as
+ * {@link insertAt}.
+ */
+export function orderRules(rules: readonly Rule[], exact: boolean): readonly Rule[] {
   if (rules.every(({ position }) => position === undefined)) return rules;
   const ordered: Rule[] = [];
   for (const rule of rules) {
     if (rule.position === undefined) ordered.push(rule);
-    else ordered.splice(rule.position - 1, 0, rule);
+    else insertAt(ordered, rule, { rule, exact });
   }
   return ordered;
+}
+
+/**
+ * Puts `item` where the position of `rule` says. If `exact`, throws `IPTABLES_RULE_INVALID` for a position behind the
+ * end, as the kernel does.
+ */
+export function insertAt<T>(
+  list: T[],
+  item: T,
+  { rule, exact }: { readonly rule: Rule; readonly exact: boolean },
+): void {
+  const { position = 1 } = rule;
+  if (exact && position > list.length + 1)
+    throw new IptablesError(
+      'IPTABLES_RULE_INVALID',
+      `${renderRule(rule)}: ${rule.chain} has ${list.length} other rules, so there is no position ${position}`,
+    );
+  list.splice(position - 1, 0, item);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { findCommonSubsequence } from './common-subsequence.ts';
 import { renderListedRule } from './listing.ts';
 import type { ChainPlan, RuleChange } from './plan.ts';
-import { listChanges, type TextedRule } from './plan-chain.ts';
+import { insertAt, listChanges, type TextedRule } from './plan-chain.ts';
 import type { Family, Rule } from './rule.ts';
 
 /** A place in the chain. Rules of others only make up the positions, their text is never needed. */
@@ -12,20 +12,21 @@ interface Slot extends TextedRule {
 /**
  * The difference of a chain in which only some rules are ours: those of `have` that `isOurs` says, and all of `want`. A
  * wanted rule with a position has to be exactly there; one without may be anywhere, but behind those before it, and is
- * appended if it is missing. Undefined if there is nothing to do.
+ * appended if it is missing. Undefined if there is nothing to do. Throws as `insertAt`.
  */
 export function planSharedChain(
   chain: string,
   have: readonly Rule[],
   want: readonly Rule[],
-  options: { readonly family: Family; readonly isOurs: (rule: Rule) => boolean },
+  options: { readonly family: Family; readonly exact: boolean; readonly isOurs: (rule: Rule) => boolean },
 ): ChainPlan | undefined {
-  const { family, isOurs } = options;
+  const { family, exact, isOurs } = options;
   const slot = (rule: Rule, ours: boolean): Slot => ({ ours, rule, text: ours ? renderListedRule(rule, family) : '' });
   const before = have.map((rule) => slot(rule, isOurs(rule)));
   const after = arrange(
     before,
     want.map((rule) => slot(rule, true)),
+    exact,
   );
   const partners = pairSlots(before, after);
   const changes = listChanges(before, after, partners, 0);
@@ -35,13 +36,12 @@ export function planSharedChain(
 }
 
 /** The chain as it should be: the slots of others in their order, ours among them. */
-function arrange(before: readonly Slot[], want: readonly Slot[]): readonly Slot[] {
+function arrange(before: readonly Slot[], want: readonly Slot[], exact: boolean): readonly Slot[] {
   const loose = want.filter(({ rule }) => rule.position === undefined);
   const present = before.filter(({ ours }) => ours);
   const partners = findCommonSubsequence(textsOf(present), textsOf(loose));
   const kept = new Set([...partners].map((partner) => present[partner]));
   const after = before.filter((slot) => !slot.ours || kept.has(slot));
-  for (const slot of want) if (slot.rule.position !== undefined) after.splice(slot.rule.position - 1, 0, slot);
   // A missing one goes in front of the next of ours that stays: their order is kept.
   let next: Slot | undefined;
   for (const [index, slot] of [...loose.entries()].toReversed()) {
@@ -49,6 +49,8 @@ function arrange(before: readonly Slot[], want: readonly Slot[]): readonly Slot[
     if (stays === undefined) after.splice(next === undefined ? after.length : after.indexOf(next), 0, slot);
     next = stays ?? slot;
   }
+  // Last, for these are the positions it is to have.
+  for (const slot of want) if (slot.rule.position !== undefined) insertAt(after, slot, { rule: slot.rule, exact });
   return after;
 }
 

@@ -9,7 +9,9 @@ import { extractOwnedInPlace } from './ownership.ts';
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures', name), 'utf8');
 const parse = (text: string) => parseSave(text, 'ipv4');
 const filter = (...lines: readonly string[]) =>
-  parse(['*filter', ':INPUT ACCEPT [0:0]', ...lines, 'COMMIT', ''].join('\n'));
+  parse(
+    ['*filter', ...(lines[0]?.startsWith(':INPUT') ? [] : [':INPUT ACCEPT [0:0]']), ...lines, 'COMMIT', ''].join('\n'),
+  );
 
 const ACCEPT_SSH = '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT';
 const ACCEPT_WEB = '-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT';
@@ -284,4 +286,24 @@ test.each([
   const have = parse('*nat\n:A -\n:THEIRS -\n-A OUTPUT -j A\n-A THEIRS -j A\n-A THEIRS -j DROP\nCOMMIT\n');
   const change = plan(have, parse(`*nat\n${want}COMMIT\n`), { ownership: { chains: { nat: ['A'] } } });
   expect(renderPlanRestore(change)).toBe(restore);
+});
+
+test.each([
+  { where: 'in a chain of others', owned: ['A'], line: '-I OUTPUT 4 -j A', length: 2 },
+  { where: 'in a chain of ours', owned: ['A', 'OUTPUT'], line: '-I OUTPUT 2 -j A', length: 0 },
+])('a position that the chain has not, $where, is refused by name, as by the kernel', ({ owned, line, length }) => {
+  const have = parse('*nat\n-A OUTPUT -j DROP\n-A OUTPUT -j ACCEPT\nCOMMIT\n');
+  const ours = { ownership: { chains: { nat: owned } } };
+  expect(() => plan(have, parse(`*nat\n:A -\n${line}\nCOMMIT\n`), ours)).toThrow(
+    expect.objectContaining({
+      code: 'IPTABLES_RULE_INVALID',
+      message: expect.stringContaining(`${line}: OUTPUT has ${length} other rules`),
+    }),
+  );
+  expect(plan(have, parse(`*nat\n:A -\n${line}\nCOMMIT\n`), { ...ours, positions: 'nearest' }).tables).not.toEqual([]);
+});
+
+test('a position counts the rules of ours that are anywhere', () => {
+  const change = plan(nat(), nat('-A OUTPUT -j A', '-I OUTPUT 2 -j B'), OURS);
+  expect(renderPlanRestore(change)).toBe('* nat\n-A OUTPUT -j A\n-I OUTPUT 2 -j B\nCOMMIT\n');
 });

@@ -63,6 +63,11 @@ export interface RuleChange {
 export interface PlanOptions {
   /** Limits the plan to these chains and the rules that lead into them; nothing else may be wanted then. */
   readonly ownership?: Ownership;
+  /**
+   * A position behind the end of its chain, which the kernel would refuse: refused (`exact`, the default), or taken for
+   * the end.
+   */
+  readonly positions?: 'exact' | 'nearest';
   /** Tables that `wanted` does not mention: left alone (default), or emptied, built-in policies ACCEPT. */
   readonly otherTables?: 'keep' | 'empty';
 }
@@ -76,7 +81,7 @@ export interface PlanOptions {
  * built-in chains only the rules that lead into owned ones count, with their position if they have one, and policies
  * never do. Of other people's own chains only rules that are wanted there count, and those that lead into a chain that
  * is removed, which has to be led into by nothing.
- * Throws `IPTABLES_RULE_INVALID` for two families, a rule that cannot be written, and, with an ownership, for wanted
+ * Throws `IPTABLES_RULE_INVALID` for two families, a rule that cannot be written, a position that its chain has not, and, with an ownership, for wanted
  * rules, chains and policies that it does not cover.
  */
 export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): Plan {
@@ -91,14 +96,15 @@ export function plan(current: RuleSet, wanted: RuleSet, options?: PlanOptions): 
         ? TABLE_NAMES
         : tableNames(wanted)
       : ownedTables(ownership);
+  const exact = options?.positions !== 'nearest';
   const tables = names.toSorted().flatMap((name): readonly TablePlan[] => {
     const have = sortTable(current, name);
     const stated = ownership !== undefined || wanted.tables.some((table) => table.name === name);
     const want = stated ? sortTable(wanted, name) : emptyTable(name);
     const found =
       ownership === undefined
-        ? planWhole(name, have, want, family)
-        : planOwned(name, have, want, { family, owned: [...new Set(ownedChains(ownership, name))] });
+        ? planWhole(name, have, want, { family, exact })
+        : planOwned(name, have, want, { family, exact, owned: [...new Set(ownedChains(ownership, name))] });
     return isNothing(found) ? [] : [found];
   });
   return { family, tables };
@@ -109,7 +115,13 @@ export function isEmptyPlan({ tables }: Plan): boolean {
   return tables.length === 0;
 }
 
-function planWhole(name: TableName, have: SortedTable, want: SortedTable, family: Family): TablePlan {
+/** How to plan one table. */
+interface TableOptions {
+  readonly family: Family;
+  readonly exact: boolean;
+}
+
+function planWhole(name: TableName, have: SortedTable, want: SortedTable, { family, exact }: TableOptions): TablePlan {
   const builtIn = builtInChains(name);
   const own = (table: SortedTable) => [...table.rules.keys()].filter((chain) => !builtIn.includes(chain));
   const chains = sortChains(name, [...builtIn, ...new Set([...own(have), ...own(want)])]);
@@ -119,7 +131,8 @@ function planWhole(name: TableName, have: SortedTable, want: SortedTable, family
     removed: chains.filter((chain) => !builtIn.includes(chain) && !want.rules.has(chain)),
     policies: planPolicies(builtIn, have, want),
     rules: chains.flatMap(
-      (chain) => planChain(chain, have.rules.get(chain) ?? [], orderRules(want.rules.get(chain) ?? []), family) ?? [],
+      (chain) =>
+        planChain(chain, have.rules.get(chain) ?? [], orderRules(want.rules.get(chain) ?? [], exact), family) ?? [],
     ),
   };
 }
@@ -128,7 +141,7 @@ function planOwned(
   name: TableName,
   have: SortedTable,
   want: SortedTable,
-  { family, owned }: { readonly family: Family; readonly owned: readonly string[] },
+  { family, exact, owned }: TableOptions & { readonly owned: readonly string[] },
 ): TablePlan {
   const builtIn = builtInChains(name);
   const own = owned.filter((chain) => !builtIn.includes(chain)).toSorted();
@@ -145,12 +158,12 @@ function planOwned(
     ),
     rules: chains.flatMap((chain) => {
       const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain)];
-      if (owned.includes(chain)) return planChain(chain, listed, orderRules(wanted), family) ?? [];
+      if (owned.includes(chain)) return planChain(chain, listed, orderRules(wanted, exact), family) ?? [];
       const isOurs = builtIn.includes(chain)
         ? (rule: Rule) => leadsInto(rule, owned)
         : isOursAmongOthers(wanted, removed, family);
       if (wanted.length === 0 && !listed.some(isOurs)) return [];
-      return planSharedChain(chain, listed, wanted, { family, isOurs }) ?? [];
+      return planSharedChain(chain, listed, wanted, { family, exact, isOurs }) ?? [];
     }),
   };
 }

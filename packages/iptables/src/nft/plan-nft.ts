@@ -1,6 +1,9 @@
+import type { WayBack } from '../apply-step.ts';
 import { compareNft } from '../core/nft/compare-nft.ts';
+import type { NftListing } from '../core/nft/parse-nft-listing.ts';
 import { renderReplacement, renderReturn } from '../core/nft/replace-nft.ts';
 import type { NftTable, NftTableName } from '../core/nft-script.ts';
+import { IptablesError } from '../errors.ts';
 import type { ToolPlace } from '../tool-place.ts';
 import { listWanted, readNft, tableKey } from './read-nft.ts';
 import { runNftScript } from './run-nft.ts';
@@ -11,8 +14,8 @@ export interface NftChange {
   readonly found: 'nothing' | 'other' | 'wanted';
   /** One transaction; nothing if all is as wanted. */
   change(place: ToolPlace): Promise<void>;
-  /** Back to what was found; sets keep the elements they got meanwhile. */
-  undo(place: ToolPlace): Promise<void>;
+  /** The way back to what was found; sets keep the elements they got meanwhile. */
+  planUndo(place: ToolPlace): Promise<WayBack>;
 }
 
 /**
@@ -33,13 +36,28 @@ export async function planNft(
   const [before, wanted] = await Promise.all([readNft(place, names), listWanted(place, tables)]);
   const same = compareNft(before, wanted, keys).length === 0;
   const nothing = [...before.values()].every(({ chains }) => chains.size === 0);
+  let written = false;
+  const isAs = (now: NftListing, then: NftListing) => compareNft(now, then, keys).length === 0;
   return {
     found: same ? 'wanted' : nothing ? 'nothing' : 'other',
     change: async (where) => {
-      if (!same) await runNftScript(where, renderReplacement(before, tables, keys));
+      if (same) return;
+      // Only a script that was refused has changed nothing for certain.
+      written = true;
+      await runNftScript(where, renderReplacement(before, tables, keys)).catch((error: unknown) => {
+        written = !(error instanceof IptablesError);
+        throw error;
+      });
     },
-    undo: async (where) => {
-      if (!same) await runNftScript(where, renderReturn(await readNft(where, names), before, keys));
+    planUndo: async (where) => {
+      const now = await readNft(where, names);
+      const explained = isAs(now, before) || (written && isAs(now, wanted));
+      return {
+        ...(explained ? {} : { conflict: `tables ${keys.join(', ')} of nftables` }),
+        go: async () => {
+          if (written) await runNftScript(where, renderReturn(now, before, keys));
+        },
+      };
     },
   };
 }
