@@ -29,6 +29,11 @@ test.each(['-x', '!x', 'a b', 'a"b', ''])('%j is no name of a chain', (name) => 
   expect(() => checkRuleSet({ family: 'ipv4', tables })).toThrow(invalid(/want one word that is no option/));
 });
 
+test('a chain that is declared twice is refused', () => {
+  const tables: RuleSet['tables'] = [{ name: 'filter', chains: [{ name: 'A' }, { name: 'A' }], rules: [] }];
+  expect(() => checkRuleSet({ family: 'ipv4', tables })).toThrow(invalid(/chain "A": it is declared twice/));
+});
+
 test('every problem is named, up to a limit', () => {
   const lines = ['-N LOG', ...Array.from({ length: 30 }, (_, at) => `-A INPUT -p tcp -m udp --dport ${at}`)];
   expect(() => checkRuleSet(parseSave(save('filter', lines), 'ipv4'))).toThrow(

@@ -1,11 +1,12 @@
+import { IptablesError } from '../errors.ts';
 import { parseAddress } from './address.ts';
-import { parseListedHost } from './matches/address.ts';
+import { FOREIGN_TO_PORTS } from './foreign-to-ports.ts';
 import { coreMatchOf, extensionNamed, listMatch, listRank, renderMatch } from './matches/match-kinds.ts';
 import { listProtocol } from './protocol-names.ts';
-import { quote } from './render-words.ts';
 import type { ChainTarget, Family, Match, TableName, Target } from './rule.ts';
+import { respellRule } from './spelling/respell-rule.ts';
 import { listTarget, renderTarget, targetNamed } from './targets/target-kinds.ts';
-import { EXCLAMATION, type Option, type Words } from './words.ts';
+import { EXCLAMATION, type Option, Words } from './words.ts';
 
 /** Rules after which a cache of one table is emptied: saves repeat themselves, a hostile text need not fill memory. */
 const MOST_CACHED = 50_000;
@@ -16,6 +17,8 @@ export interface RuleBody {
   readonly target?: Target;
   /** Whether it is spelled as `iptables-save` spells it, in every word. */
   readonly listed: boolean;
+  /** Further rules that the same words stand for: a list of addresses is a rule for each. */
+  readonly more?: readonly RuleBody[];
 }
 
 /** A match with what is known of it. */
@@ -38,20 +41,6 @@ export interface KnownTarget {
   readonly listed: boolean;
 }
 
-/** Matches we know, which have no options of ports. */
-const FOREIGN_TO_PORTS: ReadonlySet<string> = new Set([
-  'icmp',
-  'icmp6',
-  'mark',
-  'connmark',
-  'conntrack',
-  'owner',
-  'set',
-  'addrtype',
-  'limit',
-  'statistic',
-]);
-
 const S = 115;
 const D = 100;
 const I = 105;
@@ -63,24 +52,23 @@ const G = 103;
 const F = 102;
 
 /**
- * Reads the rules of one table. Whatever is unknown, or would not be written back exactly as read, becomes a raw match
- * or target, so that rendering the result always gives the words back. Equal words give the same object.
+ * Reads the rules of one table. What is spelled as listed gives the same words back when it is rendered; other spellings
+ * of the same become the data they mean, and what is unknown becomes a raw match or target. Equal words give the same
+ * object.
  */
 export class RuleReader {
-  readonly #family: Family;
+  readonly family: Family;
   readonly table: TableName;
   /** Chains of the table, with the jump there: `-j NAME` is one when NAME is among them, else an extension. */
   readonly #chains = new Map<string, KnownJump>();
   readonly #matches = new Map<string, KnownMatch>();
   readonly #targets = new Map<string, KnownTarget>();
   readonly #found: Match[] = [];
-
-  /** The last comment: rules next to each other often share it. */
-  #comment: KnownMatch | undefined;
-  #commentSource = '';
+  /** Raw matches and targets of the rule that is read, of which it is not known whether they stay so. */
+  readonly #unsettled: (() => void)[] = [];
 
   constructor(family: Family, table: TableName) {
-    this.#family = family;
+    this.family = family;
     this.table = table;
   }
 
@@ -89,43 +77,52 @@ export class RuleReader {
     this.#chains.set(name, { target: { target: 'jump', chain: name }, listed: true });
   }
 
-  /** The name as it was declared, so that rules share it; undefined where it was not. */
-  declaredName(name: string): string | undefined {
-    return this.#chains.get(name)?.target.chain;
+  /** Whether the name was declared. */
+  declares(name: string): boolean {
+    return this.#chains.has(name);
   }
 
-  /** A match that was read before, by its words. */
-  knownMatch(source: string): KnownMatch | undefined {
-    return this.#matches.get(source);
-  }
-
-  /** A target that was read before, by its words with `-j`. */
-  knownTarget(source: string): KnownTarget | undefined {
-    return this.#targets.get(source);
-  }
-
-  /** The jump to a declared chain. */
-  jumpTo(name: string): KnownTarget | undefined {
-    return this.#chains.get(name);
-  }
-
-  /** A comment by its word as written; undefined where it is not written as listed. */
-  commentOf(source: string): KnownMatch | undefined {
-    if (this.#comment !== undefined && source === this.#commentSource) return this.#comment;
-    const text = source.startsWith('"') ? source.slice(1, -1) : source;
-    if (text === '' || !quotesAs(text, source)) return undefined;
-    const match: Match = { match: 'comment', text };
-    this.#commentSource = source;
-    this.#comment = { match, rank: listRank(match), listed: true };
-    return this.#comment;
-  }
-
-  /** Reads the words from number `from` to the last: those after `-A CHAIN`. */
+  /**
+   * Reads the words from number `from` to the last: those after `-A CHAIN`. Throws `IPTABLES_SAVE_INVALID` with its place
+   * for words that are no rule, addresses of the other family, and names that only a machine could resolve.
+   */
   read(words: Words, from: number): RuleBody {
+    this.#unsettled.length = 0;
+    const body = this.#readAsListed(words, from);
+    if (this.#unsettled.length === 0) return body;
+    const settle = this.#unsettled.slice();
+    const texts = respellRule(words, from, {
+      family: this.family,
+      table: this.table,
+      isChain: (name) => this.#chains.has(name),
+    });
+    if (texts !== undefined) return this.#readRespelled(texts, words, from);
+    for (const keep of settle) keep();
+    return body;
+  }
+
+  #readRespelled(texts: readonly string[], words: Words, from: number): RuleBody {
+    const bodies = texts.map((text) => {
+      const respelled = new Words(text);
+      try {
+        respelled.read(0, text.length, 1);
+        return { ...this.#readAsListed(respelled, 0), listed: false };
+      } catch (error) {
+        // Its place is one in words that nobody wrote.
+        if (error instanceof IptablesError) throw words.invalid(from, error.message.replace(/^line.*?: /, ''));
+        throw error;
+      }
+    });
+    const [first = { matches: [], listed: false }, ...more] = bodies;
+    return more.length === 0 ? first : { ...first, more };
+  }
+
+  #readAsListed(words: Words, from: number): RuleBody {
     // Copied when complete: a list that grew holds on to room for many more.
     const matches = this.#found;
     matches.length = 0;
     let protocol: string | undefined;
+    let ports = false;
     let rank = 0;
     let listed = true;
     for (let at = from; at < words.count; ) {
@@ -137,14 +134,21 @@ export class RuleReader {
           return { matches: matches.slice(), target: known.target, listed: listed && known.listed };
         // Options behind a goto: no program writes that, and a raw target would be written with -j.
         matches.push({ match: 'raw', text: words.source(at, words.count) });
+        this.#unsettled.push(() => undefined);
         return { matches: matches.slice(), listed };
       }
       const end = endOfChunk(words, at);
       const known = this.#match(words, at, end, protocol);
-      if (known.match.match === 'protocol') ({ protocol } = known.match);
+      const { match } = known;
+      if (match.match === 'protocol') ({ protocol } = match);
+      if (match.match === 'tcp' || match.match === 'udp') {
+        // The tools would give these ports to the match that is there already.
+        if (match.implicit && ports) this.#unsettled.push(() => undefined);
+        ports = true;
+      }
       listed &&= known.listed && known.rank >= rank;
       ({ rank } = known);
-      matches.push(known.match);
+      matches.push(match);
       at = end;
     }
     return { matches: matches.slice(), listed };
@@ -152,8 +156,6 @@ export class RuleReader {
 
   #match(words: Words, from: number, to: number, protocol: string | undefined): KnownMatch {
     const seldom = isSeldomRepeated(words, from);
-    const unique = seldom ? this.#parseUnique(words, from, to) : undefined;
-    if (unique !== undefined) return unique;
     const source = words.source(from, to);
     // Words without -m mean what the protocol makes of them.
     const named = words.letter(words.letter(from) === EXCLAMATION ? from + 1 : from) !== 0;
@@ -162,22 +164,14 @@ export class RuleReader {
     if (cached !== undefined) return cached;
     const parsed = parseMatch(words, from, to, protocol);
     if (parsed?.match === 'source' || parsed?.match === 'destination')
-      refuseForeign(parsed.address, this.#family, words, to - 1);
+      refuseForeign(parsed.address, this.family, words, to - 1);
     const match: Match = parsed !== undefined && isMatchText(parsed, source) ? parsed : { match: 'raw', text: source };
-    const known = { match, rank: listRank(match), listed: listMatch(match, this.#family) === match };
-    return seldom ? known : remember(this.#matches, key, known);
-  }
-
-  /** Short ways for what large saves are made of; undefined for all else, and whatever is not listed so. */
-  #parseUnique(words: Words, from: number, to: number): KnownMatch | undefined {
-    const letter = words.letter(from);
-    if (letter !== M) {
-      if (this.#family !== 'ipv4' || to !== from + 2) return undefined;
-      const match = parseListedHost(letter === S ? 'source' : 'destination', words.text(from + 1));
-      return match && { match, rank: letter === S ? 0 : 1, listed: true };
+    const known = { match, rank: listRank(match), listed: listMatch(match, this.family) === match };
+    if (match.match === 'raw') {
+      this.#unsettled.push(() => seldom || remember(this.#matches, key, known));
+      return known;
     }
-    if (to !== from + 4 || !words.is(from + 2, '--comment')) return undefined;
-    return this.commentOf(words.source(from + 3, to));
+    return seldom ? known : remember(this.#matches, key, known);
   }
 
   #target(words: Words, at: number): KnownTarget {
@@ -190,13 +184,17 @@ export class RuleReader {
     if (cached !== undefined) return cached;
     const parsed = this.#parseTarget(words, at + 1);
     const address = parsed && addressOf(parsed);
-    if (address !== undefined) refuseForeign(address, this.#family, words, at + 1);
+    if (address !== undefined) refuseForeign(address, this.family, words, at + 1);
     const target: Target =
       parsed !== undefined && isTargetText(parsed, source)
         ? parsed
         : { target: 'raw', text: words.source(at + 1, words.count) };
-    const listed = listTarget(target, this.#family) === target;
-    return seldom ? { target, listed } : remember(this.#targets, source, { target, listed });
+    const known = { target, listed: listTarget(target, this.family) === target };
+    if (target.target === 'raw') {
+      this.#unsettled.push(() => seldom || remember(this.#targets, source, known));
+      return known;
+    }
+    return seldom ? known : remember(this.#targets, source, known);
   }
 
   #parseTarget(words: Words, at: number): Target | undefined {
@@ -235,14 +233,6 @@ function remember<T>(cache: Map<string, T>, key: string, known: T): T {
   if (cache.size >= MOST_CACHED) cache.clear();
   cache.set(key, known);
   return known;
-}
-
-function quotesAs(text: string, source: string): boolean {
-  try {
-    return quote(text) === source;
-  } catch {
-    return false;
-  }
 }
 
 /** A value that cannot even be rendered is not one we understand: it stays verbatim. */

@@ -60,9 +60,7 @@ test.each([
   '-f -j DROP',
   '! -f -j DROP',
   '-s 10.0.0.0/255.0.255.0 -j DROP',
-  '-p tcp -m tcp --tcp-flags SYN,ACK SYN --dport 1:65535 -j DROP',
   '-p tcp -m tcp --dport 99999 -j DROP',
-  '-m mark --mark 7 -j DROP',
   '-m conntrack --ctstate NEW,WHATEVER -j DROP',
   '-p udp --dport 53 -j REDIRECT --to-ports 15053',
   '-j REDIRECT --to-ports 1-2 --random',
@@ -166,7 +164,7 @@ test.each([
       // The first rule makes its words known, the next one meets them.
       const rules = `-A X -m mark --mark 0x1 -j RETURN\n-A X ${body}\n-A X ${body}\n`;
       const text = `*${table}\n:X - [0:0]\n${rules}COMMIT\n`;
-      expect(resultOf(text, family)).toEqual(resultOf(`#\t\n${text}`, family));
+      expect(resultOf(text, family)).toEqual(resultOf(text.replaceAll('\n', '\r\n'), family));
     }
 });
 
@@ -205,18 +203,15 @@ test.each([
   );
 });
 
-test.each(['-s 10.0.0.0/255.0.255.0', '-s host.example', '-d fd00::1,10.0.0.1', '-s ::ffff:10.0.0.1/128'])(
-  '%s is kept as written',
-  (body) => {
-    const text = `*filter\n-A INPUT ${body} -j ACCEPT\nCOMMIT\n`;
-    expect(renderSave(parseSave(text, body.includes('ffff') ? 'ipv6' : 'ipv4'))).toBe(text);
-  },
-);
+test.each(['-s 10.0.0.0/255.0.255.0', '-s 10.0.0.300', '-s ::ffff:10.0.0.1/128'])('%s is kept as written', (body) => {
+  const text = `*filter\n-A INPUT ${body} -j ACCEPT\nCOMMIT\n`;
+  expect(renderSave(parseSave(text, body.includes('ffff') ? 'ipv6' : 'ipv4'))).toBe(text);
+});
 
 test('lines without a blank are read in time that grows with the text only', () => {
-  const text = '*nat\nCOMMIT\n'.repeat(200_000);
+  const text = `*nat\n${'\t\n'.repeat(400_000)}COMMIT\n`;
   const start = performance.now();
-  expect(parseSave(text, 'ipv4').tables).toHaveLength(200_000);
+  expect(parseSave(text, 'ipv4').tables).toHaveLength(1);
   expect(performance.now() - start).toBeLessThan(3_000);
 });
 

@@ -91,6 +91,8 @@ export interface MarkMatch {
 export interface ConntrackMatch {
   readonly match: 'conntrack';
   readonly states: readonly ConnectionState[];
+  /** Written, and listed, as `-m state --state`, which means the same. Not SNAT and DNAT then. */
+  readonly alias?: 'state';
   readonly negated?: true;
 }
 

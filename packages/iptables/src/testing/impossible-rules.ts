@@ -134,7 +134,6 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   { table: 'filter', lines: ['-A A -j ACCEPT'], reason: /its chain is not declared/ },
   { table: 'filter', lines: ['-N A', '-N B', '-A INPUT -j A', '-A A -j B', '-A B -j A'], reason: /jumps: A -> B -> A/ },
   { table: 'filter', lines: ['-N A', '-A INPUT -j A', '-A A -j A'], reason: /a circle of jumps: A -> A/ },
-  { table: 'filter', lines: ['-N A', '-N A'], reason: /chain "A": it is declared twice/ },
   { table: 'filter', lines: ['-P A DROP'], reason: /only built-in chains have a policy/ },
   { table: 'filter', lines: [`-N ${long(29)}`], reason: /longer than 28 bytes/ },
   { table: 'filter', lines: ['-N LOG'], reason: /the name of a target/ },

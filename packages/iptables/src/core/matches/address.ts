@@ -4,8 +4,10 @@ import { not, word } from '../render-words.ts';
 import type { AddressMatch, Family } from '../rule.ts';
 import type { MatchKind, RuleScope } from './match-kind.ts';
 
-const HOST = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|(?=\/))){4}(?<!\.)\/32$/;
-
+/** No name, and no list of addresses. */
+const BLOCK = /^[0-9a-fA-F:.]+(?:\/[0-9a-fA-F:.]+)?$/;
+/** Octal numbers and cut off addresses: the tools take them for others than they look like. */
+const UNUSUAL = /^(?:\d+\.){0,2}\d+(?:\/|$)|^(?:\d+\.)*0\d[\d.]*(?:\/|$)/;
 /**
  * Packets from `block`, such as `10.0.0.0/8`, `10.0.0.0/255.0.0.0` or `fd00::1`; put `negate` around it for all others.
  * Throws `IPTABLES_RULE_INVALID` for a netmask with gaps and for what is none.
@@ -26,8 +28,9 @@ export const ADDRESS: MatchKind<AddressMatch> = {
     return `${not(match.negated)}-${match.match === 'source' ? 's' : 'd'} ${word(match.address)}${length}`;
   },
   parse([option]) {
-    if (option === undefined) return undefined;
-    const match = addressMatch(option.name === '-s' ? 'source' : 'destination', option.values[0] ?? '');
+    const block = option?.values[0] ?? '';
+    if (option === undefined || !BLOCK.test(block) || UNUSUAL.test(block)) return undefined;
+    const match = addressMatch(option.name === '-s' ? 'source' : 'destination', block);
     return option.negated ? { ...match, negated: true } : match;
   },
   list(match, family) {
@@ -49,11 +52,6 @@ export const ADDRESS: MatchKind<AddressMatch> = {
   },
 };
 
-/** `-s` or `-d` with one IPv4 host, as most listed addresses are, quickly; undefined for any other block. */
-export function parseListedHost(match: AddressMatch['match'], block: string): AddressMatch | undefined {
-  return HOST.test(block) ? { match, address: block.slice(0, -'/32'.length), prefixLength: 32 } : undefined;
-}
-
 /** Why `text` is refused as an address of the family; says so when it is one of the other. */
 export function notAnAddress(text: string, family: RuleScope['family']): string {
   const other: Family = family === 'ipv4' ? 'ipv6' : 'ipv4';
@@ -70,7 +68,7 @@ function addressMatch(match: AddressMatch['match'], block: string): AddressMatch
 }
 
 /** Leading ones of a netmask; not a number where there are further ones, or it is none of the address's family. */
-function netmaskLength(address: string, mask: string): number {
+export function netmaskLength(address: string, mask: string): number {
   const groups = parseAddress(mask, address.includes(':') ? 'ipv6' : 'ipv4') ?? [];
   const bits = groups.map((group) => group.toString(2).padStart(GROUP_BITS, '0')).join('');
   return /^1*0*$/.test(bits) && bits !== '' ? bits.lastIndexOf('1') + 1 : Number.NaN;

@@ -3,8 +3,8 @@ import type { AddressType, AddressTypeMatch } from '../rule.ts';
 import type { MatchKind } from './match-kind.ts';
 
 const OPTIONS = { source: '--src-type', destination: '--dst-type' } as const;
-/** In the order iptables lists them. */
-const TYPES: readonly AddressType[] = [
+/** Kinds of addresses in the order iptables lists them. */
+export const ADDRESS_TYPES: readonly AddressType[] = [
   'UNSPEC',
   'UNICAST',
   'LOCAL',
@@ -32,12 +32,12 @@ export const ADDRTYPE: MatchKind<AddressTypeMatch> = {
   render: ({ side, types, negated }) => `-m addrtype ${not(negated)}${OPTIONS[side]} ${types.join(',')}`,
   parse([option]) {
     const side = option?.name === OPTIONS.source ? 'source' : 'destination';
-    const types = option?.values[0]?.split(',').map((name) => TYPES.find((type) => type === name));
+    const types = option?.values[0]?.split(',').map((name) => ADDRESS_TYPES.find((type) => type === name));
     if (option?.name !== OPTIONS[side] || !types?.every((type) => type !== undefined)) return undefined;
     return { match: 'addrtype', side, types, ...(option.negated ? { negated: true } : {}) };
   },
   list(match) {
-    const types = TYPES.filter((type) => match.types.includes(type));
+    const types = ADDRESS_TYPES.filter((type) => match.types.includes(type));
     return types.join() === match.types.join() ? match : { ...match, types };
   },
   check({ types }, { family }) {

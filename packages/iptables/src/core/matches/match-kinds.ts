@@ -56,7 +56,10 @@ const CORE_RANKS: ReadonlyMap<Match['match'], number> = new Map(
 const FRAGMENT_RANK = CORE_RANKS.size;
 const EXTENSION_RANK = FRAGMENT_RANK + 1;
 
-const BY_NAME: ReadonlyMap<string, MatchKind<Match>> = new Map<string, MatchKind<Match>>(Object.entries(EXTENSIONS));
+const BY_NAME: ReadonlyMap<string, MatchKind<Match>> = new Map<string, MatchKind<Match>>([
+  ...Object.entries(EXTENSIONS),
+  ['state', CONNTRACK],
+]);
 const BY_OPTION: ReadonlyMap<string, MatchKind<Match>> = new Map<string, MatchKind<Match>>(
   CORE.map((option) => [option, CORE_KINDS[option]]),
 );
