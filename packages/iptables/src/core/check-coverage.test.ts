@@ -2,11 +2,14 @@ import {
   applyRules,
   buildAmbientHostRules,
   buildAmbientPodRules,
+  buildTable,
   type OwnedRules,
   parseSave,
   plan,
+  type Rule,
   type RuleSet,
   removeRules,
+  type Target,
   verifyRules,
 } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
@@ -83,7 +86,7 @@ test.each([
     wanted: 'a listing with ACCEPT, as every save states it, and a jump from the chain of another',
     ownership: { chains: { filter: ['OURS'] } },
     v4: parseSave(
-      '*filter\n:INPUT ACCEPT\n:DOCKER-USER -\n:OURS -\n-A DOCKER-USER -j OURS\n-A OURS -g DOCKER-USER\nCOMMIT\n*nat\nCOMMIT\n',
+      '*filter\n:INPUT ACCEPT\n:DOCKER-USER -\n:OURS -\n-A DOCKER-USER -j OURS\n-A OURS -g DOCKER\nCOMMIT\n*nat\nCOMMIT\n',
       'ipv4',
     ),
   },
@@ -167,4 +170,33 @@ test('a message has an end', () => {
   const lines = Array.from({ length: 25 }, (_, port) => `-A INPUT -p tcp -m tcp --dport ${port} -j ACCEPT\n`);
   const many = parseSave(`*filter\n${lines.join('')}COMMIT\n`, 'ipv4');
   expect(() => plan(NOTHING, many, { ownership: { chains: { filter: [] } } })).toThrow('; and 5 more');
+});
+
+const filterOf = (...lines: readonly string[]) => parseSave(`*filter\n${lines.join('\n')}\nCOMMIT\n`, 'ipv4');
+const INPUT_AND_OURS = { chains: { filter: ['INPUT', 'OURS'] } } as const;
+const input = (rule: Omit<Rule, 'chain'>): RuleSet => ({
+  family: 'ipv4',
+  tables: [buildTable('filter', [], [{ chain: 'INPUT', ...rule }])],
+});
+const REJECT: Target = { target: 'raw', text: 'REJECT' };
+
+test.each([
+  { v4: filterOf('-A INPUT -o eth0 -j ACCEPT'), says: 'INPUT "-A INPUT -o eth0 -j ACCEPT"' },
+  { v4: filterOf(':OURS -', '-A INPUT -j OURS', '-A OURS -j OURS'), says: 'a circle of jumps: OURS -> OURS' },
+  { v4: input({ matches: [], target: { target: 'jump', chain: 'OURS' } }), says: 'chain OURS is not declared' },
+  { v4: input({ matches: [{ match: 'source', address: 'fd00::1' }], target: REJECT }), says: 'fd00::1' },
+])('impossible rules are refused before anything is done: $says', async ({ v4, says }) => {
+  const refusal = { code: 'IPTABLES_RULE_INVALID', message: expect.stringContaining(says) };
+  const rules: OwnedRules = { v4, ownership: INPUT_AND_OURS };
+  await expect(applyRules(rules, { namespace: '/nowhere' })).rejects.toMatchObject(refusal);
+});
+
+test.each([
+  { what: 'a chain of others', lines: ['-A INPUT -j DOCKER-USER'], owned: ['INPUT'] },
+  { what: 'from a chain of others', lines: [':OURS -', '-A DOCKER-USER -j OURS'], owned: ['OURS'] },
+  { what: 'a chain that nothing leads to and that spells a built-in one', lines: [':input -'], owned: ['input'] },
+])('what may be possible there is not refused: $what', async ({ lines, owned }) => {
+  const rules: OwnedRules = { v4: filterOf(...lines), ownership: { chains: { filter: owned } } };
+  const gone = { code: 'IPTABLES_NAMESPACE_GONE' };
+  await expect(applyRules(rules, { namespace: '/nowhere' })).rejects.toMatchObject(gone);
 });

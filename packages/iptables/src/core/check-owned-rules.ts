@@ -1,11 +1,14 @@
 import { IptablesError } from '../errors.ts';
 import { checkCoverage, checkNftCoverage, checkOwnership } from './check-coverage.ts';
+import { checkRulesBesideOthers } from './check-rule-set.ts';
 import type { OwnedRules } from './owned-rules.ts';
+import { ownedChains } from './ownership.ts';
 import type { RuleSet } from './rule.ts';
 
 /**
  * Refuses rules of which a part would silently not be applied by `backend`: not covered by the ownership, of the other
- * family, or not there in the form that the backend needs. Throws `IPTABLES_RULE_INVALID`.
+ * family, or not there in the form that the backend needs; for iptables also those that the kernel would refuse, for it
+ * would only say in which table. Throws `IPTABLES_RULE_INVALID`.
  */
 export function checkOwnedRules(rules: OwnedRules, backend: 'iptables' | 'nftables'): void {
   const { nftables = [], ownership } = rules;
@@ -14,7 +17,11 @@ export function checkOwnedRules(rules: OwnedRules, backend: 'iptables' | 'nftabl
   const problem = findProblem(rules, wanted, backend);
   if (problem !== undefined) throw new IptablesError('IPTABLES_RULE_INVALID', problem);
   if (backend === 'nftables') checkNftCoverage(nftables, ownership);
-  else for (const ruleSet of wanted) checkCoverage(ruleSet, ownership);
+  else
+    for (const ruleSet of wanted) {
+      checkCoverage(ruleSet, ownership);
+      checkRulesBesideOthers(ruleSet, (table) => ownedChains(ownership, table));
+    }
 }
 
 function wantedRuleSets({ v4, v6 }: OwnedRules): readonly RuleSet[] {

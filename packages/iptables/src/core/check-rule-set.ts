@@ -6,7 +6,7 @@ import { checkRule, ruleScope } from './check-rule.ts';
 import { describeRule } from './describe-rule.ts';
 import { renderRule } from './render-rule.ts';
 import { isWord } from './render-words.ts';
-import type { Chain, Family, Rule, RuleSet, Table } from './rule.ts';
+import type { Chain, Family, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { factoryOf, TARGET_NAMES } from './targets/target-names.ts';
 
 /** Bytes of a chain's name, of `XT_EXTENSION_MAXNAMELEN` without the ending zero. */
@@ -28,29 +28,43 @@ const MOST_PROBLEMS = 20;
  * first {@link MOST_PROBLEMS}).
  */
 export function checkRuleSet(ruleSet: RuleSet): void {
-  assertFamily(ruleSet.family);
-  const problems = findProblems(ruleSet);
+  throwProblems(findProblems(ruleSet, () => undefined));
+}
+
+/**
+ * The same for rules that come beside those of others: only chains that `owned` gives for a table have to be declared,
+ * all others may be there, and nothing is refused for being of no use. Throws `IPTABLES_RULE_INVALID`.
+ */
+export function checkRulesBesideOthers(ruleSet: RuleSet, owned: (table: TableName) => readonly string[]): void {
+  throwProblems(findProblems(ruleSet, owned));
+}
+
+function throwProblems(problems: readonly string[]): void {
   if (problems.length === 0) return;
   const more = problems.length - MOST_PROBLEMS;
   const shown = problems.slice(0, MOST_PROBLEMS).join('; ');
   throw new IptablesError('IPTABLES_RULE_INVALID', more > 0 ? `${shown}; and ${more} more` : shown);
 }
 
-function findProblems({ family, tables }: RuleSet): readonly string[] {
+/** The owned chains of a table; undefined where nobody else has any. */
+type Owned = (table: TableName) => readonly string[] | undefined;
+
+function findProblems({ family, tables }: RuleSet, owned: Owned): readonly string[] {
+  assertFamily(family);
   const problems: string[] = [];
   for (const [index, table] of tables.entries()) {
     if (!isTableName(table.name)) return [`${JSON.stringify(table.name)} is no table`];
     if (tables.findIndex(({ name }) => name === table.name) !== index)
       problems.push(`table ${table.name} is there twice`);
-    const found = [...checkChains(table), ...checkRules(table, family)];
+    const found = [...checkChains(table, owned(table.name)), ...checkRules(table, family, owned(table.name))];
     problems.push(...found.map((problem) => `${table.name} ${problem}`));
   }
   return problems;
 }
 
-function checkChains(table: Table): readonly string[] {
+function checkChains(table: Table, owned: readonly string[] | undefined): readonly string[] {
   const names = new Set<string>();
-  const led = chainsLedTo(table);
+  const led = owned === undefined ? chainsLedTo(table) : undefined;
   const problems: string[] = [];
   for (const chain of table.chains) {
     const problem = names.has(chain.name) ? 'it is declared twice' : checkChain(chain, table, led);
@@ -63,11 +77,11 @@ function checkChains(table: Table): readonly string[] {
     : [...problems, `chain ${JSON.stringify(loop[0])}: a circle of jumps: ${loop.join(' -> ')}`];
 }
 
-function checkChain({ name, policy }: Chain, table: Table, led: ReadonlySet<string>): string | undefined {
+function checkChain({ name, policy }: Chain, table: Table, led: ReadonlySet<string> | undefined): string | undefined {
   const builtIn = builtInChains(table.name);
   if (policy !== undefined && policy !== 'ACCEPT' && policy !== 'DROP') return 'want the policy ACCEPT or DROP';
   if (builtIn.includes(name)) return undefined;
-  const meant = led.has(name) ? undefined : builtInSpelled(name);
+  const meant = led === undefined || led.has(name) ? undefined : builtInSpelled(name);
   if (meant !== undefined)
     return builtIn.includes(meant)
       ? `no rule leads there, so no packet gets there: is ${meant} meant?`
@@ -78,16 +92,16 @@ function checkChain({ name, policy }: Chain, table: Table, led: ReadonlySet<stri
   return TARGET_NAMES.has(name) ? 'that is the name of a target' : undefined;
 }
 
-function checkRules(table: Table, family: Family): readonly string[] {
+function checkRules(table: Table, family: Family, owned: readonly string[] | undefined): readonly string[] {
   const builtIn = builtInChains(table.name);
   const own = new Set(table.chains.map(({ name }) => name).filter((name) => !builtIn.includes(name)));
   const hooks = hooksByChain(table);
   const problems: string[] = [];
   for (const rule of table.rules) {
     const scope = ruleScope(rule, { family, table: table.name, hooks: hooks.get(rule.chain) ?? new Set<string>() });
-    const declared = own.has(rule.chain) || builtIn.includes(rule.chain);
+    const declared = own.has(rule.chain) || builtIn.includes(rule.chain) || owned?.includes(rule.chain) === false;
     const found = declared ? undefined : 'its chain is not declared';
-    const problem = found ?? checkJump(rule, own, builtIn) ?? checkRule(rule, scope);
+    const problem = found ?? checkJump(rule, own, { builtIn, owned }) ?? checkRule(rule, scope);
     const text = textOf(rule);
     if (problem !== undefined || text.reason !== undefined)
       problems.push(`${rule.chain} ${JSON.stringify(text.text)}: ${problem ?? text.reason}`);
@@ -95,9 +109,14 @@ function checkRules(table: Table, family: Family): readonly string[] {
   return problems;
 }
 
-function checkJump({ target }: Rule, own: ReadonlySet<string>, builtIn: readonly string[]): string | undefined {
+function checkJump(
+  { target }: Rule,
+  own: ReadonlySet<string>,
+  { builtIn, owned }: { readonly builtIn: readonly string[]; readonly owned: readonly string[] | undefined },
+): string | undefined {
   if ((target?.target !== 'jump' && target?.target !== 'goto') || own.has(target.chain)) return undefined;
   if (builtIn.includes(target.chain)) return `${target.chain} is built in: no rule can lead there`;
+  if (owned?.includes(target.chain) === false) return undefined;
   const factory = factoryOf(target.chain);
   const hint = factory === undefined ? '' : ` (for the target there is ${factory})`;
   return `chain ${target.chain} is not declared${hint}`;
