@@ -1,4 +1,5 @@
 import { builtInChains, TABLE_NAMES } from './builtin-chains.ts';
+import { ListedRule } from './listed-rule.ts';
 import type { NftTableName } from './nft-script.ts';
 import type { Chain, Rule, RuleSet, Table, TableName } from './rule.ts';
 import { buildTable } from './table.ts';
@@ -29,7 +30,11 @@ export function ownedTables(ownership: Ownership): readonly TableName[] {
 }
 
 /** Whether the rule jumps or goes to one of the chains. */
-export function leadsInto({ target }: Rule, chains: readonly string[]): boolean {
+export function leadsInto(rule: Rule, chains: readonly string[]): boolean {
+  // Of a rule that was read from a save, the last word is cheaper to look at than the target.
+  const text = ListedRule.textOf(rule);
+  if (text !== undefined && !chains.includes(text.slice(text.lastIndexOf(' ') + 1))) return false;
+  const { target } = rule;
   return (target?.target === 'jump' || target?.target === 'goto') && chains.includes(target.chain);
 }
 

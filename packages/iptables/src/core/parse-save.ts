@@ -1,7 +1,6 @@
 import { assertFamily } from './address.ts';
 import { isTableName, TABLE_NAMES } from './builtin-chains.ts';
 import { ListedRule } from './listed-rule.ts';
-import { NextChar } from './next-char.ts';
 import { RuleReader } from './parse-rule.ts';
 import { isWord } from './render-words.ts';
 import type { Chain, Counters, Family, Rule, RuleSet, Table, TableName } from './rule.ts';
@@ -13,6 +12,9 @@ import { invalidSave, Words } from './words.ts';
 const LONGEST_LINE = 65_536;
 /** Characters of a wrong line that a message shows. */
 const SHOWN = 40;
+/** Behind `-A `. */
+const CHAIN_AT = 3;
+const BLANK = 32;
 const DASH = 45;
 const COLON = 58;
 const HASH = 35;
@@ -24,12 +26,15 @@ interface OpenTable {
   readonly chains: Chain[];
   readonly rules: Rule[];
   readonly reader: RuleReader;
+  /** Number of rules that no later declaration can change. */
+  settled: number;
 }
 
 /**
  * Reads what `iptables-save` or `ip6tables-save` printed (with or without counters), or a restore payload in the form
  * of `renderRestore` (`-A`, `-I`, `-N`, `-P`). Unknown matches and targets are kept verbatim, so that rendering gives
- * the same words back; equal ones may be one object. Lines may end in CR LF. Counters above 2^53 lose their last digits.
+ * the same words back; equal ones may be one object. Rules may keep the text in memory, and read their matches and target
+ * from it when these are looked at. Lines may end in CR LF. Counters above 2^53 lose their last digits.
  * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text, and for an address of the
  * other family; `IPTABLES_RULE_INVALID` for a family that does not exist.
  */
@@ -42,15 +47,15 @@ class SaveReader {
   readonly #family: Family;
   readonly #text: string;
   readonly #words: Words;
-  readonly #blank: NextChar;
   readonly #usualRules: UsualRules;
   readonly #tables: Table[] = [];
   #table: OpenTable | undefined;
+  /** Of the last usual rule. */
+  #chain = '';
 
   constructor(text: string, family: Family) {
     this.#text = text;
     this.#words = new Words(text);
-    this.#blank = new NextChar(text, ' ');
     this.#usualRules = new UsualRules(text, family);
     this.#family = family;
   }
@@ -75,14 +80,15 @@ class SaveReader {
     const first = start === end ? HASH : this.#text.charCodeAt(start);
     if (first === HASH) return;
     const table = this.#table;
-    if (table !== undefined && first === DASH && this.#readUsualRule(table, start, end)) return;
+    if (table !== undefined && (first === DASH || first === BRACKET) && this.#readUsualRule(table, start)) return;
     const words = this.#words;
     words.read(start, end, number);
     if (words.count === 0) return;
     if (table === undefined) {
       this.#table = openTable(words, this.#family);
+      this.#refuseTwice(this.#table.name);
     } else if (first === COLON) {
-      declareChain(table, parseChain(words));
+      this.#declare(table, parseChain(words), 0);
     } else if (words.count === 1 && words.is(0, 'COMMIT')) {
       this.#tables.push(buildTable(table.name, table.chains, table.rules));
       this.#table = undefined;
@@ -91,28 +97,25 @@ class SaveReader {
     }
   }
 
-  /** Returns false, having done nothing, where the rule is not a usual one. */
-  #readUsualRule(table: OpenTable, start: number, end: number): boolean {
-    const text = this.#text;
-    if (!this.#words.usual || !text.startsWith('-A ', start)) return false;
-    const blank = this.#blank.from(start + 3);
-    const chain = blank < end ? this.#usualChain(table, start + 3, blank) : undefined;
-    const body = chain === undefined ? undefined : this.#usualRules.read(table.reader, blank + 1, end);
-    if (chain === undefined || body === undefined) return false;
-    const { matches, target, listed } = body;
-    table.rules.push(
-      listed
-        ? new ListedRule({ chain, matches, target }, this.#family, text.slice(start, end))
-        : { chain, matches, ...(target && { target }) },
-    );
-    return true;
+  /** The tools would empty the first one again. */
+  #refuseTwice(table: TableName): void {
+    if (!this.#tables.some(({ name }) => name === table)) return;
+    throw this.#words.invalid(0, `table ${table} is there twice: want one save, with each table once`);
   }
 
-  /** A save has the rules of a chain behind each other. */
-  #usualChain(table: OpenTable, start: number, end: number): string | undefined {
-    const last = table.rules.at(-1)?.chain ?? '';
-    if (last !== '' && last.length === end - start && this.#text.startsWith(last, start)) return last;
-    return table.reader.declaredName(this.#text.slice(start, end));
+  /** Returns false, having done nothing, where the rule is not a usual one. */
+  #readUsualRule(table: OpenTable, start: number): boolean {
+    const line = this.#usualRules.find(start);
+    if (line === undefined) return false;
+    const counted = line.charCodeAt(0) === BRACKET;
+    const text = counted ? line.slice(line.indexOf('-')) : line;
+    const counters = counted ? parseCounters(line.slice(0, line.indexOf(' '))) : undefined;
+    // A save has the rules of a chain behind each other: they share its name.
+    const last = this.#chain;
+    if (text.charCodeAt(CHAIN_AT + last.length) !== BLANK || !text.startsWith(last, CHAIN_AT))
+      this.#chain = text.slice(CHAIN_AT, text.indexOf(' ', CHAIN_AT));
+    table.rules.push(new ListedRule(table.reader, text, this.#chain, counters));
+    return true;
   }
 
   #readCommand(table: OpenTable, counters: Counters | undefined): void {
@@ -120,40 +123,43 @@ class SaveReader {
     const at = counters === undefined ? 0 : 1;
     if (words.is(at, '-A')) this.#readRule(table, at + 1, counters);
     else if (words.is(at, '-I')) this.#readInserted(table, at + 1, counters);
-    else if (words.is(at, '-N') && at === 0) declareChain(table, { name: this.#newChain() });
-    else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, this.#chainOf(table, 1));
+    else if (words.is(at, '-N') && at === 0) this.#declare(table, { name: this.#newChain() }, 1);
+    else if (words.is(at, '-P') && at === 0) this.#readPolicy(table, this.#chainOf(1));
     else
       throw words.invalid(at, `want a rule, such as -A INPUT -j ACCEPT, not ${shown(words.source(at, words.count))}`);
   }
 
   /** `at` is the word with the chain. */
   #readRule(table: OpenTable, at: number, counters: Counters | undefined): void {
-    const chain = this.#chainOf(table, at);
-    const { matches, target, listed } = table.reader.read(this.#words, at + 1);
-    table.rules.push(
-      listed
-        ? new ListedRule(
-            { chain, matches, target, counters },
-            this.#family,
-            this.#words.source(at - 1, this.#words.count),
-          )
-        : { chain, matches, ...(target && { target }), ...(counters && { counters }) },
-    );
+    const chain = this.#chainOf(at);
+    const words = this.#words;
+    const body = table.reader.read(words, at + 1);
+    if (body.listed && body.target !== undefined)
+      table.rules.push(new ListedRule(table.reader, words.source(at - 1, words.count), chain, counters));
+    else
+      for (const { matches, target } of [body, ...(body.more ?? [])])
+        table.rules.push({ chain, matches, ...(target && { target }), ...(counters && { counters }) });
   }
 
   #readInserted(table: OpenTable, at: number, counters: Counters | undefined): void {
-    const chain = this.#chainOf(table, at);
+    const chain = this.#chainOf(at);
     const number = this.#words.text(at + 1);
     const numbered = /^[1-9]\d{0,8}$/.test(number);
-    const { matches, target } = table.reader.read(this.#words, numbered ? at + 2 : at + 1);
+    const body = table.reader.read(this.#words, numbered ? at + 2 : at + 1);
     const position = numbered ? Number(number) : 1;
-    table.rules.push({ chain, matches, ...(target && { target }), position, ...(counters && { counters }) });
+    // The tools insert all of them there, one after the other.
+    for (const { matches, target } of [body, ...(body.more ?? [])])
+      table.rules.push({ chain, matches, ...(target && { target }), position, ...(counters && { counters }) });
   }
 
-  #chainOf(table: OpenTable, at: number): string {
+  /** `at` is the word with the name. One of the variants refuses a second declaration, the other empties the chain. */
+  #declare(table: OpenTable, chain: Chain, at: number): void {
+    if (table.reader.declares(chain.name)) throw this.#words.invalid(at, `chain ${chain.name} is declared twice`);
+    declareChain(table, chain);
+  }
+
+  #chainOf(at: number): string {
     const name = this.#words.text(at);
-    const declared = this.#words.isQuoted(at) ? undefined : table.reader.declaredName(name);
-    if (declared !== undefined) return declared;
     if (this.#words.isQuoted(at) || !isWord(name)) throw this.#words.invalid(at, 'want a chain');
     return name;
   }
@@ -162,7 +168,9 @@ class SaveReader {
     const policy = this.#words.text(2);
     if (policy !== 'ACCEPT' && policy !== 'DROP') throw this.#words.invalid(2, 'want the policy ACCEPT or DROP');
     if (this.#words.count > 3) throw this.#words.invalid(3, 'want nothing behind a policy');
-    declareChain(table, { name, policy });
+    const at = table.chains.findIndex((chain) => chain.name === name);
+    if (at === -1) declareChain(table, { name, policy });
+    else table.chains[at] = { ...table.chains[at], name, policy };
   }
 
   #newChain(): string {
@@ -186,7 +194,7 @@ function openTable(words: Words, family: Family): OpenTable {
   if (words.count !== apart + 1 || !words.source(0, 1).startsWith('*'))
     throw words.invalid(0, `want a table, such as *nat, not ${shown(words.source(0, words.count))}`);
   if (!isTableName(name)) throw words.invalid(apart, `${shown(name)} is no table: want ${TABLE_NAMES.join(', ')}`);
-  return { name, chains: [], rules: [], reader: new RuleReader(family, name) };
+  return { name, chains: [], rules: [], reader: new RuleReader(family, name), settled: 0 };
 }
 
 /** Reads `:INPUT ACCEPT [12:3456]`, the counters optional. */
@@ -203,6 +211,8 @@ function parseChain(words: Words): Chain {
 }
 
 function declareChain(table: OpenTable, chain: Chain): void {
+  // What a rule leads to is up to the chains declared before it.
+  for (; table.settled < table.rules.length; table.settled++) ListedRule.settle(table.rules[table.settled]);
   table.chains.push(chain);
   table.reader.declare(chain.name);
 }

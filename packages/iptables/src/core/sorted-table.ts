@@ -17,10 +17,17 @@ export function sortTable(ruleSet: RuleSet, name: TableName): SortedTable {
       if (!rules.has(chain.name)) rules.set(chain.name, []);
       if (chain.policy !== undefined) policies.set(chain.name, chain.policy);
     }
-    for (const rule of table.rules) {
-      const known = rules.get(rule.chain);
-      if (known === undefined) rules.set(rule.chain, [rule]);
-      else known.push(rule);
+    const all: readonly Rule[] = table.rules;
+    for (let start = 0; start < all.length; ) {
+      const chain = all[start]?.chain ?? '';
+      let end = start + 1;
+      while (all[end]?.chain === chain) end++;
+      // Most often one run is all there is, and its own list takes no more room than it needs.
+      const run = all.slice(start, end);
+      const known = rules.get(chain);
+      if (known === undefined || known.length === 0) rules.set(chain, run);
+      else for (const rule of run) known.push(rule);
+      start = end;
     }
   }
   return { rules, policies };

@@ -1,4 +1,5 @@
 import { IptablesError } from '../errors.ts';
+import { ListedRule } from './listed-rule.ts';
 import { renderRule } from './render-rule.ts';
 import type { Chain, Rule, Table, TableName } from './rule.ts';
 import { tableOfTarget } from './targets/target-kinds.ts';
@@ -27,6 +28,7 @@ function checkRules<T extends TableName>(name: T, rules: readonly Rule[]): reado
 }
 
 function belongs<T extends TableName>(name: T, rule: Rule): rule is Rule<T> {
+  if (ListedRule.isOf(rule, name)) return true;
   const only = rule.target === undefined ? undefined : tableOfTarget(rule.target);
   return only === undefined || only === name;
 }

@@ -1,5 +1,4 @@
 import { IptablesError } from '../errors.ts';
-import { NextChar } from './next-char.ts';
 
 const TAB = 9;
 const CARRIAGE_RETURN = 13;
@@ -13,8 +12,6 @@ const DASH = 45;
 
 /** What {@link Words.letter} says of an option such as `--dport`. */
 const LONG_OPTION = 1;
-/** Anything but line breaks that is no printable character: rare enough to be looked for once in a text. */
-const UNUSUAL = /[^\n -~\u0080-\uffff]/;
 
 const AS_READ: readonly number[] = [];
 
@@ -33,11 +30,6 @@ export class Words {
   /** Number of words. */
   count = 0;
   readonly #source: string;
-  /** The text is without tabs and control characters: words end where the next blank is. */
-  readonly usual: boolean;
-  readonly #blank: NextChar;
-  readonly #quote: NextChar;
-  readonly #backslash: NextChar;
   /** What the offsets are of: the source, or a line of it that was spaced once. */
   #text = '';
   #lineStart = 0;
@@ -53,10 +45,6 @@ export class Words {
 
   constructor(source: string) {
     this.#source = source;
-    this.usual = !UNUSUAL.test(source);
-    this.#blank = new NextChar(source, ' ');
-    this.#quote = new NextChar(source, '"');
-    this.#backslash = new NextChar(source, '\\');
   }
 
   /**
@@ -159,10 +147,9 @@ export class Words {
 
   #readWord(start: number, end: number): number {
     const text = this.#text;
-    const plain = this.usual && text === this.#source ? this.#plainWord(start, end) : -1;
-    const at = plain === -1 ? this.#anyWord(start, end) : plain;
+    const at = this.#endOfWord(start, end);
     const index = this.count;
-    const quoted = plain === -1 ? text.slice(start, at).includes('"') : text.charCodeAt(start) === QUOTE;
+    const quoted = text.slice(start, at).includes('"');
     this.#starts[index] = start;
     this.#ends[index] = at;
     this.#quoted[index] = quoted;
@@ -171,20 +158,7 @@ export class Words {
     return at;
   }
 
-  /** End of a word without quotes, or of one pair of quotes around plain text; -1 for any other. */
-  #plainWord(start: number, end: number): number {
-    const text = this.#text;
-    const quote = this.#quote.from(start);
-    if (quote === start) {
-      const close = text.indexOf('"', start + 1);
-      const alone = close === end - 1 || text.charCodeAt(close + 1) === BLANK;
-      return close !== -1 && close < end && this.#backslash.from(start) > close && alone ? close + 1 : -1;
-    }
-    const at = Math.min(this.#blank.from(start), end);
-    return quote < at ? -1 : at;
-  }
-
-  #anyWord(start: number, end: number): number {
+  #endOfWord(start: number, end: number): number {
     const text = this.#text;
     let quoteAt = -1;
     let at = start;

@@ -1,15 +1,12 @@
 import { listAddress, parseAddress } from '../address.ts';
 import { notAnAddress } from '../matches/address.ts';
 import type { RuleScope } from '../matches/match-kind.ts';
-import { HIGHEST_PORT, parsePorts, renderPorts } from '../ports.ts';
+import { parsePorts, renderPorts } from '../ports.ts';
 import { word } from '../render-words.ts';
 import type { DestinationNatTarget, PortRange, SourceNatTarget } from '../rule.ts';
 import { type Option, onlyOption } from '../words.ts';
 import { checkPortProtocol } from './nat-ports.ts';
 import type { TargetKind } from './target-kind.ts';
-
-const LISTED_DNAT =
-  /^DNAT --to-destination (?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|(?=:))){4}(?<!\.):(?:0|[1-9]\d{0,4})$/;
 
 type NatPlace = Pick<DestinationNatTarget, 'address' | 'ports'>;
 
@@ -54,15 +51,6 @@ export const SNAT: TargetKind<SourceNatTarget> = {
   },
   check: checkPlace,
 };
-
-/** `DNAT` of the usual form in a listing, quickly: one IPv4 address and one port; undefined for any other words. */
-export function parseListedDnat(words: string): DestinationNatTarget | undefined {
-  if (!LISTED_DNAT.test(words)) return undefined;
-  const colon = words.lastIndexOf(':');
-  const first = Number(words.slice(colon + 1));
-  if (first > HIGHEST_PORT) return undefined;
-  return { target: 'DNAT', address: words.slice('DNAT --to-destination '.length, colon), ports: { first } };
-}
 
 function place(address: string, ports: number | PortRange | undefined): NatPlace {
   if (ports === undefined) return { address };
