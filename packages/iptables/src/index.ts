@@ -61,12 +61,15 @@ export {
   type RuleChange,
   type TablePlan,
 } from './core/plan.ts';
+export { findRawWords, type RawWords } from './core/raw-words.ts';
 export { renderPlan } from './core/render-plan.ts';
 export { renderPlanRestore } from './core/render-plan-restore.ts';
 export { renderMatch, renderRule, renderTarget } from './core/render-rule.ts';
 export { type RenderSaveOptions, renderRestore, renderSave } from './core/render-rule-set.ts';
 export type {
   AddressMatch,
+  AddressType,
+  AddressTypeMatch,
   Chain,
   ChainTarget,
   CommentMatch,
@@ -75,29 +78,43 @@ export type {
   ConntrackTarget,
   CopyConnmarkTarget,
   Counters,
+  DestinationNatTarget,
   Family,
+  IcmpMatch,
   InterfaceMatch,
+  LimitMatch,
+  LogTarget,
   MarkMatch,
+  MasqueradeTarget,
   Match,
+  MultiportMatch,
+  OwnerMatch,
   PortMatch,
   PortRange,
   ProtocolMatch,
   RawMatch,
   RawTarget,
   RedirectTarget,
+  RejectTarget,
   Rule,
   RuleSet,
+  SegmentSizeTarget,
   SetConnmarkTarget,
+  SetMarkTarget,
+  SetMatch,
+  SourceNatTarget,
+  StatisticMatch,
   Table,
   TableName,
   TableOf,
   Target,
+  TcpFlag,
+  TcpFlagsMatch,
   TproxyTarget,
   TransportMatch,
   VerdictTarget,
 } from './core/rule.ts';
 export type { BuiltInChainSpec, RuleSpec, TableSpec, TableSpecs, UserChainSpec } from './core/rule-set-specs.ts';
-export { buildTable } from './core/table.ts';
 export { dnat, snat } from './core/targets/address-nat.ts';
 export { goTo, jump } from './core/targets/chain.ts';
 export { restoreMark, saveMark, setConnectionMark } from './core/targets/connmark.ts';
@@ -119,6 +136,7 @@ export {
 } from './detect-backend.ts';
 export { IptablesError, type IptablesErrorCode, type IptablesErrorOptions } from './errors.ts';
 export type { FamilyTools } from './family-tools.ts';
+export { findLeftovers, type Leftover } from './find-leftovers.ts';
 export { DEFAULT_SEARCH_PATH } from './find-program.ts';
 export type { Ipv6State } from './ipv6-state.ts';
 export type { NamespaceRef } from './namespace.ts';

@@ -40,7 +40,9 @@ export async function removeRules(what: RemovableRules, options: WorkOptions = {
 }
 
 async function removeFirewall(place: Workplace, family: Family, what: RemovableRules): Promise<void> {
-  if (family === 'ipv6' && place.tools.v6 === undefined) return;
+  const { v4, v6 } = place.tools;
+  // Where only the other family has programs, this one cannot have rules; without any, something is wrong.
+  if (family === 'ipv6' ? v6 === undefined : v4 === undefined && v6 !== undefined) return;
   const { ownership, left } = whatIsLeft(family, what);
   const planRemoval = async (): Promise<FirewallChange> => {
     const listing = await readFirewall(place, family, ownedTables(what.ownership));

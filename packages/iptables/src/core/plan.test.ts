@@ -307,3 +307,13 @@ test('a position counts the rules of ours that are anywhere', () => {
   const change = plan(nat(), nat('-A OUTPUT -j A', '-I OUTPUT 2 -j B'), OURS);
   expect(renderPlanRestore(change)).toBe('* nat\n-A OUTPUT -j A\n-I OUTPUT 2 -j B\nCOMMIT\n');
 });
+
+test('raw text that the kernel writes otherwise: the difference says what may be wrong', () => {
+  const have = parse('*nat\n:A -\n-A A -p tcp -m osf --genre Linux -j RETURN\nCOMMIT\n');
+  const want = parse('*nat\n:A -\n-A A -p tcp -m osf  --genre "Linux" --ttl 0 -j RETURN\nCOMMIT\n');
+  const differences = describeDifferences(plan(have, want, { ownership: { chains: { nat: ['A'] } } }));
+  expect(differences).toEqual([
+    'nat: extra -A A -p tcp -m osf --genre Linux -j RETURN',
+    expect.stringMatching(/^nat: missing .*how the kernel writes its raw text\?\)$/),
+  ]);
+});
