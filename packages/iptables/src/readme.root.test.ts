@@ -22,6 +22,7 @@ test.each([
   { calls: 'buildAmbientPodRules(', prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
   { calls: "policy: 'DROP'", prints: /v4: 'applied', v6: 'applied'[^]*intact: true/ },
   { calls: 'position: 1', prints: /v4: 'applied',[^]*v6Note: 'IPv6 was not asked for/ },
+  { calls: 'findLeftovers(', prints: /^0 other ways have/ },
   { calls: 'openProbeSets(', prints: /863b91d4-4b68-4efa-917f-4b560e3e86aa/ },
 ])('README: the example with $calls… runs as written', ({ calls, prints }) => {
   const example = examples.find((code) => code.includes(calls));
@@ -29,5 +30,5 @@ test.each([
 });
 
 test('README: each example for root is tested here', () => {
-  expect(examples).toHaveLength(4);
+  expect(examples).toHaveLength(5);
 });
