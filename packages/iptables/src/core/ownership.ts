@@ -31,6 +31,7 @@ export function ownedTables(ownership: Ownership): readonly TableName[] {
 
 /** Whether the rule jumps or goes to one of the chains. */
 export function leadsInto(rule: Rule, chains: readonly string[]): boolean {
+  if (chains.length === 0) return false;
   // Of a rule that was read from a save, the last word is cheaper to look at than the target.
   const text = ListedRule.textOf(rule);
   if (text !== undefined && !chains.includes(text.slice(text.lastIndexOf(' ') + 1))) return false;

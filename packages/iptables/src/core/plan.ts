@@ -123,16 +123,16 @@ interface TableOptions {
 
 function planWhole(name: TableName, have: SortedTable, want: SortedTable, { family, exact }: TableOptions): TablePlan {
   const builtIn = builtInChains(name);
-  const own = (table: SortedTable) => [...table.rules.keys()].filter((chain) => !builtIn.includes(chain));
-  const chains = sortChains(name, [...builtIn, ...new Set([...own(have), ...own(want)])]);
+  const chains = new Set([...builtIn, ...have.rules.keys(), ...want.rules.keys()]);
+  const missingIn = (table: SortedTable) =>
+    [...chains].filter((chain) => !table.rules.has(chain) && !builtIn.includes(chain)).toSorted();
   return {
     name,
-    added: chains.filter((chain) => !builtIn.includes(chain) && !have.rules.has(chain)),
-    removed: chains.filter((chain) => !builtIn.includes(chain) && !want.rules.has(chain)),
+    added: missingIn(have),
+    removed: missingIn(want),
     policies: planPolicies(builtIn, have, want),
-    rules: chains.flatMap(
-      (chain) =>
-        planChain(chain, have.rules.get(chain) ?? [], orderRules(want.rules.get(chain) ?? [], exact), family) ?? [],
+    rules: planChains(name, chains, (chain) =>
+      planChain(chain, rulesOf(have, chain), orderRules(rulesOf(want, chain), exact), family),
     ),
   };
 }
@@ -145,7 +145,7 @@ function planOwned(
 ): TablePlan {
   const builtIn = builtInChains(name);
   const own = owned.filter((chain) => !builtIn.includes(chain)).toSorted();
-  const chains = sortChains(name, [...new Set([...have.rules.keys(), ...want.rules.keys(), ...owned])]);
+  const chains = new Set([...have.rules.keys(), ...want.rules.keys(), ...owned]);
   const removed = own.filter((chain) => have.rules.has(chain) && !want.rules.has(chain));
   return {
     name,
@@ -156,16 +156,30 @@ function planOwned(
       have,
       want,
     ),
-    rules: chains.flatMap((chain) => {
+    rules: planChains(name, chains, (chain) => {
       const [listed, wanted] = [rulesOf(have, chain), rulesOf(want, chain)];
-      if (owned.includes(chain)) return planChain(chain, listed, orderRules(wanted, exact), family) ?? [];
+      if (owned.includes(chain)) return planChain(chain, listed, orderRules(wanted, exact), family);
       const isOurs = builtIn.includes(chain)
         ? (rule: Rule) => leadsInto(rule, owned)
         : isOursAmongOthers(wanted, removed, family);
-      if (wanted.length === 0 && !listed.some(isOurs)) return [];
-      return planSharedChain(chain, listed, wanted, { family, exact, isOurs }) ?? [];
+      if (wanted.length === 0 && !listed.some(isOurs)) return undefined;
+      return planSharedChain(chain, listed, wanted, { family, exact, isOurs });
     }),
   };
+}
+
+/** Of many chains few differ: only those are sorted. */
+function planChains(
+  table: TableName,
+  chains: Iterable<string>,
+  planOne: (chain: string) => ChainPlan | undefined,
+): readonly ChainPlan[] {
+  const plans = new Map<string, ChainPlan>();
+  for (const chain of chains) {
+    const found = planOne(chain);
+    if (found !== undefined) plans.set(chain, found);
+  }
+  return sortChains(table, [...plans.keys()]).flatMap((chain) => plans.get(chain) ?? []);
 }
 
 /**
