@@ -1,6 +1,7 @@
-import { buildTable, checkRuleSet, parseSave, type RuleSet } from '@ambientmesh/iptables';
+import { checkRuleSet, parseSave, type RuleSet } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
-import { IMPOSSIBLE, IMPOSSIBLE_DATA } from '../testing/impossible-rules.ts';
+import { IMPOSSIBLE, IMPOSSIBLE_DATA, POSSIBLE } from '../testing/impossible-rules.ts';
+import { buildTable } from './table.ts';
 
 const invalid = (message: RegExp) =>
   expect.objectContaining({ code: 'IPTABLES_RULE_INVALID', message: expect.stringMatching(message) });
@@ -8,6 +9,10 @@ const save = (table: string, lines: readonly string[]) => [`*${table}`, ...lines
 
 test.each(IMPOSSIBLE)('$family $table $lines is refused: $reason', ({ family = 'ipv4', table, lines, reason }) => {
   expect(() => checkRuleSet(parseSave(save(table, lines), family))).toThrow(invalid(reason));
+});
+
+test.each(POSSIBLE)('$family $table $lines passes', ({ family = 'ipv4', table, lines }) => {
+  expect(() => checkRuleSet(parseSave(save(table, lines), family))).not.toThrow();
 });
 
 test.each(IMPOSSIBLE_DATA)('$rule is refused: $reason', ({ rule, table, reason }) => {

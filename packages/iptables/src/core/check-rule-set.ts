@@ -19,12 +19,14 @@ const SHOWN = 100;
 const MOST_PROBLEMS = 20;
 
 /**
- * Refuses rules that types cannot rule out and that the kernel or `iptables-restore` would not take, or would take as
- * something else: a target in the wrong table or reached from the wrong built-in chain, ports without their protocol,
- * addresses of the other family, protocols nobody knows, jumps to nowhere or in circles, names and texts that are too
- * long. One thing it refuses that the kernel takes: a chain of one's own that spells a built-in one (`input`, or
- * `PREROUTING` in filter) and that no rule leads to, for its rules would never see a packet. Other chains that nothing
- * leads to pass: they may be in preparation. Raw matches and targets are not looked into. Throws `IPTABLES_RULE_INVALID` with table, chain, rule and reason of every problem (the
+ * Refuses rules that types cannot rule out and that the kernel or `iptables-restore` of one of the variants would not
+ * take, or would take as something else: a target in the wrong table or reached from the wrong built-in chain, ports
+ * without their protocol (or with `! -p tcp`, which only the nft variant takes), addresses of the other family, protocols
+ * nobody knows, jumps to nowhere or in circles, names and texts that are too long. Refused although both variants may
+ * take it, for it is of no use: what no packet can match (`! -i +`, which the legacy variant turns into any packet), a
+ * circle of jumps that nothing leads to, and a chain of one's own that spells a built-in one (`input`, or `PREROUTING` in
+ * filter) and that no rule leads to. Other chains that nothing leads to pass: they may be in preparation. Raw matches and
+ * targets are not looked into. Throws `IPTABLES_RULE_INVALID` with table, chain, rule and reason of every problem (the
  * first {@link MOST_PROBLEMS}).
  */
 export function checkRuleSet(ruleSet: RuleSet): void {

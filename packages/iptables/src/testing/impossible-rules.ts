@@ -151,6 +151,16 @@ export const IMPOSSIBLE: readonly Impossible[] = [
   },
 ];
 
+/** Rules that look impossible and are not. */
+export const POSSIBLE: readonly Pick<Impossible, 'family' | 'table' | 'lines'>[] = [
+  { table: 'nat', lines: ['-A PREROUTING ! -p tcp -j REDIRECT --to-ports 80'] },
+  { table: 'filter', lines: ['-A INPUT -p tcp -m tcp -m tcp --dport 3'] },
+  { table: 'filter', lines: ['-A INPUT -p tcp -m tcp --dport 3 -m tcp -j ACCEPT'] },
+  { table: 'filter', lines: ['-A INPUT -m mark --mark 0x1 -m mark ! --mark 0x2 -j ACCEPT'] },
+  { table: 'filter', lines: ['-N LATER', '-A LATER -i eth0 -o eth0 -j DROP'] },
+  { table: 'filter', lines: ['-A INPUT -p udp -m udp --dport 0:65535'] },
+];
+
 /** Rules that data can hold and lines cannot, or that no line would be read as. */
 export const IMPOSSIBLE_DATA: readonly { readonly rule: Rule; readonly table: TableName; readonly reason: RegExp }[] = [
   {

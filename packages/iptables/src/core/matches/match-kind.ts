@@ -11,6 +11,8 @@ export interface RuleScope {
   readonly hooks: ReadonlySet<string>;
   /** The only protocol of the packets, as iptables lists it; undefined where the rule takes several. */
   readonly protocol: string | undefined;
+  /** The protocol that `-p` or `! -p` names, as iptables lists it. */
+  readonly namedProtocol: string | undefined;
 }
 
 /** All there is to know of one match extension. */
