@@ -2,7 +2,6 @@ import {
   accept,
   addressType,
   buildRuleSet,
-  buildTable,
   byChance,
   byTurns,
   comment,
@@ -51,6 +50,7 @@ import {
   udp,
 } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
+import { buildTable } from './table.ts';
 
 const MARK = { value: 1, mask: 0xff };
 

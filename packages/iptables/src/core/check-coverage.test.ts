@@ -2,7 +2,6 @@ import {
   applyRules,
   buildAmbientHostRules,
   buildAmbientPodRules,
-  buildTable,
   type OwnedRules,
   parseSave,
   plan,
@@ -14,6 +13,7 @@ import {
 } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
 import { checkOwnedRules } from './check-owned-rules.ts';
+import { buildTable } from './table.ts';
 
 const SERVER = parseSave(
   `*filter

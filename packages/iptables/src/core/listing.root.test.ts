@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
   buildListing,
-  buildTable,
   checkRuleSet,
   type Family,
   parseSave,
@@ -15,6 +14,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { arbitraryRule, SET_NAMES, USER_CHAIN } from '../testing/arbitrary-rules.ts';
 import { builtInChains } from './builtin-chains.ts';
+import { buildTable } from './table.ts';
 
 const TABLES: readonly TableName[] = ['filter', 'mangle', 'nat', 'raw', 'security'];
 const SETS = `ipset create ${SET_NAMES.ipv4} hash:ip,port; ipset create ${SET_NAMES.ipv6} hash:ip,port family inet6`;

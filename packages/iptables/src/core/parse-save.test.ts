@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import {
   buildAmbientPodRules,
   buildListing,
-  buildTable,
   type Family,
   type Match,
   parseSave,
@@ -15,6 +14,7 @@ import {
 } from '@ambientmesh/iptables';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { buildTable } from './table.ts';
 
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures', name), 'utf8');
 

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildListing,
-  buildTable,
   type Counters,
   checkRuleSet,
   type Family,
@@ -20,6 +19,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { arbitraryRule, arbitraryText, USER_CHAIN } from '../testing/arbitrary-rules.ts';
 import { builtInChains } from './builtin-chains.ts';
+import { buildTable } from './table.ts';
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const TABLES: readonly TableName[] = ['filter', 'mangle', 'nat', 'raw', 'security'];

@@ -1,17 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import {
-  buildTable,
-  type Family,
-  IptablesError,
-  parseSave,
-  type Rule,
-  renderListedRule,
-  renderSave,
-} from '@ambientmesh/iptables';
+import { type Family, IptablesError, parseSave, type Rule, renderListedRule, renderSave } from '@ambientmesh/iptables';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { buildTable } from './table.ts';
 import { UsualRules } from './usual-rules.ts';
 
 const FAMILIES = ['ipv4', 'ipv6'] as const;
