@@ -32,11 +32,14 @@ interface OpenTable {
 
 /**
  * Reads what `iptables-save` or `ip6tables-save` printed (with or without counters), or a restore payload in the form
- * of `renderRestore` (`-A`, `-I`, `-N`, `-P`). Unknown matches and targets are kept verbatim, so that rendering gives
- * the same words back; equal ones may be one object. Rules may keep the text in memory, and read their matches and target
+ * of `renderRestore` (`-A`, `-I`, `-N`, `-P`), also if it is written by hand: `--syn`, `--limit 3/minute`, long options
+ * and what else the tools take become the data they mean, and a list of addresses a rule for each. What a save spells as
+ * listed is rendered as the same words; unknown matches and targets are kept verbatim (and compared so, see
+ * `findRawWords`); equal ones may be one object. Rules may keep the text in memory, and read their matches and target
  * from it when these are looked at. Lines may end in CR LF. Counters above 2^53 lose their last digits.
- * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text, and for an address of the
- * other family; `IPTABLES_RULE_INVALID` for a family that does not exist.
+ * Throws `IPTABLES_SAVE_INVALID` with `line` and `column` for anything that is no such text, for a table or chain that is
+ * there twice, an address of the other family, and names of services, users and hosts, which each machine resolves as it
+ * likes; `IPTABLES_RULE_INVALID` for a family that does not exist.
  */
 export function parseSave(text: string, family: Family): RuleSet {
   assertFamily(family);
