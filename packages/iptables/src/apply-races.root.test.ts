@@ -174,3 +174,40 @@ test('what another process changed before a failure is undone stays, and the err
   const { differences } = (await verifyRules(rules, pod)).v4;
   expect(new Set(differences)).toEqual(new Set(['nat: extra -A ISTIO_OUTPUT -j RETURN']));
 });
+
+test('nftables: who is overtaken writes the same again, once', async () => {
+  await using pod = await openThrowAway();
+  using overtaken = await openOvertakenNft();
+  const work = { ...pod, tools: overtaken.tools, backend: 'nftables' } as const;
+  expect(await applyRules(rules, work)).toEqual({ v4: 'applied', v6: 'applied' });
+  expect(await verifyRules(rules, work)).toMatchObject({ intact: true });
+});
+
+test('nftables: who is overtaken and fails takes nothing away', async () => {
+  await using pod = await openThrowAway();
+  using overtaken = await openOvertakenNft('echo "/dev/stdin:1:1-2: Error: no" >&2; exit 1');
+  const work = { ...pod, tools: overtaken.tools, backend: 'nftables' } as const;
+  await expect(applyRules(rules, work)).rejects.toMatchObject({
+    code: 'IPTABLES_RESTORE_FAILED',
+    message: expect.stringContaining('meanwhile: all is left as it is now'),
+  });
+  const { nft: _wrapped, ...others } = overtaken.tools;
+  const { nft = '' } = await findTools();
+  expect(await verifyRules(rules, { ...work, tools: { ...others, nft } })).toMatchObject({ intact: true });
+});
+
+/** The first script is loaded to compare with; the second one is the change. */
+async function openOvertakenNft(then = '') {
+  const tools = await findTools();
+  const apply = "await applyRules(buildAmbientPodRules({ capture: 'redirect', dns: true }), { backend: 'nftables' });";
+  const code = `import { applyRules, buildAmbientPodRules } from '@ambientmesh/iptables'; ${apply}`;
+  const node = `${process.execPath} --conditions=@ambientmesh/source --input-type=module -e "${code}"`;
+  const { path, ...rest } = openScript(
+    `case "$*" in "-f -")
+      if test -e "$0.one" && ! test -e "$0.two"; then
+        touch "$0.two"; (cd ${import.meta.dirname}; ${node} </dev/null >&2) || exit 1; ${then}
+      fi; touch "$0.one";;
+    esac; exec ${tools.nft} "$@"`,
+  );
+  return { ...rest, tools: { ...tools, nft: path } };
+}
