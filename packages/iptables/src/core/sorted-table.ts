@@ -7,6 +7,9 @@ export interface SortedTable {
   readonly policies: ReadonlyMap<string, 'ACCEPT' | 'DROP'>;
 }
 
+/** Of chains without rules; a chain that has some gets its own list. */
+const NONE: Rule[] = [];
+
 /** Finds a table of the rule set and sorts it by chain; empty if it is not there. A table that is there twice is one. */
 export function sortTable(ruleSet: RuleSet, name: TableName): SortedTable {
   const rules = new Map<string, Rule[]>();
@@ -14,7 +17,7 @@ export function sortTable(ruleSet: RuleSet, name: TableName): SortedTable {
   for (const table of ruleSet.tables) {
     if (table.name !== name) continue;
     for (const chain of table.chains) {
-      if (!rules.has(chain.name)) rules.set(chain.name, []);
+      if (!rules.has(chain.name)) rules.set(chain.name, NONE);
       if (chain.policy !== undefined) policies.set(chain.name, chain.policy);
     }
     const all: readonly Rule[] = table.rules;
