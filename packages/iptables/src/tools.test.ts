@@ -72,6 +72,7 @@ test('an aborted signal stops before anything is run', async () => {
 
 test.each([
   { what: 'an unknown variant', call: () => findTools(JSON.parse('{ "variant": "foo" }')), says: 'option variant' },
+  { what: 'another option', call: () => findTools(JSON.parse('{ "backend": "nft" }')), says: 'searchPath or variant' },
   { what: 'no time', call: () => findTools({ lockWaitSeconds: 0 }), says: 'whole seconds from 1 to 40' },
   { what: 'half a second', call: () => findTools({ lockWaitSeconds: 0.5 }), says: 'whole seconds from 1 to 40' },
   { what: 'too long', call: () => detectBackend({ lockWaitSeconds: 41 }), says: 'whole seconds from 1 to 40' },

@@ -43,6 +43,9 @@ export interface FindToolsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Whoever says `backend`, as `applyRules` does, would otherwise get what is there by chance. */
+const OPTIONS: readonly unknown[] = ['searchPath', 'variant', 'lockWaitSeconds', 'signal'];
+
 const XTABLES_LOCK = '/run/xtables.lock';
 
 /**
@@ -52,6 +55,7 @@ const XTABLES_LOCK = '/run/xtables.lock';
  * `detectBackend` for that.
  */
 export async function findTools(options?: FindToolsOptions): Promise<Tools> {
+  for (const name of Object.keys(options ?? {})) checkOption('of findTools', name, OPTIONS);
   checkOption('variant', options?.variant, VARIANTS);
   checkLockWait(options?.lockWaitSeconds);
   const searchPath = options?.searchPath ?? DEFAULT_SEARCH_PATH;
