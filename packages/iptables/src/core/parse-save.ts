@@ -21,6 +21,9 @@ const HASH = 35;
 const BRACKET = 91;
 const CARRIAGE_RETURN = 13;
 
+/** Nearly all chains of a large save. */
+const USUAL_CHAIN = /:(\w[\w.-]*) - \[0:0\](?=\n)/y;
+
 interface OpenTable {
   readonly name: TableName;
   readonly chains: Chain[];
@@ -84,6 +87,7 @@ class SaveReader {
     if (first === HASH) return;
     const table = this.#table;
     if (table !== undefined && (first === DASH || first === BRACKET) && this.#readUsualRule(table, start)) return;
+    if (table !== undefined && first === COLON && this.#readUsualChain(table, start)) return;
     const words = this.#words;
     words.read(start, end, number);
     if (words.count === 0) return;
@@ -118,6 +122,15 @@ class SaveReader {
     if (text.charCodeAt(CHAIN_AT + last.length) !== BLANK || !text.startsWith(last, CHAIN_AT))
       this.#chain = text.slice(CHAIN_AT, text.indexOf(' ', CHAIN_AT));
     table.rules.push(new ListedRule(table.reader, text, this.#chain, counters));
+    return true;
+  }
+
+  /** Returns false, having done nothing, where the chain has a policy or packets, or is declared already. */
+  #readUsualChain(table: OpenTable, start: number): boolean {
+    USUAL_CHAIN.lastIndex = start;
+    const name = USUAL_CHAIN.exec(this.#text)?.[1];
+    if (name === undefined || table.reader.declares(name)) return false;
+    declareChain(table, { name, counters: { packets: 0, bytes: 0 } });
     return true;
   }
 
