@@ -86,8 +86,7 @@ class SaveReader {
     const first = start === end ? HASH : this.#text.charCodeAt(start);
     if (first === HASH) return;
     const table = this.#table;
-    if (table !== undefined && (first === DASH || first === BRACKET) && this.#readUsualRule(table, start)) return;
-    if (table !== undefined && first === COLON && this.#readUsualChain(table, start)) return;
+    if (table !== undefined && this.#readUsualLine(table, first, start)) return;
     const words = this.#words;
     words.read(start, end, number);
     if (words.count === 0) return;
@@ -110,7 +109,12 @@ class SaveReader {
     throw this.#words.invalid(0, `table ${table} is there twice: want one save, with each table once`);
   }
 
-  /** Returns false, having done nothing, where the rule is not a usual one. */
+  /** Returns false, having done nothing, where the line is not a usual one. */
+  #readUsualLine(table: OpenTable, first: number, start: number): boolean {
+    if (first === COLON) return this.#readUsualChain(table, start);
+    return (first === DASH || first === BRACKET) && this.#readUsualRule(table, start);
+  }
+
   #readUsualRule(table: OpenTable, start: number): boolean {
     const line = this.#usualRules.find(start);
     if (line === undefined) return false;
