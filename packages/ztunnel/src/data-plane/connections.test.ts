@@ -1,6 +1,7 @@
 /** Connections of a pod with real sockets and real TLS, from their start to their end. */
 import { once } from 'node:events';
-import { Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
+import { descriptorOf } from '@ambientmesh/netns';
 import { afterEach, expect, test, vi } from 'vitest';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
@@ -273,10 +274,19 @@ test('socks5: bytes behind the request reach a destination outside of the mesh',
 test.each([
   { port: 15_001, dialled: [], error: 'attempted recursive call to ourselves' },
   { port: 15_008, dialled: ['10.0.0.9:15008'], error: undefined },
-])('15001: a pod without tunnel calls its own address, port $port', ({ port, dialled, error }) => {
+])('15001: a pod without tunnel calls its own address, port $port', async ({ port, dialled, error }) => {
   const pod = createTestPod({ info: CLIENT });
   known(pod, { ...client, ips: [] });
-  const plain = { ...NOT_CONNECTED, local: { ip: '10.0.0.9', port }, remote: { ip: '10.0.0.9', port: 40_000 } };
+  // Any socket that connection tracking knows nothing of.
+  await using server = createServer().listen(0);
+  await once(server, 'listening');
+  const descriptor = descriptorOf(server) ?? -1;
+  const plain = {
+    ...NOT_CONNECTED,
+    descriptor,
+    local: { ip: '10.0.0.9', port },
+    remote: { ip: '10.0.0.9', port: 40_000 },
+  };
   pod.serve(new OutboundConnection(pod.pod, plain));
   expect(pod.dialled.map(({ to }) => to)).toEqual(dialled);
   expect(/error="(.*)"/.exec(pod.lines()[0] ?? '')?.[1]).toBe(error);
