@@ -278,9 +278,9 @@ test.each([
   const pod = createTestPod({ info: CLIENT });
   known(pod, { ...client, ips: [] });
   // Any socket that connection tracking knows nothing of.
-  await using server = createServer().listen(0);
-  await once(server, 'listening');
-  const descriptor = descriptorOf(server) ?? -1;
+  await using some = createServer().listen(0);
+  await once(some, 'listening');
+  const descriptor = descriptorOf(some) ?? -1;
   const plain = {
     ...NOT_CONNECTED,
     descriptor,
