@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { SLOW } from '../testing/slow-test.ts';
 import { readInput } from './read-input.ts';
 import { runCommand } from './run-command.ts';
 
@@ -194,7 +195,7 @@ test.each([
 const SCRIPT = `import(${JSON.stringify(MAIN)}).then(({ main }) => main())`;
 const NODE_ARGS = ['--disable-warning=ExperimentalWarning', '-e', SCRIPT, 'ambient-iptables'];
 
-test('as a process: output, standard input, exit codes', () => {
+test('as a process: output, standard input, exit codes', SLOW, () => {
   const options = { encoding: 'utf8', input: B } as const;
   expect(execFileSync(process.execPath, [...NODE_ARGS, 'rules'], options)).toBe(fixture('tproxy.v4.restore'));
   const different = spawnSync(process.execPath, [...NODE_ARGS, 'diff', join(FOLDER, 'tproxy.v4.save'), '-'], options);
@@ -206,7 +207,7 @@ test('as a process: output, standard input, exit codes', () => {
   expect(execFileSync(process.execPath, [...NODE_ARGS, '--version'], options)).toBe(`${version}\n`);
 });
 
-test('a reader that goes away, as head does, is no failure', async () => {
+test('a reader that goes away, as head does, is no failure', SLOW, async () => {
   const rules = Array.from({ length: 20_000 }, (_, index) => `-A INPUT -s 10.0.0.${index % 250} -j DROP\n`).join('');
   const save = `*filter\n:INPUT ACCEPT\n${rules}COMMIT\n`;
   const args = ['explain', '-', '--packet', 'tcp src 10.1.0.1:1 dst 10.1.0.2:2 in eth0 local'];

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { randomSave } from '../testing/random-save.ts';
 import { RestoreModel } from '../testing/restore-model.ts';
+import { SLOW, startCpuClock } from '../testing/slow-test.ts';
 import { findCommonSubsequence } from './common-subsequence.ts';
 import { parseSave } from './parse-save.ts';
 import { isEmptyPlan, type Plan, plan } from './plan.ts';
@@ -14,7 +15,7 @@ const EVERY_TABLE =
 /** Both have all tables, for the model knows no built-in ones. */
 const whole = randomSave().map((text) => (text.includes('*mangle') ? text : `${EVERY_TABLE}${text}`));
 
-test('carrying out a plan gives what was wanted', () => {
+test('carrying out a plan gives what was wanted', SLOW, () => {
   fc.assert(
     fc.property(whole, whole, (have, want) => {
       const model = new RestoreModel(have);
@@ -33,7 +34,7 @@ const without = (text: string, pattern: RegExp) => {
 
 const only = (text: string, pattern: RegExp) => text.split('\n').filter((line) => pattern.test(line));
 
-test('with an owner, what is ours becomes as wanted and the rest stays as it is', () => {
+test('with an owner, what is ours becomes as wanted and the rest stays as it is', SLOW, () => {
   const ownership = { chains: { filter: ['C1', 'C2'], mangle: ['C1', 'C2'] } } as const;
   const ours = / :C[12] | -A C[12] |-j C[12]$/;
   fc.assert(
@@ -58,7 +59,7 @@ const coveredPart = (text: string, pattern: RegExp) => {
 
 const OWNED = ['INPUT', 'OUTPUT', 'C1', 'C2'] as const;
 
-test('with an owner of built-in chains, all of these become as wanted, with their policies', () => {
+test('with an owner of built-in chains, all of these become as wanted, with their policies', SLOW, () => {
   const ownership = { chains: { filter: OWNED, mangle: OWNED } } as const;
   const ours = / :(INPUT|OUTPUT|C[12]) | -A (INPUT|OUTPUT|C[12]) |-j C[12]$/;
   fc.assert(
@@ -118,9 +119,9 @@ test.each([
   expect([...partners].every((partner, index) => partner < 0 || have[partner] === want[index])).toBe(true);
 });
 
-test('long lists with nothing in common, and in reverse, take no time', () => {
+test('long lists with nothing in common, and in reverse, take no time', SLOW, () => {
   const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
-  const started = performance.now();
+  const elapsedMs = startCpuClock();
   expect(
     findCommonSubsequence(
       lines,
@@ -128,5 +129,5 @@ test('long lists with nothing in common, and in reverse, take no time', () => {
     ).every((partner) => partner === -1),
   ).toBe(true);
   expect(findCommonSubsequence(lines, lines.toReversed()).filter((partner) => partner >= 0).length).toBe(1);
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(elapsedMs()).toBeLessThan(2000);
 });

@@ -18,6 +18,7 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { arbitraryRule, arbitraryText, USER_CHAIN } from '../testing/arbitrary-rules.ts';
+import { SLOW } from '../testing/slow-test.ts';
 import { builtInChains } from './builtin-chains.ts';
 import { buildTable } from './table.ts';
 
@@ -79,7 +80,7 @@ function counted(listing: RuleSet, numbers: readonly Counters[]): RuleSet {
   return { family: listing.family, tables };
 }
 
-test('a listing comes back from its text, with counters (property)', () => {
+test('a listing comes back from its text, with counters (property)', SLOW, () => {
   fc.assert(
     fc.property(ruleSets, fc.array(counters, { minLength: 1, maxLength: 5 }), (ruleSet, numbers) => {
       const listing = buildListing(ruleSet);
@@ -91,7 +92,7 @@ test('a listing comes back from its text, with counters (property)', () => {
   );
 });
 
-test('what is written comes back from its payload, in any spelling (property)', () => {
+test('what is written comes back from its payload, in any spelling (property)', SLOW, () => {
   fc.assert(
     fc.property(ruleSets, fc.option(fc.integer({ min: 1, max: 9 })), (ruleSet, position) => {
       const tables = ruleSet.tables.map((table) => {
@@ -105,7 +106,7 @@ test('what is written comes back from its payload, in any spelling (property)', 
   );
 });
 
-test('a listing is listed as it is, rule by rule, and passes the check (property)', () => {
+test('a listing is listed as it is, rule by rule, and passes the check (property)', SLOW, () => {
   fc.assert(
     fc.property(ruleSets, (ruleSet) => {
       const listing = buildListing(ruleSet);
@@ -166,7 +167,7 @@ const piece = fc.oneof(
   ),
 );
 
-test('a damaged save is refused with its place, or gives words that come back (property)', () => {
+test('a damaged save is refused with its place, or gives words that come back (property)', SLOW, () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...saves),

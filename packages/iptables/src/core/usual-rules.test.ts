@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { type Family, IptablesError, parseSave, type Rule, renderListedRule, renderSave } from '@ambientmesh/iptables';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { SLOW } from '../testing/slow-test.ts';
 import { buildTable } from './table.ts';
 import { UsualRules } from './usual-rules.ts';
 
@@ -179,7 +180,7 @@ const lines = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('-N late', '-N KUBE-SVC-B', ':UNDECLARED - [0:0]', '-N ACCEPT') },
 );
 
-test('usual rules are read as all others, wrong ones are refused with the same words (property)', () => {
+test('usual rules are read as all others, wrong ones are refused with the same words (property)', SLOW, () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...FAMILIES),
@@ -193,7 +194,7 @@ test('usual rules are read as all others, wrong ones are refused with the same w
         }
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 
