@@ -90,7 +90,7 @@ function openProcess(...args: readonly string[]) {
 }
 
 /** Each one is another meeting of the two. */
-const ROUNDS = 6;
+const ROUNDS = 3;
 
 test.each(VARIANTS)('%s: two processes apply the same at once: it is there once', async (variant) => {
   await using pod = await openThrowAway();

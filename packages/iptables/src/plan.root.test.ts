@@ -7,7 +7,7 @@ import { randomSave } from './testing/random-save.ts';
 import { openThrowAway } from './testing/throw-away-namespace.ts';
 
 /** Each run is four processes. */
-const RUNS = 40;
+const RUNS = 20;
 
 test.each(['nft', 'legacy'])('%s: a plan carried out by the kernel gives the wanted listing', async (variant) => {
   await using place = await openThrowAway();

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 
 /** Programs of the system, not of a package. */
 const SYSTEM = { unshare: 'unshare', nsenter: 'nsenter' } as const;
-const RULE_SETS = 20;
+const RULE_SETS = 10;
 const PORTS = [53, 80, 8080];
 
 /**
