@@ -20,3 +20,13 @@ test.each([
 ])('%s: how it is listed is known', (rule) => {
   expect(find(rule)).toEqual([]);
 });
+
+test.each([
+  ['filter', '-A INPUT -p icmp', '-m icmp --icmp-type 3/0:5'],
+  ['filter', '-A INPUT', '-m addrtype --src-type UN --limit-iface-in'],
+  ['filter', '-A INPUT', '-m addrtype --src-type BROADCAST,LOCAL --limit-iface-in'],
+  ['nat', '-A PREROUTING -p tcp', '-j DNAT --to-destination 1.1.1.1:0x50'],
+] as const)('%s %s %s: a value that is not understood may be listed in another way', (table, rule, text) => {
+  const ruleSet = parseSave(`*${table}\n${rule} ${text}\nCOMMIT\n`, 'ipv4');
+  expect(findRawWords(ruleSet).map((found) => found.text)).toEqual([text]);
+});

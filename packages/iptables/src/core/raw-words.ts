@@ -1,7 +1,7 @@
 import { IptablesError } from '../errors.ts';
 import type { Family, Rule, RuleSet, TableName } from './rule.ts';
 import { matchSpelling } from './spelling/match-spellings.ts';
-import { respellRule } from './spelling/respell-rule.ts';
+import { isSpelledAsListed } from './spelling/respell-rule.ts';
 import { targetSpelling } from './spelling/target-spellings.ts';
 import { Words } from './words.ts';
 
@@ -47,7 +47,7 @@ function isListed(text: string, place: Place): boolean {
     const name = words.text(1);
     const spelling = words.is(0, '-m') ? matchSpelling(name) : targetSpelling(words.is(0, '-j') ? name : '');
     if (spelling?.ordered !== true || spelling.options.length === 0) return false;
-    return respellRule(words, 0, { ...place, isChain: () => false }) === undefined;
+    return isSpelledAsListed(words, 0, { ...place, isChain: () => false });
   } catch (error) {
     if (error instanceof IptablesError) return false;
     throw error;

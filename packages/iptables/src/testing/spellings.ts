@@ -83,6 +83,10 @@ export const SPELLINGS: readonly Spelling[] = [
       '-A INPUT -m addrtype --src-type UNICAST --dst-type LOCAL',
     ],
     ['-A OUTPUT -m owner --gid-owner 5 --uid-owner 0', '-A OUTPUT -m owner --uid-owner 0 --gid-owner 5'],
+    [
+      '-A INPUT -m addrtype --src-type broadcast,local --limit-iface-in',
+      '-A INPUT -m addrtype --src-type LOCAL,BROADCAST --limit-iface-in',
+    ],
     ['-A OUTPUT -m owner --socket', '-A OUTPUT -m owner --socket-exists'],
     ['-A INPUT -m recent --set --name SSH', `-A INPUT -m recent --set ${RECENT}`],
     [
@@ -158,6 +162,8 @@ export const SPELLINGS: readonly Spelling[] = [
         '-A PREROUTING -p tcp -j REDIRECT --random --to-ports 80',
         '-A PREROUTING -p tcp -j REDIRECT --to-ports 80 --random',
       ],
+      ['-A PREROUTING -j DNAT --to 1.1.1.1-1.1.1.1', '-A PREROUTING -j DNAT --to-destination 1.1.1.1'],
+      ['-A PREROUTING -j DNAT --to 1.1.1.1-1.1.1.3', '-A PREROUTING -j DNAT --to-destination 1.1.1.1-1.1.1.3'],
       ['-A PREROUTING -p tcp -j DNAT --to 1.1.1.1:80-80', '-A PREROUTING -p tcp -j DNAT --to-destination 1.1.1.1:80'],
       [
         '-A POSTROUTING -p tcp -j MASQUERADE --random --to-port 5-5',

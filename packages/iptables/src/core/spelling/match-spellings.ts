@@ -69,8 +69,8 @@ const OWNER: ExtensionSpelling = {
 const ADDRTYPE: ExtensionSpelling = {
   ordered: true,
   options: [
-    valued(['src-type'], (text) => respellWords(text, ADDRESS_TYPES)),
-    valued(['dst-type'], (text) => respellWords(text, ADDRESS_TYPES)),
+    valued(['src-type'], respellTypes),
+    valued(['dst-type'], respellTypes),
     flag('limit-iface-in'),
     flag('limit-iface-out'),
   ],
@@ -185,6 +185,14 @@ function respellFlags(examined: string, set: string): string | undefined {
       : undefined;
   });
   return lists.includes(undefined) ? undefined : `--tcp-flags ${lists.join(' ')}`;
+}
+
+/** Listed in an order of their own, each once; what the data can say in another order stays so. */
+function respellTypes(text: string): string | undefined {
+  const named = respellWords(text, ADDRESS_TYPES);
+  const types = named?.split(',');
+  const listed = types && ADDRESS_TYPES.filter((type) => types.includes(type)).join(',');
+  return named === text && listed !== text ? undefined : listed;
 }
 
 function respellIcmp(text: string, protocol: 'icmp' | 'ipv6-icmp'): string | undefined {

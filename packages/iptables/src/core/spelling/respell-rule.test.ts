@@ -1,5 +1,6 @@
 import { buildListing, parseSave, renderRestore, renderSave } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
+import { startCpuClock } from '../../testing/slow-test.ts';
 import { SPELLINGS } from '../../testing/spellings.ts';
 
 const save = (table: string, lines: readonly string[]) => [`*${table}`, '-N OWN', ...lines, 'COMMIT', ''].join('\n');
@@ -73,4 +74,17 @@ test.each([
 ])('%s stays as written', (body) => {
   const text = save('filter', [`-A INPUT ${body}`, `-A INPUT ${body}`]).replace('-N OWN', ':OWN - [0:0]');
   expect(renderSave(parseSave(text, 'ipv4'))).toBe(text);
+});
+
+test('a long rule cannot be multiplied by its addresses', () => {
+  const addresses = `1.1.1.1${',1.1.1.1'.repeat(63)}`;
+  const line = `-A INPUT -s ${addresses} -d ${addresses} -m foo ${'--bar 1 '.repeat(8_000)}`;
+  expect(() => parseSave(save('filter', [line]), 'ipv4')).toThrow(/stand for 4096 rules of \d+ characters/);
+});
+
+test('a rule of more extensions than any has stays as it is written', () => {
+  const line = `-A INPUT -p tcp ${'-m tcp --dpo 5 '.repeat(4_000)}-j ACCEPT`;
+  const elapsedMs = startCpuClock();
+  expect(renderRestore(parseSave(save('filter', [line]), 'ipv4'))).toContain(line);
+  expect(elapsedMs()).toBeLessThan(2_000);
 });

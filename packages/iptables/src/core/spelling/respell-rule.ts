@@ -13,6 +13,10 @@ import { targetSpelling } from './target-spellings.ts';
 
 /** Rules that lists of addresses in one rule may stand for; a line has room for millions. */
 const MOST_RULES = 4096;
+/** Characters of all these rules: several times what they have if they say what rules say. */
+const MOST_TEXT = 1_048_576;
+/** Extensions of one rule, which are gone through for each abbreviated option. */
+const MOST_EXTENSIONS = 256;
 
 /** Where a rule is. */
 export interface RespellScope {
@@ -53,7 +57,21 @@ export function respellRule(words: Words, from: number, scope: RespellScope): re
   }
 }
 
+/** Whether the words from number `from` are of known extensions, with values that are known, as the tools list them. */
+export function isSpelledAsListed(words: Words, from: number, scope: RespellScope): boolean {
+  try {
+    const speller = new RuleSpeller(words, scope);
+    const [text, ...more] = speller.read(from);
+    return speller.understood && more.length === 0 && text === words.source(from, words.count);
+  } catch (error) {
+    if (error instanceof NotUnderstood) return false;
+    throw error;
+  }
+}
+
 class RuleSpeller {
+  /** Whether no value stayed as written because nothing is known of it. */
+  understood = true;
   readonly #words: Words;
   readonly #scope: RespellScope;
   readonly #chunks: Chunk[] = [];
@@ -147,6 +165,7 @@ class RuleSpeller {
   }
 
   #load(extension: LoadedExtension): void {
+    if (this.#loaded.length === MOST_EXTENSIONS) throw new NotUnderstood();
     this.#loaded.push(extension);
     if (extension.loading !== '-j') this.#chunks.push({ option: 'extension', extension });
   }
@@ -217,6 +236,7 @@ class RuleSpeller {
     const values = this.#values(option.values, value, `--${option.names[0]}`);
     if (owner.has(option)) throw this.#words.invalid(start, `--${option.names[0]} is there twice`);
     const respelled = this.#accept(option.respell?.(values, this.#scope.family));
+    if (option.respell !== undefined && respelled === undefined) this.understood = false;
     owner.give(option, this.#not() + (respelled ?? this.#words.source(start, this.#at)));
   }
 
@@ -255,6 +275,9 @@ class RuleSpeller {
     const rules = sources.length * destinations.length;
     if (rules > MOST_RULES)
       throw this.#words.invalid(0, `these addresses stand for ${rules} rules, want at most ${MOST_RULES}`);
+    const first = this.#renderOne(sources[0] ?? '', destinations[0] ?? '');
+    if (rules > 1 && rules * first.length > MOST_TEXT)
+      throw this.#words.invalid(0, `these addresses stand for ${rules} rules of ${first.length} characters each`);
     return sources.flatMap((source) => destinations.map((destination) => this.#renderOne(source, destination)));
   }
 

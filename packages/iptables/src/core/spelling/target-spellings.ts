@@ -155,8 +155,12 @@ function respellLevel(text: string): string | undefined {
   return level === -1 ? respellNumber(text, HIGHEST_LEVEL) : `${level}`;
 }
 
-/** Address and ports: a range of one port is that port. */
+/** Addresses and ports as they are listed: brackets only before ports, and these in decimal. */
+const PLACE =
+  /^(?:[\d.]+(?:-[\d.]+)?|[\da-f:]+(?:-[\da-f:]+)?|(?:[\d.-]*|\[[\da-f:-]+\]):(?:[1-9]\d*)(?:-[1-9]\d*(?:\/\d+)?)?)$/;
+
+/** Address and ports: a range of one is that one. */
 function respellPlace(text: string): string | undefined {
-  if (!isWord(text)) return undefined;
-  return text.replace(/^(\[.*\]|[^:]*):(\d+)-\2$/, '$1:$2');
+  const place = text.replace(/:(\d+)-\1$/, ':$1').replace(/^(\[?)([\da-f.:]+)-\2(?=\]|$|:\d+)/, '$1$2');
+  return PLACE.test(place) ? place : undefined;
 }
