@@ -64,6 +64,8 @@ export class ListedRule implements Rule {
     const words = new Words(this.#text);
     words.read(0, this.#text.length, 1);
     this.#body = this.#reader.read(words, AFTER_CHAIN);
+    // What is added here would not be in the text that is compared.
+    Object.freeze(this.#body.matches);
     return this.#body;
   }
 

@@ -232,6 +232,7 @@ test('what is read late is plain data to whoever looks at it', () => {
   expect(inspect(rules(), { depth: 9 })).toBe(inspect(plain, { depth: 9 }));
   const [first] = rules();
   expect(first?.matches).toBe(first?.matches);
+  expect(() => Reflect.apply(Array.prototype.push, first?.matches, [{}])).toThrow(TypeError);
   expect(renderSave(parse())).toBe(inNat(...RULES));
 });
 
