@@ -1,4 +1,5 @@
 import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -13,4 +14,11 @@ const projects = globSync('{packages/*,apps/*,bench}/package.json', { cwd: root 
     test: { name, root: name, include: ['src/**/*.test.ts'], exclude: ['src/**/*.root.test.ts'] },
   }));
 
-export default defineConfig({ root, ssr, test: { projects, passWithNoTests: true, pool: 'forks', isolate: false } });
+/** Many tests wait for processes and sockets: Vitest's one less than there are cores leaves a small machine idle. */
+const maxWorkers = Math.max(3, availableParallelism() - 1);
+
+export default defineConfig({
+  root,
+  ssr,
+  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers, isolate: false },
+});

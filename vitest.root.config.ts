@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const root = import.meta.dirname;
 const conditions = ['@ambientmesh/source', 'node', 'import', 'default'];
 const ssr = { resolve: { conditions, externalConditions: conditions } };
-/** Tests that need root (namespaces, firewall rules): the same projects, other files, one at a time. */
+/** Tests that need root (namespaces, firewall rules): the same projects, other files. They mostly wait for processes. */
 const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
   .map((file) => dirname(file))
   .map((name) => ({ extends: true as const, test: { name, root: name, include: ['src/**/*.root.test.ts'] } }));
@@ -13,5 +13,5 @@ const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
 export default defineConfig({
   root,
   ssr,
-  test: { projects, passWithNoTests: true, pool: 'forks', fileParallelism: false, testTimeout: 30_000 },
+  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers: 3, testTimeout: 60_000 },
 });

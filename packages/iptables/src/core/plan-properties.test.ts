@@ -22,7 +22,7 @@ test('carrying out a plan gives what was wanted', SLOW, () => {
       model.restore(renderPlanRestore(plan(parse(have), parse(want))));
       expect(model.list()).toBe(new RestoreModel(want).list());
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -47,7 +47,7 @@ test('with an owner, what is ours becomes as wanted and the rest stays as it is'
       for (const part of [/ :C[12] | -A C[12] /, / -A [^C].*-j C[12]$/])
         expect(only(listed, part)).toEqual(only(new RestoreModel(want).list(), part));
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -75,7 +75,7 @@ test('with an owner of built-in chains, all of these become as wanted, with thei
       const whatIsOwned = / :(INPUT|OUTPUT|C[12]) | -A (INPUT|OUTPUT|C[12]) /;
       expect(only(listed, whatIsOwned)).toEqual(only(new RestoreModel(want).list(), whatIsOwned));
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

@@ -138,7 +138,7 @@ test('any text in one line is a comment that comes back (property)', () => {
       const tables = [buildTable('raw', [], [{ chain: 'OUTPUT', matches, target: { target: 'ACCEPT' } }])];
       expect(parseSave(renderRestore({ family: 'ipv4', tables }), 'ipv4').tables).toEqual(tables);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
 
@@ -187,7 +187,7 @@ test('a damaged save is refused with its place, or gives words that come back (p
         expect(parseSave(again, family)).toEqual(parseSave(renderSave(parseSave(again, family)), family));
       },
     ),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 

@@ -194,7 +194,7 @@ test('usual rules are read as all others, wrong ones are refused with the same w
         }
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
 
