@@ -43,6 +43,11 @@ export class Codec implements Receiver, Sender {
     return this.#connection.peer.maxConcurrentStreams;
   }
 
+  /** The peer's SETTINGS came, and so did its acknowledgement of ours. */
+  get settled(): boolean {
+    return this.#connection.settingsAcked && this.#connection.peer.received;
+  }
+
   get maxFrame(): number {
     return this.#connection.peer.maxFrameBytes;
   }
@@ -143,11 +148,12 @@ export class Codec implements Receiver, Sender {
     connection.control.goaway(connection.goawaySent, code);
   }
 
-  ping(): void {
+  ping(): number {
     const connection = this.#connection;
-    if (connection.failed) return;
+    if (connection.failed) return 0;
     connection.pingsSent += 1;
     connection.control.ping(connection.pingsSent);
+    return connection.pingsSent;
   }
 
   #mayOpen(): boolean {

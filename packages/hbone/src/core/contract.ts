@@ -35,8 +35,8 @@ export interface Events {
   writable(id: number): void;
   /** The peer's SETTINGS were applied (first or later ones). */
   settings(): void;
-  /** Our PING was answered; not called for answers to PINGs that we did not send. */
-  pong(): void;
+  /** Our PING with this number was answered; numbers only grow. Not called for answers to PINGs that we did not send. */
+  pong(number: number): void;
   /**
    * Connection error: GOAWAY with `code` is in the control queue; send it, then close. All streams are gone, without a
    * `reset` for each; no event follows and everything else is ignored.
@@ -85,6 +85,6 @@ export interface Sender {
   resetStream(id: number, code: number): void;
   /** Queues GOAWAY. `graceful` (server): last id 2^31-1 now; call again without it to send the real last id. */
   goaway(code: number, graceful: boolean): void;
-  /** Queues a PING (8 octets chosen by the codec). */
-  ping(): void;
+  /** Queues a PING (8 octets chosen by the codec); answers its number, or 0 after a connection error. */
+  ping(): number;
 }

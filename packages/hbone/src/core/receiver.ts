@@ -232,7 +232,7 @@ export class FrameReceiver implements FrameHandler {
     const number = readUint32(memory, at + 4);
     if (readUint32(memory, at) !== 0 || number <= this.#pongs || number > connection.pingsSent) return;
     this.#pongs = number;
-    connection.events.pong();
+    connection.events.pong(number);
   }
 
   #goaway(last: number, code: number): void {

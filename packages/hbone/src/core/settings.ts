@@ -60,6 +60,11 @@ export class PeerSettings {
     this.#role = role;
   }
 
+  /** A first SETTINGS frame came. */
+  get received(): boolean {
+    return this.#received;
+  }
+
   /** Takes over a payload whose length is a multiple of 6; answers the error that ends the connection. */
   apply(payload: Uint8Array, start: number, end: number): SettingsError | undefined {
     // RFC 9113 6.5.2: without the setting there is no limit
