@@ -1,6 +1,6 @@
 import { ErrorCode } from './error-code.ts';
 import { MAX_MAX_FRAME_BYTES, MIN_MAX_FRAME_BYTES, PAYLOAD_BYTES, readUint16, readUint32 } from './frame.ts';
-import { DEFAULT_HEADER_TABLE_BYTES } from './hpack/decoder.ts';
+import { DEFAULT_HEADER_TABLE_BYTES } from './hpack/dynamic-table.ts';
 import {
   ASSUMED_MAX_CONCURRENT_STREAMS,
   type CodecOptions,

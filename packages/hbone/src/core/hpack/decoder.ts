@@ -1,13 +1,20 @@
 import type { Field, Fields } from '../contract.ts';
-import { DynamicTable, fieldBytes } from './dynamic-table.ts';
-import { decodeHuffman } from './huffman.ts';
+import { DEFAULT_HEADER_TABLE_BYTES, DynamicTable, fieldBytes } from './dynamic-table.ts';
+import { decodeHuffman, leastHuffmanText } from './huffman.ts';
 import { STATIC_TABLE } from './static-table.ts';
-
-/** SETTINGS_HEADER_TABLE_SIZE that holds without a setting; we announce no other. RFC 9113 6.5.2 */
-export const DEFAULT_HEADER_TABLE_BYTES = 4096;
 
 /** Octets of an integer after its prefix: 28 bits hold every length and index we accept, and end endless integers. */
 const MAX_INTEGER_OCTETS = 4;
+/** The smallest size there was since the last block, and the present one. RFC 7541 4.2 */
+const MAX_SIZE_UPDATES = 2;
+/** Representations by their first octet. RFC 7541 6 */
+const INDEXED = 0x80;
+const INDEXED_PREFIX = 0x7f;
+const WITH_INDEXING = 0x40;
+const SIZE_UPDATE_MASK = 0xe0;
+const SIZE_UPDATE = 0x20;
+
+const EMPTY = Buffer.alloc(0);
 
 /** What a header block says. */
 export interface HeaderList {
@@ -17,13 +24,22 @@ export interface HeaderList {
   readonly tooLarge: boolean;
 }
 
-/** Decoder of the header blocks of one direction of a connection. RFC 7541 */
+/**
+ * Decoder of the header blocks of one direction of a connection. What a block costs is bounded by its octets: of a list
+ * over the limit only what the table needs is decoded, so that faults inside other strings pass unnoticed. Nothing that
+ * it answers or keeps shares memory with a block. Names and values are not judged (RFC 9113 8.2 is the caller's).
+ *
+ * @see RFC 7541
+ */
 export class HpackDecoder {
   readonly #table = new DynamicTable(DEFAULT_HEADER_TABLE_BYTES);
   readonly #maxListBytes: number;
-  #block: Uint8Array = new Uint8Array(0);
+  #block: Buffer = EMPTY;
   #at = 0;
   #end = 0;
+  #fields: Field[] = [];
+  /** Size of the list so far; not counted on once it is over the limit. */
+  #bytes = 0;
   #broken = false;
 
   /** `maxListBytes`: sum of name, value and 32 over the fields of one block (SETTINGS_MAX_HEADER_LIST_SIZE). */
@@ -33,62 +49,92 @@ export class HpackDecoder {
 
   /** Decodes one whole block, `block[start, end)`; undefined: COMPRESSION_ERROR, and the decoder is of no further use. */
   decode(block: Uint8Array, start: number, end: number): HeaderList | undefined {
-    this.#block = block;
+    this.#block = Buffer.isBuffer(block) ? block : Buffer.from(block.buffer, block.byteOffset, block.byteLength);
     this.#at = start;
     this.#end = end;
-    const fields: Field[] = [];
-    let bytes = 0;
-    let sizeUpdateAllowed = true;
+    this.#bytes = 0;
+    this.#sizeUpdates();
     while (this.#at < this.#end && !this.#broken) {
       const first = this.#block[this.#at]!;
-      if ((first & 0xe0) === 0x20) {
-        // RFC 7541 4.2: a size update comes before the first field of a block
-        this.#resize(sizeUpdateAllowed);
-        continue;
-      }
-      sizeUpdateAllowed = false;
-      const field = this.#field(first);
-      if (field === undefined) break;
-      bytes += fieldBytes(field);
-      if (bytes <= this.#maxListBytes) fields.push(field);
+      if (first >= INDEXED) this.#indexed();
+      // RFC 7541 4.2: a size update comes before the first field of a block
+      else if ((first & SIZE_UPDATE_MASK) === SIZE_UPDATE) this.#broken = true;
+      else this.#literal((first & WITH_INDEXING) !== 0);
     }
+    const fields = this.#fields;
+    this.#fields = [];
     // Not pinned beyond the call: it is the caller's memory.
     this.#block = EMPTY;
-    return this.#broken ? undefined : { fields, tooLarge: bytes > this.#maxListBytes };
+    return this.#broken ? undefined : { fields, tooLarge: this.#bytes > this.#maxListBytes };
   }
 
-  #resize(allowed: boolean): void {
-    const bytes = this.#integer(5);
-    if (!allowed || bytes > DEFAULT_HEADER_TABLE_BYTES) this.#broken = true;
-    if (!this.#broken) this.#table.resize(bytes);
+  #sizeUpdates(): void {
+    for (let updates = 0; this.#at < this.#end; updates++) {
+      if ((this.#block[this.#at]! & SIZE_UPDATE_MASK) !== SIZE_UPDATE) return;
+      const bytes = this.#integer(0x1f);
+      if (updates === MAX_SIZE_UPDATES || bytes > DEFAULT_HEADER_TABLE_BYTES) this.#broken = true;
+      if (this.#broken) return;
+      this.#table.resize(bytes);
+    }
   }
 
-  #field(first: number): Field | undefined {
-    if ((first & 0x80) !== 0) return this.#indexed(this.#integer(7));
-    // 01: with indexing, 6 bits of index; 0000 and 0001: without, never indexed, 4 bits
-    const indexing = (first & 0x40) !== 0;
-    const index = this.#integer(indexing ? 6 : 4);
-    const name = index === 0 ? this.#string() : this.#indexed(index)?.[0];
-    if (name === undefined || this.#broken) return undefined;
-    const value = this.#string();
-    if (value === undefined) return undefined;
+  #indexed(): void {
+    if (this.#bytes > this.#maxListBytes) this.#skipIndexed();
+    else {
+      const field = this.#entry(this.#integer(INDEXED_PREFIX));
+      if (field !== undefined) this.#take(field);
+    }
+  }
+
+  /** A run of indexed fields that nobody wants, mostly of one octet each: a bomb's cheapest fuse. */
+  #skipIndexed(): void {
+    const last = STATIC_TABLE.length + this.#table.length;
+    const oneOctet = INDEXED | Math.min(last, INDEXED_PREFIX - 1);
+    while (this.#at < this.#end) {
+      const octet = this.#block[this.#at]!;
+      if (octet > INDEXED && octet <= oneOctet) this.#at += 1;
+      else if (octet < INDEXED || this.#entry(this.#integer(INDEXED_PREFIX)) === undefined) return;
+    }
+  }
+
+  #literal(indexing: boolean): void {
+    const index = this.#integer(indexing ? 0x3f : 0x0f);
+    // Larger text goes neither into the list nor into the table.
+    const room = Math.max(this.#maxListBytes - this.#bytes, indexing ? this.#table.maxBytes : 0);
+    const wanted = indexing || this.#bytes <= this.#maxListBytes ? room : -1;
+    const name = index === 0 ? this.#text(wanted) : this.#entry(index)?.[0];
+    const value = this.#text(name === undefined ? -1 : wanted - name.length);
+    if (this.#broken) return;
+    if (name === undefined || value === undefined) {
+      this.#bytes = this.#maxListBytes + 1;
+      if (indexing) this.#table.clear();
+      return;
+    }
     const field: Field = [name, value];
     if (indexing) this.#table.add(field);
-    return field;
+    this.#take(field);
   }
 
-  #indexed(index: number): Field | undefined {
+  #take(field: Field): void {
+    if (this.#bytes > this.#maxListBytes) return;
+    this.#bytes += fieldBytes(field);
+    if (this.#bytes <= this.#maxListBytes) this.#fields.push(field);
+  }
+
+  #entry(index: number): Field | undefined {
     const field =
       index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table.at(index - STATIC_TABLE.length - 1);
     if (field === undefined) this.#broken = true;
     return field;
   }
 
-  /** RFC 7541 5.1; 0 when broken. */
-  #integer(prefixBits: number): number {
-    const mask = (1 << prefixBits) - 1;
+  /** RFC 7541 5.1; `mask` has the bits of the prefix. 0 when broken. */
+  #integer(mask: number): number {
     const prefix = this.#block[this.#at++]! & mask;
-    if (prefix < mask) return prefix;
+    return prefix < mask ? prefix : this.#longInteger(mask);
+  }
+
+  #longInteger(mask: number): number {
     let value = mask;
     for (let octets = 0; octets < MAX_INTEGER_OCTETS && this.#at < this.#end; octets++) {
       const octet = this.#block[this.#at++]!;
@@ -99,27 +145,23 @@ export class HpackDecoder {
     return 0;
   }
 
-  #string(): string | undefined {
-    if (this.#at >= this.#end) {
-      this.#broken = true;
-      return undefined;
-    }
-    const huffman = (this.#block[this.#at]! & 0x80) !== 0;
-    const length = this.#integer(7);
+  /** RFC 7541 5.2; undefined when broken, or skipped because it is certainly longer than `wanted` characters. */
+  #text(wanted: number): string | undefined {
+    if (this.#at >= this.#end) this.#broken = true;
+    if (this.#broken) return undefined;
+    const huffman = this.#block[this.#at]! >= 0x80;
+    const length = this.#integer(0x7f);
     const start = this.#at;
     if (this.#broken || length > this.#end - start) {
       this.#broken = true;
       return undefined;
     }
     this.#at += length;
-    const text = huffman ? decodeHuffman(this.#block, start, this.#at) : latin1(this.#block, start, this.#at);
+    if ((huffman ? leastHuffmanText(length) : length) > wanted) return undefined;
+    if (length === 0) return '';
+    if (!huffman) return this.#block.toString('latin1', start, this.#at);
+    const text = decodeHuffman(this.#block, start, this.#at);
     if (text === undefined) this.#broken = true;
     return text;
   }
-}
-
-const EMPTY = new Uint8Array(0);
-
-function latin1(memory: Uint8Array, start: number, end: number): string {
-  return Buffer.from(memory.buffer, memory.byteOffset + start, end - start).toString('latin1');
 }

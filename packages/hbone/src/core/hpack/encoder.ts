@@ -1,7 +1,7 @@
 import type { Fields } from '../contract.ts';
-import { DEFAULT_HEADER_TABLE_BYTES } from './decoder.ts';
-import { DynamicTable, fieldBytes } from './dynamic-table.ts';
+import { DEFAULT_HEADER_TABLE_BYTES, fieldBytes } from './dynamic-table.ts';
 import { encodeHuffman, huffmanLength } from './huffman.ts';
+import { SearchTable } from './search-table.ts';
 import { findStatic, STATIC_TABLE } from './static-table.ts';
 
 /** Octets an integer takes at most (32 bits). */
@@ -9,23 +9,52 @@ const MAX_INTEGER_BYTES = 6;
 const INITIAL_OUTPUT_BYTES = 512;
 
 /**
- * Names whose values change with every request, which would only push repeated ones (`baggage`, `:authority`) out of the
- * table. hbone.md §3.2
+ * Names whose values change with every request: of these only the name is worth a place in the table, else they push
+ * repeated fields (`baggage`, `:authority`) out of it. hbone.md §3.2
  */
 const VOLATILE_NAMES: ReadonlySet<string> = new Set(['traceparent', 'forwarded', 'date', 'content-length']);
 
-/** Encoder of the header blocks of one direction of a connection. RFC 7541 */
+/** Names of secrets, which no table on the way may hold: who can guess at them would see a hit. RFC 7541 7.1.3 */
+export const NEVER_INDEXED_NAMES: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'cookie']);
+
+/** Representations. RFC 7541 6 */
+const INDEXED = 0x80;
+const WITH_INDEXING = 0x40;
+const SIZE_UPDATE = 0x20;
+const NEVER_INDEXED = 0x10;
+const WITHOUT_INDEXING = 0;
+/** First bit of a string. RFC 7541 5.2 */
+const HUFFMAN = 0x80;
+
+/** How an encoder treats fields, by their names. */
+export interface EncoderRules {
+  /** Default `NEVER_INDEXED_NAMES`. */
+  readonly neverIndexed?: ReadonlySet<string>;
+  /** Names of which no second value goes into the table. Default: those that differ with every HBONE request. */
+  readonly volatile?: ReadonlySet<string>;
+}
+
+/**
+ * Encoder of the header blocks of one direction of a connection. Its table is at most 4096 octets, whatever the peer
+ * would allow.
+ *
+ * @see RFC 7541
+ */
 export class HpackEncoder {
-  readonly #table = new DynamicTable(DEFAULT_HEADER_TABLE_BYTES);
+  readonly #table = new SearchTable(DEFAULT_HEADER_TABLE_BYTES);
   readonly #huffman: boolean;
+  readonly #neverIndexed: ReadonlySet<string>;
+  readonly #volatile: ReadonlySet<string>;
   #output = Buffer.allocUnsafeSlow(INITIAL_OUTPUT_BYTES);
   #length = 0;
   /** Sizes to announce at the start of the next block. RFC 7541 4.2: the smallest in between, then the last. */
   #smallestBytes: number | undefined;
 
   /** `huffman`: code strings where that makes them shorter. It costs both ends time and saves about a quarter of the octets. */
-  constructor(huffman: boolean) {
+  constructor(huffman: boolean, rules: EncoderRules = {}) {
     this.#huffman = huffman;
+    this.#neverIndexed = rules.neverIndexed ?? NEVER_INDEXED_NAMES;
+    this.#volatile = rules.volatile ?? VOLATILE_NAMES;
   }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE; more than the default is not used. */
@@ -55,49 +84,58 @@ export class HpackEncoder {
 
   #announceSize(): void {
     if (this.#smallestBytes === undefined) return;
-    if (this.#smallestBytes < this.#table.maxBytes) this.#integer(0x20, 5, this.#smallestBytes);
-    this.#integer(0x20, 5, this.#table.maxBytes);
+    if (this.#smallestBytes < this.#table.maxBytes) this.#integer(SIZE_UPDATE, 0x1f, this.#smallestBytes);
+    this.#integer(SIZE_UPDATE, 0x1f, this.#table.maxBytes);
     this.#smallestBytes = undefined;
   }
 
   #field(name: string, value: string): void {
     const fixed = findStatic(name, value);
-    if (fixed > 0) {
-      this.#integer(0x80, 7, fixed);
+    if (this.#neverIndexed.has(name)) {
+      this.#literal(NEVER_INDEXED, this.#nameIndex(name, fixed), name, value);
       return;
     }
-    const repeated = this.#table.find(name, value);
-    if (repeated >= 0) {
-      this.#integer(0x80, 7, STATIC_TABLE.length + 1 + repeated);
+    const changes = this.#volatile.has(name);
+    const index = fixed > 0 || changes ? fixed : this.#dynamicIndex(this.#table.find(name, value));
+    if (index > 0) {
+      this.#integer(INDEXED, 0x7f, index);
       return;
     }
+    const nameIndex = this.#nameIndex(name, fixed);
     const field = [name, value] as const;
-    const indexing = !VOLATILE_NAMES.has(name) && fieldBytes(field) <= this.#table.maxBytes / 2;
-    this.#integer(indexing ? 0x40 : 0, indexing ? 6 : 4, this.#nameIndex(name, fixed));
-    if (this.#nameIndex(name, fixed) === 0) this.#string(name);
-    this.#string(value);
+    const indexing = !(changes && nameIndex > 0) && fieldBytes(field) <= this.#table.maxBytes / 2;
+    this.#literal(indexing ? WITH_INDEXING : WITHOUT_INDEXING, nameIndex, name, value);
     if (indexing) this.#table.add(field);
   }
 
+  // oxlint-disable-next-line max-params -- called for every field: an options object would be garbage
+  #literal(representation: number, nameIndex: number, name: string, value: string): void {
+    this.#integer(representation, representation === WITH_INDEXING ? 0x3f : 0x0f, nameIndex);
+    if (nameIndex === 0) this.#string(name);
+    this.#string(value);
+  }
+
   #nameIndex(name: string, fixed: number): number {
-    if (fixed < 0) return -fixed;
-    const at = this.#table.findName(name);
+    return fixed === 0 ? this.#dynamicIndex(this.#table.findName(name)) : Math.abs(fixed);
+  }
+
+  #dynamicIndex(at: number): number {
     return at < 0 ? 0 : STATIC_TABLE.length + 1 + at;
   }
 
   #string(text: string): void {
     const coded = this.#huffman ? huffmanLength(text) : text.length;
     if (coded < text.length) {
-      this.#integer(0x80, 7, coded);
+      this.#integer(HUFFMAN, 0x7f, coded);
       this.#length = encodeHuffman(text, this.#output, this.#length);
       return;
     }
-    this.#integer(0, 7, text.length);
+    this.#integer(0, 0x7f, text.length);
     this.#length += this.#output.write(text, this.#length, 'latin1');
   }
 
-  #integer(pattern: number, prefixBits: number, value: number): void {
-    const mask = (1 << prefixBits) - 1;
+  /** RFC 7541 5.1; `mask` has the bits of the prefix. */
+  #integer(pattern: number, mask: number, value: number): void {
     if (value < mask) {
       this.#output[this.#length++] = pattern | value;
       return;
