@@ -1,136 +1,31 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Codec } from './codec.ts';
 import type { Fields } from './contract.ts';
 import { ErrorCode } from './error-code.ts';
-import { EventRecorder, type RecordedEvent } from './event-recorder.ts';
-import { CLIENT_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from './frame.ts';
+import { EventRecorder } from './event-recorder.ts';
+import { CLIENT_PREFACE, Flag, FrameType } from './frame.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type Role } from './limits.ts';
-
-const CONNECT: Fields = [
-  [':method', 'CONNECT'],
-  [':authority', '10.0.0.1:80'],
-];
-const OK: Fields = [[':status', '200']];
-const GET: Fields = [
-  [':method', 'GET'],
-  [':scheme', 'http'],
-  [':path', '/'],
-];
-
-function frame(type: number, flags: number, id: number, payload: Uint8Array | string = ''): Buffer {
-  const body = typeof payload === 'string' ? Buffer.from(payload, 'hex') : payload;
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES + body.length);
-  writeFrameHeader(bytes, 0, { length: body.length, type, flags, id });
-  bytes.set(body, FRAME_HEADER_BYTES);
-  return bytes;
-}
-
-/** A block that uses no table, so that blocks may be left out. */
-function block(fields: Fields): Buffer {
-  const encoder = new HpackEncoder(false);
-  encoder.limitTable(0);
-  return Buffer.from(encoder.encode(fields));
-}
-
-const settings = (payload = '') => frame(FrameType.SETTINGS, 0, 0, payload);
-const settingsAck = () => frame(FrameType.SETTINGS, Flag.ACK, 0);
-const headers = (id: number, fields: Fields, flags = 0) =>
-  frame(FrameType.HEADERS, Flag.END_HEADERS | flags, id, block(fields));
-const data = (id: number, payload: Uint8Array | string, flags = 0) => frame(FrameType.DATA, flags, id, payload);
-const uint32 = (value: number) => value.toString(16).padStart(8, '0');
-const reset = (id: number, code: number) => frame(FrameType.RST_STREAM, 0, id, uint32(code));
-const windowUpdate = (id: number, increment: number) => frame(FrameType.WINDOW_UPDATE, 0, id, uint32(increment));
-const goaway = (last: number, code: number) => frame(FrameType.GOAWAY, 0, 0, uint32(last) + uint32(code));
-const octets = (length: number) => new Uint8Array(length);
+import {
+  block,
+  CONNECT,
+  data,
+  frame,
+  GET,
+  goaway,
+  headers,
+  OK,
+  octets,
+  reset,
+  settings,
+  settingsAck,
+  windowUpdate,
+} from './testing/frames.ts';
+import { gone, rst, Subject, serverWithStream, update } from './testing/subject.ts';
 
 interface Malformed {
   readonly rule: string;
   readonly fields: Fields;
 }
-
-interface Sent {
-  readonly type: number;
-  readonly flags: number;
-  readonly id: number;
-  readonly payload: string;
-}
-
-/** A codec past its greeting, with what it says in plain view. */
-class Subject {
-  readonly recorder = new EventRecorder();
-  readonly codec: Codec;
-
-  constructor(role: Role, options?: Partial<CodecOptions>) {
-    this.codec = new Codec(role, this.recorder, options);
-    this.sent();
-    this.push(...(role === 'server' ? [Buffer.from(CLIENT_PREFACE)] : []), settings(), settingsAck());
-    this.recorder.take();
-    this.sent();
-  }
-
-  push(...frames: readonly Uint8Array[]): RecordedEvent[] {
-    const bytes = Buffer.concat(frames);
-    this.codec.push(bytes, 0, bytes.length);
-    return this.recorder.take();
-  }
-
-  /** Opens a stream on which data may flow both ways. */
-  open(): number {
-    if (this.codec.maxConcurrentStreams === 0) throw new Error('no stream allowed');
-    const id = this.codec.request(CONNECT);
-    this.push(headers(id, OK));
-    this.sent();
-    return id;
-  }
-
-  sent(): Sent[] {
-    const memory = Buffer.alloc(MIN_CONTROL_ROOM_BYTES * 8);
-    const bytes = this.codec.control(memory, 0, memory.length);
-    const frames: Sent[] = [];
-    let at = memory.subarray(0, CLIENT_PREFACE.length).equals(CLIENT_PREFACE) ? CLIENT_PREFACE.length : 0;
-    while (at < bytes) {
-      const length = memory.readUIntBE(at, 3);
-      const start = at + FRAME_HEADER_BYTES;
-      frames.push({
-        type: memory[at + 3]!,
-        flags: memory[at + 4]!,
-        id: memory.readUInt32BE(at + 5),
-        payload: memory.toString('hex', start, start + length),
-      });
-      at = start + length;
-    }
-    return frames;
-  }
-
-  sendData(id: number, length: number, last = false): void {
-    this.codec.data(octets(FRAME_HEADER_BYTES), 0, id, length, last);
-  }
-}
-
-/** A server with stream 1 open, and answered. */
-function serverWithStream(options?: Partial<CodecOptions>): Subject {
-  const subject = new Subject('server', options);
-  subject.push(headers(1, CONNECT));
-  subject.codec.respond(1, OK, false);
-  subject.sent();
-  return subject;
-}
-
-const rst = (id: number, code: number): Sent => ({ type: FrameType.RST_STREAM, flags: 0, id, payload: uint32(code) });
-const update = (id: number, bytes: number): Sent => ({
-  type: FrameType.WINDOW_UPDATE,
-  flags: 0,
-  id,
-  payload: uint32(bytes),
-});
-const gone = (last: number, code: number): Sent => ({
-  type: FrameType.GOAWAY,
-  flags: 0,
-  id: 0,
-  payload: uint32(last) + uint32(code),
-});
 
 describe('greeting', () => {
   test.each([
@@ -469,8 +364,7 @@ describe('requests and responses', () => {
   });
 
   test('resets are counted against the budget', () => {
-    let left = 2;
-    const subject = new Subject('server', { resets: { take: () => left-- > 0 } });
+    const subject = new Subject('server', { resets: { burst: 2, perSecond: 0 } });
     const events = [1, 3, 5].flatMap((id) => subject.push(headers(id, CONNECT), reset(id, ErrorCode.CANCEL)));
     expect(events.at(-1)).toEqual({ type: 'fatal', code: ErrorCode.ENHANCE_YOUR_CALM });
     expect(events.filter(({ type }) => type === 'reset')).toHaveLength(2);
@@ -663,154 +557,5 @@ describe('GOAWAY and PING', () => {
     const subject = new Subject('server');
     expect(subject.push(frame(2, 0, 7, octets(5)), frame(0xfa, 0xff, 9, octets(50)))).toEqual([]);
     expect(subject.sent()).toEqual([]);
-  });
-});
-
-function run(role: Role, chunks: readonly Uint8Array[]): { events: RecordedEvent[]; sent: Sent[] } {
-  const subject = new Subject(role);
-  // The client has streams to speak of.
-  if (role === 'client') for (let count = 0; count < 3; count++) subject.codec.request(CONNECT);
-  for (const chunk of chunks) subject.codec.push(chunk, 0, chunk.length);
-  return { events: subject.recorder.take(), sent: subject.sent() };
-}
-
-describe('properties', () => {
-  const anyId = fc.constantFrom(0, 1, 2, 3, 5, 7);
-  const anyFrame = fc.oneof(
-    { weight: 4, arbitrary: anyId.map((stream) => headers(stream | 1, CONNECT)) },
-    {
-      weight: 4,
-      arbitrary: fc
-        .tuple(anyId, fc.uint8Array({ maxLength: 40 }), fc.constantFrom(0, 1, 8, 9))
-        .map((parts) => data(...parts)),
-    },
-    { weight: 1, arbitrary: anyId.map((stream) => reset(stream, ErrorCode.CANCEL)) },
-    { weight: 1, arbitrary: fc.tuple(anyId, fc.nat({ max: 10 })).map((parts) => windowUpdate(...parts)) },
-    { weight: 1, arbitrary: fc.constantFrom(settings(), frame(6, 0, 0, octets(8)), goaway(3, 0)) },
-    {
-      weight: 2,
-      arbitrary: fc
-        .tuple(fc.nat({ max: 11 }), fc.constantFrom(0, 1, 4, 5, 8, 0x20, 255), anyId, fc.uint8Array({ maxLength: 20 }))
-        .map((parts) => frame(...parts)),
-    },
-  );
-  const roles = fc.constantFrom<Role>('client', 'server');
-
-  test('any split of the same bytes gives the same events and answers', () => {
-    fc.assert(
-      fc.property(
-        roles,
-        fc.array(anyFrame, { maxLength: 12 }),
-        fc.array(fc.nat({ max: 30 }), { minLength: 1 }),
-        (...args) => {
-          const [role, frames, sizes] = args;
-          const bytes = Buffer.concat(frames);
-          const whole = run(role, [bytes]);
-          const single = run(
-            role,
-            Array.from(bytes, (_octet, at) => bytes.subarray(at, at + 1)),
-          );
-          const chunks: Buffer[] = [];
-          let at = 0;
-          for (const size of sizes) {
-            chunks.push(bytes.subarray(at, at + size));
-            at = Math.min(bytes.length, at + size);
-          }
-          chunks.push(bytes.subarray(at));
-          expect(single).toEqual(whole);
-          expect(run(role, chunks)).toEqual(whole);
-        },
-      ),
-      { numRuns: 500 },
-    );
-  });
-
-  test('random bytes never throw, whatever the user does meanwhile', () => {
-    fc.assert(
-      fc.property(
-        roles,
-        fc.array(fc.oneof(anyFrame, fc.uint8Array({ maxLength: 60 })), { maxLength: 12 }),
-        (...args) => {
-          const [role, chunks] = args;
-          const subject = new Subject(role);
-          if (role === 'client') subject.codec.request(CONNECT);
-          for (const chunk of chunks) {
-            expect(() => subject.codec.push(chunk, 0, chunk.length)).not.toThrow();
-            for (const event of subject.recorder.take()) {
-              if (event.type === 'headers' && role === 'server') subject.codec.respond(event.id, OK, event.last);
-              if (event.type === 'data') subject.codec.credit(event.id, event.text.length);
-              if (event.type === 'data' && subject.codec.budget(event.id) > 0)
-                subject.sendData(event.id, 1, event.last);
-            }
-            expect(subject.codec.openStreams).toBeGreaterThanOrEqual(0);
-          }
-        },
-      ),
-      { numRuns: 500 },
-    );
-  });
-
-  const traffic = fc.record({
-    id: fc.constantFrom(1, 3, 5, 7, 9, 11),
-    length: fc.nat({ max: 9000 }),
-    padding: fc.constantFrom(undefined, 0, 200),
-    what: fc.constantFrom('data', 'data', 'data', 'end', 'reset', 'open'),
-    // What the user does from inside of the event, and later.
-    inside: fc.constantFrom('credit', 'half', 'nothing', 'resetStream', 'end'),
-  });
-
-  test('the window of the connection never leaks, whatever becomes of the streams', () => {
-    fc.assert(
-      fc.property(fc.array(traffic, { minLength: 20, maxLength: 120 }), fc.nat(), (steps, cut) => {
-        const subject = new Subject('server', { connectionWindowBytes: 65_535, streamWindowBytes: 30_000 });
-        const { codec, recorder } = subject;
-        const windows = new Map<number, number>();
-        let window = 65_535;
-        let inside = '';
-        recorder.headers = (id) => codec.respond(id, OK, false);
-        recorder.data = (id, _memory, start, end) => {
-          if (inside === 'credit') codec.credit(id, end - start);
-          if (inside === 'half') codec.credit(id, Math.floor((end - start) / 2));
-          if (inside === 'resetStream') codec.resetStream(id, ErrorCode.CANCEL);
-          if (inside === 'end' && codec.budget(id) > 0) subject.sendData(id, 0, true);
-        };
-        const readWindows = () => {
-          for (const { type, id, payload } of subject.sent()) {
-            if (type !== FrameType.WINDOW_UPDATE) continue;
-            if (id === 0) window += Number.parseInt(payload, 16);
-            else windows.set(id, (windows.get(id) ?? 0) + Number.parseInt(payload, 16));
-          }
-        };
-        let opened = -1;
-        for (const step of steps) {
-          inside = step.inside;
-          if (step.what === 'open' && step.id > opened) {
-            opened = step.id;
-            windows.set(opened, 30_000);
-            subject.push(headers(opened, CONNECT));
-          }
-          if (step.id > opened) continue;
-          if (step.what === 'reset') subject.push(reset(step.id, ErrorCode.CANCEL));
-          const padding = step.padding === undefined ? [] : [Buffer.from([step.padding])];
-          const payload = Buffer.concat([...padding, octets(step.length), octets(step.padding ?? 0)]);
-          if (payload.length > window || payload.length > (windows.get(step.id) ?? 0)) continue;
-          const flags = (step.padding === undefined ? 0 : Flag.PADDED) | (step.what === 'end' ? Flag.END_STREAM : 0);
-          const bytes = data(step.id, payload, flags);
-          window -= payload.length;
-          windows.set(step.id, (windows.get(step.id) ?? 0) - payload.length);
-          const at = cut % bytes.length;
-          subject.push(bytes.subarray(0, at));
-          subject.push(bytes.subarray(at));
-          readWindows();
-        }
-        expect(codec.failed).toBe(false);
-        for (const id of [1, 3, 5, 7, 9, 11]) codec.resetStream(id, ErrorCode.CANCEL);
-        readWindows();
-        expect(window).toBeLessThanOrEqual(65_535);
-        expect(window).toBeGreaterThan(65_535 * 0.75);
-        expect(codec.openStreams).toBe(0);
-      }),
-      { numRuns: 300 },
-    );
   });
 });

@@ -82,6 +82,7 @@ export class Codec implements Receiver, Sender {
     writeUint32(memory, at + 5, id);
     stream.sendWindow -= length;
     connection.sendWindow -= length;
+    connection.budgets.noteData(length);
     if (last) {
       stream.localEnded = true;
       connection.starved.delete(stream);

@@ -4,11 +4,12 @@ import { ErrorCode } from './error-code.ts';
 import { MAX_STREAM_ID } from './frame.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import { type CodecOptions, DEFAULT_WINDOW_BYTES, MAX_SENT_BLOCK_BYTES, type Role } from './limits.ts';
+import { PeerBudget } from './peer-budget.ts';
 import { buildSettings, PeerSettings } from './settings.ts';
 import { Stream } from './stream.ts';
 
 /** A WINDOW_UPDATE is due when this part of a window is owed: often enough to keep the peer sending, seldom enough to be free. */
-const CREDIT_FRACTION = 4;
+export const CREDIT_FRACTION = 4;
 
 /** State of one connection that its receiving and its sending half share, and the transitions both make. */
 export class Connection {
@@ -23,9 +24,12 @@ export class Connection {
   readonly urgent = new ControlQueue();
   readonly peer: PeerSettings;
   readonly encoder: HpackEncoder;
+  readonly budgets: PeerBudget;
   sendWindow = DEFAULT_WINDOW_BYTES;
+  /** Octets the peer may still send on all streams. */
   receiveWindow: number;
-  #owed = 0;
+  /** Octets that came, or are announced by a frame, and that no user has credited. */
+  #held = 0;
   /** Streams that count against MAX_CONCURRENT_STREAMS. */
   openStreams = 0;
   /** Client: id of the next request. */
@@ -37,8 +41,6 @@ export class Connection {
   goawayReceived = false;
   settingsAcked = false;
   pingsSent = 0;
-  /** In a row. */
-  uselessFrames = 0;
   failed = false;
   /** Insertion order is age. */
   readonly #recentResets = new Set<number>();
@@ -49,6 +51,7 @@ export class Connection {
     this.options = options;
     this.peer = new PeerSettings(role);
     this.encoder = new HpackEncoder(options.huffman);
+    this.budgets = new PeerBudget(options);
     this.receiveWindow = options.connectionWindowBytes;
     if (role === 'client') this.control.preface();
     this.control.settings(buildSettings(role, options));
@@ -88,6 +91,7 @@ export class Connection {
     const stream = new Stream(id, connect, this.peer.streamWindowBytes, receiveWindow);
     this.streams.set(id, stream);
     this.openStreams += 1;
+    this.budgets.noteStream();
     return stream;
   }
 
@@ -137,7 +141,7 @@ export class Connection {
     if (!stream.closed) this.openStreams -= 1;
     this.streams.delete(stream.id);
     this.starved.delete(stream);
-    this.creditConnection(stream.undelivered);
+    this.release(stream.undelivered);
   }
 
   /** Queues RST_STREAM for a stream that is unknown or known, and forgets it. */
@@ -161,15 +165,18 @@ export class Connection {
     if (known && !this.failed) this.events.reset(id, code, true);
   }
 
-  /** A frame that carries nothing came, of which peers need few. A flood of them ends the connection. */
   countUseless(): void {
-    this.uselessFrames += 1;
-    if (this.uselessFrames > this.options.maxUselessFrames)
-      this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames that carry nothing');
+    if (!this.budgets.allowUseless()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames that change nothing');
+  }
+
+  /** A frame came for a stream that is closed, or that is ignored after our GOAWAY. */
+  countLate(): void {
+    if (!this.budgets.allowLate()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames on closed streams');
   }
 
   countReset(): void {
-    if (!this.options.resets.take()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset');
+    if (!this.budgets.allowReset())
+      this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset (rapid reset, or errors on every stream)');
   }
 
   /** The user took octets of a stream. */
@@ -177,7 +184,7 @@ export class Connection {
     const taken = Math.min(bytes, stream.undelivered);
     stream.undelivered -= taken;
     this.creditStream(stream, taken);
-    this.creditConnection(taken);
+    this.release(taken);
     this.settle(stream);
   }
 
@@ -190,12 +197,28 @@ export class Connection {
     stream.owed = 0;
   }
 
-  /** Grants the peer octets of the connection again. */
-  creditConnection(bytes: number): void {
-    this.#owed += bytes;
-    if (this.failed || this.#owed * CREDIT_FRACTION < this.options.connectionWindowBytes) return;
-    this.control.windowUpdate(0, this.#owed);
-    this.receiveWindow += this.#owed;
-    this.#owed = 0;
+  /** A frame of so many octets begins, which its stream's user is to credit, or `release` if it has none. */
+  take(bytes: number): void {
+    this.receiveWindow -= bytes;
+    this.#held += bytes;
+  }
+
+  /** Octets are no longer held: credited, or their stream is gone. */
+  release(bytes: number): void {
+    this.#held -= bytes;
+    this.grant();
+  }
+
+  /**
+   * Grants the peer octets of the connection again: all that is not held, and of what is held what lies beyond half of the
+   * window, as far as it may be lent. So what is held and what may come are the window and `maxLentBytes` at most.
+   */
+  grant(): void {
+    const { connectionWindowBytes, maxLentBytes } = this.options;
+    const lent = Math.min(maxLentBytes, Math.max(0, this.#held - connectionWindowBytes / 2));
+    const owed = Math.floor(connectionWindowBytes - this.#held + lent) - this.receiveWindow;
+    if (this.failed || owed * CREDIT_FRACTION < connectionWindowBytes) return;
+    this.control.windowUpdate(0, owed);
+    this.receiveWindow += owed;
   }
 }

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import { type Connection, CREDIT_FRACTION } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { Flag } from './frame.ts';
 import type { Stream } from './stream.ts';
@@ -12,9 +12,12 @@ export class DataReceiver {
   #padLengthDue = false;
   /** Octets of payload proper that have not come yet; unknown (everything) until the pad length was read. */
   #left = 0;
+  /** The connection's window is looked after when no more of it is left. */
+  readonly #lowWindowBytes: number;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#lowWindowBytes = connection.options.connectionWindowBytes / CREDIT_FRACTION;
   }
 
   /** A frame header. A connection error leaves the connection `failed`. */
@@ -32,9 +35,8 @@ export class DataReceiver {
       return;
     }
     if (length === 0 && !this.#last) connection.countUseless();
-    else if (!this.#padLengthDue) connection.uselessFrames = 0;
     if (connection.failed) return;
-    connection.receiveWindow -= length;
+    connection.take(length);
     this.#stream = this.#admit(id, length);
   }
 
@@ -50,21 +52,22 @@ export class DataReceiver {
       }
       this.#left -= padding + 1;
       if (this.#left === 0 && !this.#last) this.#connection.countUseless();
-      else this.#connection.uselessFrames = 0;
       if (this.#connection.failed) return;
       // Padding never reaches the user, who therefore never credits it.
       if (this.#stream !== undefined) this.#connection.creditStream(this.#stream, padding + 1);
-      this.#connection.creditConnection(padding + 1);
+      this.#connection.release(padding + 1);
     }
     const to = Math.min(end, at + this.#left);
     this.#left -= to - at;
     this.#deliver(memory, at, to);
+    // At most times the window is far from used up, and crediting it is the user's call.
+    if (this.#connection.receiveWindow <= this.#lowWindowBytes) this.#connection.grant();
   }
 
   #deliver(memory: Uint8Array, start: number, end: number): void {
     const stream = this.#stream;
     if (stream === undefined || stream.gone) {
-      this.#connection.creditConnection(end - start);
+      this.#connection.release(end - start);
       return;
     }
     stream.undelivered += end - start;

@@ -118,7 +118,6 @@ export class FrameReceiver implements FrameHandler {
   #beginOther(length: number): PayloadMode {
     switch (this.#type) {
       case FrameType.HEADERS:
-        this.#connection.uselessFrames = 0;
         return this.#beginBlock(length);
       case FrameType.CONTINUATION:
         if (this.#headers.unfinished === 0)
@@ -190,6 +189,7 @@ export class FrameReceiver implements FrameHandler {
       this.#settingsAcked();
       return;
     }
+    if (!this.#allowAnswer()) return;
     const { peer } = connection;
     const before = peer.streamWindowBytes;
     const error = peer.apply(memory, start, end);
@@ -212,6 +212,12 @@ export class FrameReceiver implements FrameHandler {
     if (delta > 0) connection.wakeAll();
   }
 
+  #allowAnswer(): boolean {
+    if (this.#connection.budgets.allowAnswer()) return true;
+    this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many PING or SETTINGS frames, each of which wants an answer');
+    return false;
+  }
+
   #settingsAcked(): void {
     const connection = this.#connection;
     if (connection.settingsAcked) {
@@ -226,11 +232,14 @@ export class FrameReceiver implements FrameHandler {
   #ping(memory: Uint8Array, at: number): void {
     const connection = this.#connection;
     if ((this.#flags & Flag.ACK) === 0) {
-      connection.urgent.pong(memory, at);
+      if (this.#allowAnswer()) connection.urgent.pong(memory, at);
       return;
     }
     const number = readUint32(memory, at + 4);
-    if (readUint32(memory, at) !== 0 || number <= this.#pongs || number > connection.pingsSent) return;
+    if (readUint32(memory, at) !== 0 || number <= this.#pongs || number > connection.pingsSent) {
+      connection.countUseless();
+      return;
+    }
     this.#pongs = number;
     connection.events.pong(number);
   }
@@ -250,14 +259,17 @@ export class FrameReceiver implements FrameHandler {
 
   #windowUpdate(increment: number): void {
     const connection = this.#connection;
+    if (!connection.budgets.allowWindowUpdate()) {
+      this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'far more WINDOW_UPDATE frames than there was DATA');
+      return;
+    }
     if (this.#id === 0) {
       this.#connectionWindowUpdate(increment);
       return;
     }
     const stream = connection.streams.get(this.#id);
     if (stream === undefined) {
-      if (connection.isIdle(this.#id) && !connection.isIgnored(this.#id))
-        this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
+      this.#withoutStream('WINDOW_UPDATE');
       return;
     }
     // RFC 9113 6.9: an increment of 0 is an error
@@ -284,14 +296,21 @@ export class FrameReceiver implements FrameHandler {
   #reset(code: number): void {
     const connection = this.#connection;
     const stream = connection.streams.get(this.#id);
-    if (stream === undefined) {
-      if (connection.isIdle(this.#id) && !connection.isIgnored(this.#id))
-        this.#fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
+    if (stream === undefined || stream.closed) {
+      this.#withoutStream('RST_STREAM');
       return;
     }
-    if (stream.closed) return;
     connection.forget(stream);
-    connection.countReset();
+    // An answered request was worth its while, and a client lost nothing.
+    if (connection.role === 'server' && !stream.answered) connection.countReset();
     if (!connection.failed) connection.events.reset(stream.id, code, false);
+  }
+
+  /** RFC 9113 5.1: frames that cross with the end of a stream are no error, those before its start are. */
+  #withoutStream(frame: string): void {
+    const connection = this.#connection;
+    const known = connection.isIgnored(this.#id) || !connection.isIdle(this.#id);
+    if (known) connection.countLate();
+    else this.#fail(ErrorCode.PROTOCOL_ERROR, `${frame} on idle stream ${this.#id}`);
   }
 }

@@ -58,7 +58,7 @@ export class Link implements SecureHandler {
     this.secure = secure;
     this.role = role;
     this.#owner = owner;
-    this.codec = new Codec(role, new LinkEvents(this, owner), options.codec);
+    this.codec = new Codec(role, new LinkEvents(this, owner), { now: () => engine.now(), ...options.codec });
     secure.handler = this;
     if (options.liveness !== undefined)
       this.#liveness = new Liveness(
