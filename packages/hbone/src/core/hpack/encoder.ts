@@ -108,7 +108,6 @@ export class HpackEncoder {
     if (indexing) this.#table.add(field);
   }
 
-  // oxlint-disable-next-line max-params -- called for every field: an options object would be garbage
   #literal(representation: number, nameIndex: number, name: string, value: string): void {
     this.#integer(representation, representation === WITH_INDEXING ? 0x3f : 0x0f, nameIndex);
     if (nameIndex === 0) this.#string(name);
