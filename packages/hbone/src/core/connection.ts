@@ -38,7 +38,8 @@ export class Connection {
   lastPeerId = 0;
   /** Last id of the GOAWAY we sent. */
   goawaySent: number | undefined;
-  goawayReceived = false;
+  /** Last id of the GOAWAY that came. */
+  goawayReceived: number | undefined;
   settingsAcked = false;
   pingsSent = 0;
   failed = false;
@@ -50,7 +51,7 @@ export class Connection {
     this.events = events;
     this.options = options;
     this.peer = new PeerSettings(role);
-    this.encoder = new HpackEncoder(options.huffman);
+    this.encoder = new HpackEncoder(options.huffman, options);
     this.budgets = new PeerBudget(options);
     this.receiveWindow = options.connectionWindowBytes;
     if (role === 'client') this.control.preface();
@@ -81,7 +82,7 @@ export class Connection {
   /** Whether frames of the stream are dropped in silence: we reset it lately, or it came after our GOAWAY. */
   isIgnored(id: number): boolean {
     if (this.#recentResets.has(id)) return true;
-    return this.role === 'server' && this.goawaySent !== undefined && id > this.goawaySent;
+    return this.role === 'server' && this.goawaySent !== undefined && id > this.goawaySent && (id & 1) === 1;
   }
 
   open(id: number, connect: boolean): Stream {

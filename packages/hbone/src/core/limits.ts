@@ -1,4 +1,5 @@
 import { FRAME_HEADER_BYTES, MAX_MAX_FRAME_BYTES, MIN_MAX_FRAME_BYTES } from './frame.ts';
+import { NEVER_INDEXED_NAMES } from './hpack/encoder.ts';
 import type { Rate } from './rate-limit.ts';
 
 /** Which end of the connection a codec is: clients open streams. */
@@ -95,6 +96,11 @@ export interface CodecOptions {
   /** Whether our header blocks are Huffman coded. Default false: it costs both ends time. */
   readonly huffman: boolean;
   /**
+   * Lower-case names of our fields whose values no compression table may hold, here or on the way (RFC 7541 7.1.3).
+   * Default: `authorization`, `proxy-authorization`, `cookie`.
+   */
+  readonly neverIndexed: ReadonlySet<string>;
+  /**
    * Streams that were work for nothing: a server counts RST_STREAM for a stream that it has not answered yet, both ends
    * count what the peer did to make the codec reset a stream.
    */
@@ -128,6 +134,7 @@ export function resolveCodecOptions(role: Role, given: Partial<CodecOptions>): C
     maxControlBytes: MAX_CONTROL_BYTES,
     maxRecentResets: MAX_RECENT_RESETS,
     huffman: false,
+    neverIndexed: NEVER_INDEXED_NAMES,
     resets: RESETS,
     answers: ANSWERS,
     uselessFrames: USELESS_FRAMES,
