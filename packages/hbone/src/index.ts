@@ -36,14 +36,20 @@ export type { TunnelRelayOptions } from './relay/tunnel-relay.ts';
 export { TunnelRelay } from './relay/tunnel-relay.ts';
 export type { HandshakeHandler } from './tunnel/accept-tunnel.ts';
 export { acceptTunnel, connectTunnel } from './tunnel/accept-tunnel.ts';
-export type { ClientConnectionHandler, ClientStreamHandler } from './tunnel/client-connection.ts';
+export type { ClientConnectionHandler, OpenOptions } from './tunnel/client-connection.ts';
 export { ClientConnection } from './tunnel/client-connection.ts';
 export type { TunnelOptions } from './tunnel/link.ts';
 export type { LivenessOptions } from './tunnel/liveness.ts';
 export type { ServerConnectionHandler, TunnelRequest } from './tunnel/server-connection.ts';
 export { ServerConnection } from './tunnel/server-connection.ts';
 export type { StreamFailure } from './tunnel/stream-failure.ts';
-export { streamFailureText } from './tunnel/stream-failure.ts';
+export { isRetryable, streamFailureText } from './tunnel/stream-failure.ts';
 export type { Dial, PoolRequest, PoolStreamHandler, TunnelPoolOptions } from './tunnel/tunnel-pool.ts';
 export { TunnelPool } from './tunnel/tunnel-pool.ts';
-export type { ClientStream, ServerStream, StreamHandler, TunnelStream } from './tunnel/tunnel-stream.ts';
+export type {
+  ClientStream,
+  ClientStreamHandler,
+  ServerStream,
+  StreamHandler,
+  TunnelStream,
+} from './tunnel/tunnel-stream.ts';

@@ -61,7 +61,7 @@ export function writeCutShort(direction: Direction): RelayFailure {
 }
 
 function endText(failure: StreamFailure): string | undefined {
-  if (failure.kind === 'connection') return failure.failure.code === 'EOF' ? undefined : streamFailureText(failure);
+  if (failure.kind !== 'reset') return failure.failure.code === 'EOF' ? undefined : streamFailureText(failure);
   if (failure.code === NO_ERROR) return undefined;
   return isQuietReset(failure.code) ? 'broken pipe' : streamFailureText(failure);
 }

@@ -5,6 +5,8 @@ import { createNodeEngine, type NodeEngine } from '../node-engine/engine.ts';
 export interface FakeClockEngine extends NodeEngine {
   /** Moves the clock and calls what is due, in order. */
   advance(ms: number): void;
+  /** Timers that are waiting. */
+  readonly timerCount: number;
 }
 
 export function createFakeClockEngine(): FakeClockEngine {
@@ -30,6 +32,10 @@ class FakeClock implements FakeClockEngine {
     this.secureClient = engine.secureClient.bind(engine);
     this.atEndOfTurn = engine.atEndOfTurn.bind(engine);
     this.adopt = engine.adopt.bind(engine);
+  }
+
+  get timerCount(): number {
+    return this.#timers.size;
   }
 
   now(): number {

@@ -3,15 +3,15 @@ import { ErrorCode } from '../core/error-code.ts';
 import type { ConnectionFailure, Engine, Secure } from '../engine.ts';
 import { Link, type LinkOwner, type TunnelOptions } from './link.ts';
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS } from './liveness.ts';
-import { CONNECTION_DROPPED, type StreamFailure } from './stream-failure.ts';
-import { ClientStream } from './tunnel-stream.ts';
+import { CONNECTION_DROPPED, RESPONSE_TIMED_OUT } from './stream-failure.ts';
+import { ClientStream, type ClientStreamHandler } from './tunnel-stream.ts';
 
-/** What the opener of a stream is told: one of the two, once. */
-export interface ClientStreamHandler {
-  /** The response came. For 200 set `stream.handler` and `stream.start`; else `stream.cancel`. */
-  response(stream: ClientStream, status: number, fields: Fields): void;
-  /** The stream or its connection ended before a response. */
-  failed(failure: StreamFailure): void;
+export interface OpenOptions {
+  /**
+   * Milliseconds in which the response must come; without it there is no limit (hbone.md §6). Too late: the stream is
+   * reset with CANCEL and `failed` tells a `timeout`.
+   */
+  readonly timeoutMs?: number;
 }
 
 export interface ClientConnectionHandler {
@@ -54,13 +54,17 @@ export class ClientConnection implements LinkOwner {
   }
 
   /** Sends a CONNECT request; undefined when no stream may be opened. Throws RangeError for malformed fields. */
-  open(fields: Fields, handler: ClientStreamHandler): ClientStream | undefined {
+  open(fields: Fields, handler: ClientStreamHandler, options?: OpenOptions): ClientStream | undefined {
     if (!this.usable) return undefined;
     const id = this.#link.codec.request(fields);
     if (id === 0) return undefined;
     const stream = new ClientStream(this.#link, id);
-    stream.handler = { ...AWAITING, failed: (failure) => handler.failed(failure) };
-    stream.responded = (status, answer) => handler.response(stream, status, answer);
+    stream.opener = handler;
+    if (options?.timeoutMs !== undefined)
+      stream.deadline = this.#link.engine.after(options.timeoutMs, () => {
+        stream.reset(ErrorCode.CANCEL);
+        handler.failed({ kind: 'timeout', failure: RESPONSE_TIMED_OUT });
+      });
     this.#link.streams.set(id, stream);
     this.#link.touch();
     return stream;
@@ -81,10 +85,8 @@ export class ClientConnection implements LinkOwner {
   headers(id: number, fields: Fields, last: boolean): void {
     const stream = this.#link.streams.get(id);
     if (!(stream instanceof ClientStream)) return;
-    const { responded } = stream;
-    stream.responded = undefined;
     if (last) stream.noteRemoteEnd();
-    responded?.(Number(fields.find((field) => field[0] === ':status')?.[1]), fields);
+    stream.responded(Number(fields.find((field) => field[0] === ':status')?.[1]), fields);
     if (last) this.#link.settle(stream);
   }
 
@@ -120,6 +122,3 @@ export class ClientConnection implements LinkOwner {
     else this.#handler.closed(failure);
   }
 }
-
-/** A stream's handler before the response; nothing but `failed` can come. */
-const AWAITING = { data: () => {}, ended: () => {}, writable: () => {} };

@@ -1,7 +1,8 @@
 import { Codec } from '../core/codec.ts';
 import type { Events, Fields } from '../core/contract.ts';
+import { ErrorCode } from '../core/error-code.ts';
 import { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type Role } from '../core/limits.ts';
-import type { ConnectionFailure, Engine, Secure, SecureHandler } from '../engine.ts';
+import type { Cancellable, ConnectionFailure, Engine, Secure, SecureHandler } from '../engine.ts';
 import { Liveness, type LivenessOptions } from './liveness.ts';
 import { CONNECTION_ABORTED, CONNECTION_ENDED, errorCodeText } from './stream-failure.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
@@ -10,6 +11,8 @@ import type { TunnelStream } from './tunnel-stream.ts';
 export interface TunnelOptions {
   readonly codec?: Partial<CodecOptions>;
   readonly liveness?: LivenessOptions;
+  /** Milliseconds in which the peer's SETTINGS and its acknowledgement of ours must come; default SETTINGS_TIMEOUT_MS. */
+  readonly settingsTimeoutMs?: number;
 }
 
 /** The part of a connection that differs between client and server. */
@@ -26,6 +29,9 @@ export interface LinkOwner {
   /** The connection is gone, and what was queued has left unless it failed; all streams were told before. */
   closed(failure: ConnectionFailure | undefined): void;
 }
+
+/** A round trip and then some; the peers of a mesh need milliseconds. The same as for the TLS handshake before it. */
+export const SETTINGS_TIMEOUT_MS = 10_000;
 
 const FRAME_HEADER_BYTES = 9;
 /** What a peer that broke the protocol, or fell silent, has for reading our GOAWAY. */
@@ -45,8 +51,11 @@ export class Link implements SecureHandler {
   readonly #liveness: Liveness | undefined;
   /** Streams that wait for room in the TLS queue or for their next turn, longest first. */
   readonly #waiting = new Set<TunnelStream>();
-  /** What each PING on the way was for. */
-  readonly #pings: ('liveness' | 'owner')[] = [];
+  /** Numbers of the PINGs on the way, one of each kind at most; 0: none. */
+  #livenessPing = 0;
+  #ownerPing = 0;
+  /** Ends a connection whose SETTINGS do not settle, then one whose peer does not read our last words. */
+  #deadline: Cancellable | undefined;
   #controlDue = false;
   #serveDue = false;
   #closed = false;
@@ -64,9 +73,12 @@ export class Link implements SecureHandler {
       this.#liveness = new Liveness(
         engine,
         options.liveness,
-        () => this.#ping('liveness'),
+        () => {
+          this.#livenessPing = this.#ping();
+        },
         () => owner.silent(),
       );
+    this.#deadline = engine.after(options.settingsTimeoutMs ?? SETTINGS_TIMEOUT_MS, this.#checkSettings);
     this.touch();
   }
 
@@ -81,9 +93,9 @@ export class Link implements SecureHandler {
     this.engine.atEndOfTurn(this.#sendControl);
   }
 
-  /** Sends a PING; `owner.pong` follows. */
+  /** Sends a PING; `owner.pong` follows. One at a time. */
   ping(): void {
-    this.#ping('owner');
+    this.#ownerPing = this.#ping();
   }
 
   sendData(stream: TunnelStream, memory: Uint8Array, start: number, end: number): void {
@@ -143,8 +155,10 @@ export class Link implements SecureHandler {
 
   /** As `close`, for a peer that cannot be trusted to read: what has not left soon never does. */
   dismiss(failure: ConnectionFailure = CONNECTION_ENDED): void {
+    if (this.#told) return;
     this.close(failure);
-    this.engine.after(DISMISSAL_MS, () => this.abort(failure));
+    this.#deadline?.cancel();
+    this.#deadline = this.engine.after(DISMISSAL_MS, () => this.abort(failure));
   }
 
   /** Cuts the connection, also one that is closing; streams fail with `failure`. */
@@ -201,16 +215,22 @@ export class Link implements SecureHandler {
     stream.fail({ kind: 'reset', code, local });
   }
 
-  /** For the codec: a PING was answered. */
-  answered(): void {
-    if (this.#pings.shift() === 'owner') this.#owner.pong();
-    else this.#liveness?.answered();
+  /** For the codec: a PING was answered, and so were those before it: a peer reads what we send in order. */
+  answered(number: number): void {
+    if (this.#livenessPing > 0 && this.#livenessPing <= number) {
+      this.#livenessPing = 0;
+      this.#liveness?.answered();
+    }
+    if (this.#ownerPing > 0 && this.#ownerPing <= number) {
+      this.#ownerPing = 0;
+      this.#owner.pong();
+    }
   }
 
-  #ping(purpose: 'liveness' | 'owner'): void {
-    this.#pings.push(purpose);
-    this.codec.ping();
+  #ping(): number {
+    const number = this.codec.ping();
     this.touch();
+    return number;
   }
 
   #forget(stream: TunnelStream): void {
@@ -222,6 +242,7 @@ export class Link implements SecureHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#liveness?.stop();
+    this.#deadline?.cancel();
     this.#waiting.clear();
     const streams = [...this.streams.values()];
     this.streams.clear();
@@ -231,6 +252,7 @@ export class Link implements SecureHandler {
   #tell(failure: ConnectionFailure): void {
     if (this.#told) return;
     this.#told = true;
+    this.#deadline?.cancel();
     this.#owner.closed(failure === CONNECTION_ENDED ? undefined : failure);
   }
 
@@ -242,6 +264,12 @@ export class Link implements SecureHandler {
       secure.send(controlScratch, 0, bytes);
     }
   }
+
+  readonly #checkSettings = (): void => {
+    if (this.codec.settled) return;
+    this.codec.goaway(ErrorCode.SETTINGS_TIMEOUT, false);
+    this.dismiss(connectionError(ErrorCode.SETTINGS_TIMEOUT));
+  };
 
   readonly #sendControl = (): void => {
     this.#controlDue = false;
@@ -300,11 +328,16 @@ class LinkEvents implements Events {
     this.#owner.settings();
   }
 
-  pong(): void {
-    this.#link.answered();
+  pong(number: number): void {
+    this.#link.answered(number);
   }
 
   fatal(code: number): void {
-    this.#link.dismiss({ code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` });
+    this.#link.dismiss(connectionError(code));
   }
+}
+
+/** A connection error that we found. */
+function connectionError(code: number): ConnectionFailure {
+  return { code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` };
 }

@@ -1,3 +1,4 @@
+import { ErrorCode } from '../core/error-code.ts';
 import type { ConnectionFailure } from '../engine.ts';
 
 /** Why a stream ended other than by both sides ending it. */
@@ -5,7 +6,14 @@ export type StreamFailure =
   /** RST_STREAM came, or the codec had to send one (`local`). `code`: RFC 9113 7. */
   | { readonly kind: 'reset'; readonly code: number; readonly local: boolean }
   /** The connection under it ended. */
-  | { readonly kind: 'connection'; readonly failure: ConnectionFailure };
+  | { readonly kind: 'connection'; readonly failure: ConnectionFailure }
+  /** The response did not come in the time that `open` gave it. */
+  | { readonly kind: 'timeout'; readonly failure: ConnectionFailure };
+
+/** The peer took none of the request, so that it may be sent again elsewhere: REFUSED_STREAM, or above GOAWAY's last id. RFC 9113 8.7 */
+export function isRetryable(failure: StreamFailure): boolean {
+  return failure.kind === 'reset' && failure.code === ErrorCode.REFUSED_STREAM && !failure.local;
+}
 
 /** The peer closed the connection in an orderly way, or our server side did so for it. */
 export const CONNECTION_ENDED: ConnectionFailure = { code: 'EOF', message: 'stream closed because of a broken pipe' };
@@ -13,6 +21,8 @@ export const CONNECTION_ENDED: ConnectionFailure = { code: 'EOF', message: 'stre
 export const CONNECTION_DROPPED: ConnectionFailure = { code: 'EPIPE', message: CONNECTION_ENDED.message };
 /** The owner cut the connection. */
 export const CONNECTION_ABORTED: ConnectionFailure = { code: 'ABORTED', message: 'connection aborted' };
+/** A response did not come in time. */
+export const RESPONSE_TIMED_OUT: ConnectionFailure = { code: 'ETIMEDOUT', message: 'deadline has elapsed' };
 
 /** RFC 9113 7, in the reference's words; the index is the code. */
 const REASONS = [

@@ -9,9 +9,8 @@ import {
   type TunnelRequest,
 } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
-import { createFakeClockEngine } from '../testing/fake-clock.ts';
 import { http2Client, http2Server } from '../testing/http2-peer.ts';
-import { dialSecure, dialTunnelClient, fixtureTls, listenPlain, listenTunnelServer } from '../testing/loopback.ts';
+import { dialSecure, dialTunnelClient, listenTunnelServer } from '../testing/loopback.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -26,9 +25,6 @@ const FIELDS = [
   [':method', 'CONNECT'],
   [':authority', '127.0.0.1:80'],
 ] as const;
-/** hbone.md §2 */
-const PING_AFTER_MS = 10_000;
-const PONG_WITHIN_MS = 20_000;
 
 interface Server {
   readonly port: number;
@@ -211,77 +207,6 @@ test('a server that cuts the connection: streams fail and the owner is told', as
   server.connections[0]!.abort();
   expect(['EOF', 'ECONNRESET']).toContain(await end);
   expect(server.closed).toEqual(['ABORTED']);
-});
-
-test('client: no answer to a PING for 20 s drops the connection; answers keep it', async () => {
-  const engine = createFakeClockEngine();
-  const peers: { pause(): void }[] = [];
-  const tls = fixtureTls(engine, 'server');
-  // A TLS server that completes the handshake and says nothing.
-  const port = await listenPlain(
-    engine,
-    (plain) => {
-      const secure = engine.secureServer(plain, tls, {
-        established: () => peers.push(secure),
-        bytes: () => {},
-        delivered: () => {},
-        writable: () => {},
-        ended: () => {},
-        failed: () => {},
-      });
-    },
-    cleanup,
-  );
-  const events: string[] = [];
-  const connection = await dialTunnelClient(engine, port, cleanup, {
-    silent: () => events.push('silent'),
-    closed: (failure) => void events.push(failure?.code ?? 'closed'),
-  });
-  connection.open(FIELDS, { response: () => {}, failed: (failure) => void events.push(failure.kind) });
-  engine.advance(PING_AFTER_MS + PONG_WITHIN_MS - 1);
-  expect(events).toEqual([]);
-  engine.advance(1);
-  expect(events).toEqual(['silent', 'connection', 'EPIPE']);
-});
-
-test('both ends alive: PINGs are answered and nothing ends', async () => {
-  const engine = createFakeClockEngine();
-  const server = await ourServer(engine);
-  const connection = await dialTunnelClient(engine, server.port, cleanup);
-  await established(connection);
-  for (let round = 0; round < 5; round++) {
-    engine.advance(PING_AFTER_MS);
-    // A round trip of the streams' own: the PINGs before it were answered.
-    await established(connection);
-    await established(connection);
-  }
-  engine.advance(PING_AFTER_MS - 1);
-  expect(connection.usable).toBe(true);
-});
-
-test('server: no answer to a PING for 20 s is GOAWAY(NO_ERROR) and a close in an orderly way', async () => {
-  const engine = createFakeClockEngine();
-  const server = await ourServer(engine);
-  const secure = await dialSecure(engine, server.port, cleanup);
-  const received: Buffer[] = [];
-  let ended = false;
-  secure.handler = {
-    established: () => {},
-    bytes: (memory, start, end) => void received.push(Buffer.from(memory.subarray(start, end))),
-    delivered: () => {},
-    writable: () => {},
-    ended: () => {
-      ended = true;
-      secure.close();
-    },
-    failed: () => {},
-  };
-  await vi.waitUntil(() => received.length > 0);
-  engine.advance(PING_AFTER_MS + PONG_WITHIN_MS);
-  await vi.waitUntil(() => ended);
-  expect(server.closed).toEqual([undefined]);
-  // GOAWAY, last id 0, NO_ERROR.
-  expect(Buffer.concat(received).subarray(-17).toString('hex')).toBe('0000080700000000000000000000000000');
 });
 
 test('a client that asks for answers and reads none is dropped, with little memory', async () => {

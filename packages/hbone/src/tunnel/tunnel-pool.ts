@@ -1,10 +1,10 @@
 import type { Fields } from '../core/contract.ts';
 import type { Cancellable, ConnectionFailure, Engine, Secure } from '../engine.ts';
 import type { HandshakeHandler } from './accept-tunnel.ts';
-import { ClientConnection, type ClientStreamHandler } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
 import type { TunnelOptions } from './link.ts';
 import { CONNECTION_ABORTED } from './stream-failure.ts';
-import type { ClientStream } from './tunnel-stream.ts';
+import type { ClientStream, ClientStreamHandler } from './tunnel-stream.ts';
 
 /** hbone.md §6.3, `POOL_MAX_STREAMS_PER_CONNECTION`. */
 export const POOL_MAX_STREAMS_PER_CONNECTION = 100;

@@ -1,6 +1,7 @@
 import { Backlog } from '../core/backlog.ts';
 import type { Fields } from '../core/contract.ts';
 import { ErrorCode } from '../core/error-code.ts';
+import type { Cancellable } from '../engine.ts';
 import type { Link } from './link.ts';
 import type { StreamFailure } from './stream-failure.ts';
 
@@ -15,6 +16,14 @@ export interface StreamHandler {
   failed(failure: StreamFailure): void;
 }
 
+/** What the opener of a stream is told: one of the two, once. */
+export interface ClientStreamHandler {
+  /** The response came. For 200 set `stream.handler` and `stream.start`; else `stream.cancel`. */
+  response(stream: ClientStream, status: number, fields: Fields): void;
+  /** The stream or its connection ended before a response, or it did not come in time. */
+  failed(failure: StreamFailure): void;
+}
+
 const NOBODY: StreamHandler = { data: () => {}, ended: () => {}, writable: () => {}, failed: () => {} };
 
 /**
@@ -25,8 +34,11 @@ export class TunnelStream {
   readonly id: number;
   handler: StreamHandler = NOBODY;
   readonly #link: Link;
-  #held: Backlog | undefined = new Backlog();
+  /** Made when something comes before `start`. */
+  #held: Backlog | undefined;
   #started = false;
+  /** Bytes go straight to `handler`. */
+  #flowing = false;
   #localEnded = false;
   #remoteEnded = false;
   #gone = false;
@@ -61,8 +73,8 @@ export class TunnelStream {
   start(): void {
     if (this.#started || this.#gone) return;
     this.#started = true;
-    if (this.#held?.bytes === 0 && !this.#remoteEnded) this.#held = undefined;
-    else this.#link.engine.atEndOfTurn(this.#deliverHeld);
+    if (this.#held === undefined && !this.#remoteEnded) this.#flowing = true;
+    else this.#link.engine.atEndOfTurn(() => this.#deliverHeld());
   }
 
   /** Sends bytes, at most `budget`. Lent memory is not copied. */
@@ -107,8 +119,10 @@ export class TunnelStream {
   /** For the connection: bytes or the end came. */
   receive(memory: Uint8Array, start: number, end: number, last: boolean): void {
     this.#remoteEnded ||= last;
-    if (this.#held !== undefined) {
-      if (end > start) this.#held.copy(memory, start, end);
+    if (!this.#flowing) {
+      if (end === start) return;
+      this.#held ??= new Backlog();
+      this.#held.copy(memory, start, end);
       return;
     }
     if (end > start) this.handler.data(memory, start, end);
@@ -136,22 +150,52 @@ export class TunnelStream {
     this.#remoteEnded = true;
   }
 
-  readonly #deliverHeld = (): void => {
+  #deliverHeld(): void {
     const held = this.#held;
     this.#held = undefined;
-    if (held === undefined || this.#gone) return;
-    for (const bytes of held.take()) {
-      this.handler.data(bytes, 0, bytes.length);
-      if (this.#gone) return;
-    }
+    if (this.#gone) return;
+    this.#flowing = true;
+    if (held !== undefined)
+      for (const bytes of held.take()) {
+        this.handler.data(bytes, 0, bytes.length);
+        if (this.#gone) return;
+      }
     if (this.#remoteEnded) this.handler.ended();
-  };
+  }
 }
 
 /** A stream that a client opened. */
 export class ClientStream extends TunnelStream {
-  /** Hears the response, once. */
-  responded: ((status: number, fields: Fields) => void) | undefined;
+  /** For the connection: hears of the response, or of the failure before it. */
+  opener: ClientStreamHandler | undefined;
+  /** For the connection: ends when the response comes. */
+  deadline: Cancellable | undefined;
+
+  override fail(failure: StreamFailure): void {
+    const opener = this.#settle();
+    if (opener !== undefined) this.handler = NOBODY;
+    super.fail(failure);
+    opener?.failed(failure);
+  }
+
+  override reset(code: number): void {
+    this.#settle();
+    super.reset(code);
+  }
+
+  /** For the connection: the response came. */
+  responded(status: number, fields: Fields): void {
+    this.#settle()?.response(this, status, fields);
+  }
+
+  /** The opener, if it waits still; from now on `handler` is told. */
+  #settle(): ClientStreamHandler | undefined {
+    const { opener } = this;
+    this.opener = undefined;
+    this.deadline?.cancel();
+    this.deadline = undefined;
+    return opener;
+  }
 }
 
 /** A stream that a client asked of us. */
