@@ -159,7 +159,7 @@ export class Codec implements Receiver, Sender {
 
   #mayOpen(): boolean {
     const { control, failed, goawayReceived, goawaySent, nextId, openStreams, options, peer } = this.#connection;
-    if (failed || goawayReceived || goawaySent !== undefined || nextId > MAX_STREAM_ID) return false;
+    if (failed || goawayReceived !== undefined || goawaySent !== undefined || nextId > MAX_STREAM_ID) return false;
     // Half of the queue is the peer's share: our own requests alone must not end the connection.
     return openStreams < peer.maxConcurrentStreams && 2 * control.bytes < options.maxControlBytes;
   }

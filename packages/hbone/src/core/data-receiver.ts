@@ -27,11 +27,14 @@ export class DataReceiver {
     this.#last = (flags & Flag.END_STREAM) !== 0;
     this.#left = length;
     if (this.#padLengthDue && length === 0) {
-      connection.fail(ErrorCode.FRAME_SIZE_ERROR, 'padded DATA without a pad length');
+      connection.fail(ErrorCode.FRAME_SIZE_ERROR, 'DATA without the pad length that its flags announce');
       return;
     }
     if (length > connection.receiveWindow) {
-      connection.fail(ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the window of the connection');
+      connection.fail(
+        ErrorCode.FLOW_CONTROL_ERROR,
+        `DATA of ${length} octets, ${connection.receiveWindow} are left of the window of the connection`,
+      );
       return;
     }
     if (length === 0 && !this.#last) connection.countUseless();
@@ -47,7 +50,7 @@ export class DataReceiver {
       this.#padLengthDue = false;
       const padding = memory[at++]!;
       if (padding >= this.#left) {
-        this.#connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with more padding than payload');
+        this.#connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with more padding than its length allows');
         return;
       }
       this.#left -= padding + 1;
@@ -65,18 +68,26 @@ export class DataReceiver {
   }
 
   #deliver(memory: Uint8Array, start: number, end: number): void {
+    const connection = this.#connection;
     const stream = this.#stream;
     if (stream === undefined || stream.gone) {
-      this.#connection.release(end - start);
+      connection.release(end - start);
       return;
     }
-    stream.undelivered += end - start;
+    const bytes = end - start;
+    if (stream.contentLeft >= 0 && !stream.takeContent(bytes, this.#last && this.#left === 0)) {
+      // RFC 9113 8.1.1: not as long as content-length says
+      connection.release(bytes);
+      connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.undelivered += bytes;
     if (this.#last && this.#left === 0) {
       this.#stream = undefined;
       stream.remoteEnded = true;
-      this.#connection.events.data(stream.id, memory, start, end, true);
-      this.#connection.settle(stream);
-    } else if (end > start) this.#connection.events.data(stream.id, memory, start, end, false);
+      connection.events.data(stream.id, memory, start, end, true);
+      connection.settle(stream);
+    } else if (bytes > 0) connection.events.data(stream.id, memory, start, end, false);
   }
 
   /** The stream if it may receive the frame. */
@@ -85,7 +96,7 @@ export class DataReceiver {
     const stream = connection.streams.get(id);
     if (stream === undefined) {
       if (connection.isIgnored(id)) return undefined;
-      if (connection.isIdle(id)) connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA on an idle stream');
+      if (connection.isIdle(id)) connection.fail(ErrorCode.PROTOCOL_ERROR, `DATA on idle stream ${id}`);
       // RFC 9113 5.1 allows a stream error; an old reset of ours, crossing with the frame, must not cost the others.
       else connection.streamError(id, ErrorCode.STREAM_CLOSED);
       return undefined;

@@ -21,6 +21,12 @@ export const FrameType = {
   CONTINUATION: 0x9,
 } as const;
 
+/** The name of a frame type, for messages. */
+export function frameName(type: number): string {
+  for (const [name, value] of Object.entries(FrameType)) if (value === type) return name;
+  return `frame of type ${type}`;
+}
+
 export const Flag = {
   ACK: 0x1,
   END_STREAM: 0x1,

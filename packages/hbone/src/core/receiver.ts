@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { DataReceiver } from './data-receiver.ts';
 import { ErrorCode } from './error-code.ts';
-import { CLIENT_PREFACE, Flag, FrameType, PAYLOAD_BYTES, readUint31, readUint32 } from './frame.ts';
+import { CLIENT_PREFACE, Flag, FrameType, frameName, PAYLOAD_BYTES, readUint31, readUint32 } from './frame.ts';
 import { type FrameHandler, FrameParser, type PayloadMode } from './frame-parser.ts';
 import { HeaderReceiver } from './header-receiver.ts';
 import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from './limits.ts';
@@ -16,6 +16,9 @@ export class FrameReceiver implements FrameHandler {
   #prefaceBytes: number;
   #settingsCame = false;
   #pongs = 0;
+  /** The part of a GOAWAY before its debug data. */
+  readonly #goawayPayload = new Uint8Array(PAYLOAD_BYTES.GOAWAY);
+  #goawayBytes = 0;
   #type = 0;
   #flags = 0;
   #id = 0;
@@ -43,18 +46,28 @@ export class FrameReceiver implements FrameHandler {
     this.#checkQueue();
     const connection = this.#connection;
     if (connection.failed) return 'stop';
-    if (length > connection.options.maxFrameBytes) return this.#fail(ErrorCode.FRAME_SIZE_ERROR, 'frame too large');
+    // Before the size: the text of another protocol reads as a frame of megabytes. RFC 9113 3.4
     if (!this.#settingsCame && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
-      return this.#fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
+      return this.#fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS: is the peer an HTTP/2 endpoint?');
     const unfinished = this.#headers.unfinished;
     if (unfinished !== 0 && (type !== FrameType.CONTINUATION || id !== unfinished))
-      return this.#fail(ErrorCode.PROTOCOL_ERROR, 'header block interrupted');
+      return this.#fail(
+        ErrorCode.PROTOCOL_ERROR,
+        `${frameName(type)} on stream ${id} inside of the header block of stream ${unfinished}`,
+      );
+    const { maxFrameBytes } = connection.options;
+    if (length > maxFrameBytes)
+      return this.#fail(
+        ErrorCode.FRAME_SIZE_ERROR,
+        `${frameName(type)} of ${length} octets, more than MAX_FRAME_SIZE ${maxFrameBytes}`,
+      );
     const mode = type === FrameType.DATA ? this.#beginData(length) : this.#beginOther(length);
     return connection.failed ? 'stop' : mode;
   }
 
   piece(memory: Uint8Array, start: number, end: number): void {
-    this.#data.piece(memory, start, end);
+    if (this.#type === FrameType.DATA) this.#data.piece(memory, start, end);
+    else this.#goawayPiece(memory, start, end);
     if (this.#connection.failed) this.#parser.stop();
   }
 
@@ -72,9 +85,6 @@ export class FrameReceiver implements FrameHandler {
       case FrameType.PING:
         this.#ping(memory, start);
         break;
-      case FrameType.GOAWAY:
-        this.#goaway(readUint31(memory, start), readUint32(memory, start + 4));
-        break;
       case FrameType.WINDOW_UPDATE:
         this.#windowUpdate(readUint31(memory, start));
         break;
@@ -88,7 +98,10 @@ export class FrameReceiver implements FrameHandler {
     let at = start;
     while (at < end && this.#prefaceBytes < CLIENT_PREFACE.length) {
       if (memory[at++] !== CLIENT_PREFACE[this.#prefaceBytes++]) {
-        this.#fail(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client: preface expected');
+        this.#fail(
+          ErrorCode.PROTOCOL_ERROR,
+          'no HTTP/2 preface: does the client speak HTTP/1.1 or another protocol on this port?',
+        );
         return end;
       }
     }
@@ -105,7 +118,10 @@ export class FrameReceiver implements FrameHandler {
   #checkQueue(): void {
     const { control, urgent, options } = this.#connection;
     if (control.bytes + urgent.bytes > options.maxControlBytes)
-      this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many control frames wait for the peer to read');
+      this.#fail(
+        ErrorCode.ENHANCE_YOUR_CALM,
+        `more than ${options.maxControlBytes} octets of control frames wait for the peer to read them`,
+      );
   }
 
   #beginData(length: number): PayloadMode {
@@ -121,66 +137,69 @@ export class FrameReceiver implements FrameHandler {
         return this.#beginBlock(length);
       case FrameType.CONTINUATION:
         if (this.#headers.unfinished === 0)
-          return this.#fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without a header block');
+          return this.#fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without a header block before it');
         return this.#beginBlock(length);
       case FrameType.PRIORITY:
         return this.#beginPriority(length);
       case FrameType.RST_STREAM:
-        return this.#require(length === PAYLOAD_BYTES.RST_STREAM, this.#id !== 0);
+        return this.#require(length, length === PAYLOAD_BYTES.RST_STREAM, this.#id !== 0);
       case FrameType.SETTINGS:
         return this.#beginSettings(length);
       case FrameType.PING:
-        return this.#require(length === PAYLOAD_BYTES.PING, this.#id === 0);
+        return this.#require(length, length === PAYLOAD_BYTES.PING, this.#id === 0);
       case FrameType.GOAWAY:
         return this.#beginGoaway(length);
       case FrameType.WINDOW_UPDATE:
-        return this.#require(length === PAYLOAD_BYTES.WINDOW_UPDATE, true);
+        return this.#require(length, length === PAYLOAD_BYTES.WINDOW_UPDATE, true);
       case FrameType.PUSH_PROMISE:
         // Clients forbid it (ENABLE_PUSH 0) and must not send it. RFC 9113 6.6, 8.4
-        return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PUSH_PROMISE');
+        return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PUSH_PROMISE, which is disabled (a tunnel has nothing to push)');
       default:
         this.#connection.countUseless();
         return 'skip';
     }
   }
 
-  #require(rightLength: boolean, rightStream: boolean): PayloadMode {
-    if (!rightStream) return this.#fail(ErrorCode.PROTOCOL_ERROR, `frame of type ${this.#type} on stream ${this.#id}`);
-    if (!rightLength) return this.#fail(ErrorCode.FRAME_SIZE_ERROR, `frame of type ${this.#type} has a wrong length`);
-    return 'whole';
+  #require(length: number, rightLength: boolean, rightStream: boolean): PayloadMode {
+    if (rightStream && rightLength) return 'whole';
+    const name = frameName(this.#type);
+    if (!rightStream) return this.#fail(ErrorCode.PROTOCOL_ERROR, `${name} on stream ${this.#id}`);
+    return this.#fail(ErrorCode.FRAME_SIZE_ERROR, `${name} of ${length} octets`);
   }
 
   #beginBlock(length: number): PayloadMode {
-    if (this.#headers.exceeds(length)) return this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'header block too large');
-    return this.#require(true, this.#id !== 0);
+    if (this.#id === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on stream 0');
+    const problem = this.#headers.excess(length);
+    return problem === undefined ? 'whole' : this.#fail(ErrorCode.ENHANCE_YOUR_CALM, problem);
   }
 
   #beginPriority(length: number): PayloadMode {
     this.#connection.countUseless();
     if (this.#connection.failed) return 'stop';
     if (this.#id === 0) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY on stream 0');
-    // RFC 9113 6.3: a stream error, but idle streams cannot be reset
-    if (length !== PAYLOAD_BYTES.PRIORITY) {
-      if (this.#connection.isIdle(this.#id))
-        return this.#fail(ErrorCode.FRAME_SIZE_ERROR, 'PRIORITY of a wrong length');
-      this.#connection.streamError(this.#id, ErrorCode.FRAME_SIZE_ERROR);
-    }
+    if (length === PAYLOAD_BYTES.PRIORITY) return 'skip';
+    // RFC 9113 6.3: a stream error; but streams that are idle or closed cannot be reset (6.4)
+    if (this.#connection.streams.has(this.#id)) this.#connection.streamError(this.#id, ErrorCode.FRAME_SIZE_ERROR);
+    else if (this.#connection.isIdle(this.#id))
+      return this.#fail(ErrorCode.FRAME_SIZE_ERROR, `PRIORITY of ${length} octets`);
     return 'skip';
   }
 
   #beginSettings(length: number): PayloadMode {
     const ack = (this.#flags & Flag.ACK) !== 0;
-    const mode = this.#require(ack ? length === 0 : length % PAYLOAD_BYTES.SETTING === 0, this.#id === 0);
-    if (length / PAYLOAD_BYTES.SETTING > this.#connection.options.maxSettingsEntries)
-      return this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many settings');
+    const mode = this.#require(length, ack ? length === 0 : length % PAYLOAD_BYTES.SETTING === 0, this.#id === 0);
+    const { maxSettingsEntries } = this.#connection.options;
+    if (mode === 'whole' && length / PAYLOAD_BYTES.SETTING > maxSettingsEntries)
+      return this.#fail(ErrorCode.ENHANCE_YOUR_CALM, `SETTINGS with more than ${maxSettingsEntries} entries`);
     this.#settingsCame = true;
     return mode;
   }
 
   #beginGoaway(length: number): PayloadMode {
-    const { maxHeaderBlockBytes } = this.#connection.options;
-    // Debug data is collected with the payload and dropped: no more of it than of a header block
-    return this.#require(length >= PAYLOAD_BYTES.GOAWAY && length <= maxHeaderBlockBytes, this.#id === 0);
+    const mode = this.#require(length, length >= PAYLOAD_BYTES.GOAWAY, this.#id === 0);
+    this.#goawayBytes = 0;
+    // Not as a whole: debug data, which nobody reads, may be as long as a frame.
+    return mode === 'whole' ? 'pieces' : mode;
   }
 
   #settings(memory: Uint8Array, start: number, end: number): void {
@@ -203,7 +222,10 @@ export class FrameReceiver implements FrameHandler {
     for (const stream of connection.streams.values()) {
       stream.sendWindow += delta;
       if (stream.sendWindow > MAX_WINDOW_BYTES) {
-        this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'SETTINGS makes a window too large');
+        this.#fail(
+          ErrorCode.FLOW_CONTROL_ERROR,
+          `INITIAL_WINDOW_SIZE makes the window of stream ${stream.id} larger than 2^31-1`,
+        );
         return;
       }
     }
@@ -221,7 +243,7 @@ export class FrameReceiver implements FrameHandler {
   #settingsAcked(): void {
     const connection = this.#connection;
     if (connection.settingsAcked) {
-      this.#fail(ErrorCode.PROTOCOL_ERROR, 'SETTINGS acknowledged that were not sent');
+      this.#fail(ErrorCode.PROTOCOL_ERROR, 'SETTINGS acknowledged twice');
       return;
     }
     connection.settingsAcked = true;
@@ -244,9 +266,24 @@ export class FrameReceiver implements FrameHandler {
     connection.events.pong(number);
   }
 
+  #goawayPiece(memory: Uint8Array, start: number, end: number): void {
+    if (this.#goawayBytes === PAYLOAD_BYTES.GOAWAY) return;
+    const payload = this.#goawayPayload;
+    for (let at = start; at < end && this.#goawayBytes < PAYLOAD_BYTES.GOAWAY; at++)
+      payload[this.#goawayBytes++] = memory[at]!;
+    if (this.#goawayBytes === PAYLOAD_BYTES.GOAWAY) this.#goaway(readUint31(payload, 0), readUint32(payload, 4));
+  }
+
   #goaway(last: number, code: number): void {
     const connection = this.#connection;
-    connection.goawayReceived = true;
+    const before = connection.goawayReceived;
+    if (before !== undefined) {
+      // RFC 9113 6.8: the last id must not grow
+      if (last > before) this.#fail(ErrorCode.PROTOCOL_ERROR, `GOAWAY with last id ${last} after one with ${before}`);
+      else connection.countUseless();
+      if (connection.failed) return;
+    }
+    connection.goawayReceived = last;
     connection.events.goaway(last, code);
     if (connection.role === 'server') return;
     // RFC 9113 6.8: streams above the last id were not processed and may be tried again elsewhere
@@ -284,9 +321,9 @@ export class FrameReceiver implements FrameHandler {
 
   #connectionWindowUpdate(increment: number): void {
     const connection = this.#connection;
-    if (increment === 0) this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
+    if (increment === 0) this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0 octets on stream 0');
     else if (connection.sendWindow + increment > MAX_WINDOW_BYTES)
-      this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE makes the window of the connection too large');
+      this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE makes the window of the connection larger than 2^31-1');
     else {
       connection.sendWindow += increment;
       connection.wakeAll();

@@ -3,6 +3,7 @@
  * never reaches the user; what is well formed and not wanted is the user's to answer.
  */
 import type { Field, Fields } from './contract.ts';
+import { CONTENT_UNKNOWN } from './stream.ts';
 
 /** RFC 9110 5.6.2 without capitals (RFC 9113 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -18,6 +19,7 @@ const FORBIDDEN_IN_VALUE = /[\0\r\n\u0100-\uffff]|^[ \t]|[ \t]$/;
  * information is not allowed: the form of CONNECT is host and port (RFC 9110 9.3.6).
  */
 const AUTHORITY = /^(?:[\w\-.~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?$/;
+const DIGITS = /^\d+$/;
 const STATUS = /^[1-9]\d\d$/;
 
 /** RFC 9113 8.2.2 */
@@ -60,6 +62,19 @@ export function evaluateResponse(fields: Fields): number | undefined {
   const status = valueOf(fields, ':status');
   if (status === undefined || !STATUS.test(status) || !areFieldsValid(fields, RESPONSE_PSEUDO)) return undefined;
   return Number(status);
+}
+
+/** Octets of content that the fields announce, CONTENT_UNKNOWN for none, undefined if malformed. RFC 9110 8.6 */
+export function contentLength(fields: Fields): number | undefined {
+  let announced: string | undefined;
+  for (const [name, value] of fields) {
+    if (name !== 'content-length') continue;
+    if (!DIGITS.test(value) || (announced !== undefined && announced !== value)) return undefined;
+    announced = value;
+  }
+  if (announced === undefined) return CONTENT_UNKNOWN;
+  const bytes = Number(announced);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 /** Whether a block may follow the content of a message. RFC 9113 8.1 */

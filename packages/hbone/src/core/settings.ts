@@ -54,6 +54,7 @@ export class PeerSettings {
   streamWindowBytes = DEFAULT_WINDOW_BYTES;
   maxFrameBytes = MIN_MAX_FRAME_BYTES;
   #received = false;
+  #connectProtocol = 0;
 
   /** `role`: ours. */
   constructor(role: Role) {
@@ -97,14 +98,22 @@ export class PeerSettings {
         this.maxFrameBytes = value;
         return value < MIN_MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES ? refuse('MAX_FRAME_SIZE') : undefined;
       case SettingId.ENABLE_CONNECT_PROTOCOL:
-        return value > 1 ? refuse('ENABLE_CONNECT_PROTOCOL') : undefined;
+        return this.#enableConnectProtocol(value);
       default:
         // MAX_HEADER_LIST_SIZE is advice; unknown settings must be ignored
         return undefined;
     }
   }
+
+  #enableConnectProtocol(value: number): SettingsError | undefined {
+    // RFC 8441 3: 0 or 1, and a server never takes it back; from a client it means nothing
+    if (value > 1 || (this.#role === 'client' && value < this.#connectProtocol))
+      return refuse('ENABLE_CONNECT_PROTOCOL');
+    this.#connectProtocol = value;
+    return undefined;
+  }
 }
 
 function refuse(name: string, code: number = ErrorCode.PROTOCOL_ERROR): SettingsError {
-  return { code, message: `SETTINGS_${name} has a value that is not allowed` };
+  return { code, message: `SETTINGS_${name} with a value that is not allowed` };
 }

@@ -1,3 +1,6 @@
+/** No `content-length`, or none that means anything: a tunnel has none. RFC 9110 9.3.6 */
+export const CONTENT_UNKNOWN = -1;
+
 /** What a connection knows about one stream. Idle streams have no object; a closed one only while it owes credit. */
 export class Stream {
   readonly id: number;
@@ -21,6 +24,8 @@ export class Stream {
   established = false;
   /** Both sides ended: no longer counted as open. */
   closed = false;
+  /** Octets of content that are still to come, if `content-length` says so; else CONTENT_UNKNOWN. */
+  contentLeft = CONTENT_UNKNOWN;
   /** Forgotten: events and bytes for it are void. */
   gone = false;
 
@@ -29,5 +34,11 @@ export class Stream {
     this.connect = connect;
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
+  }
+
+  /** Notes content of a stream with a `contentLeft`; false if it is not what was announced. */
+  takeContent(bytes: number, last: boolean): boolean {
+    this.contentLeft -= bytes;
+    return last ? this.contentLeft === 0 : this.contentLeft >= 0;
   }
 }
