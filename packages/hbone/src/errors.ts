@@ -1,18 +1,55 @@
 /** Stable names of what can go wrong; new ones may be added in a minor version. */
 export type HboneErrorCode =
+  /** The client or listener was closed or aborted by its owner. */
+  | 'HBONE_CLOSED'
+  /** The connection under a tunnel ended, in an orderly way or not. */
+  | 'HBONE_CONNECTION_LOST'
+  /** Certificate, key or roots cannot be read or do not belong together. */
   | 'HBONE_CREDENTIALS_INVALID'
+  /** Listener: the address that `route` named cannot be connected to. */
+  | 'HBONE_DESTINATION_FAILED'
+  /** No TCP connection to the other end. */
   | 'HBONE_DIAL_FAILED'
+  /** TLS failed; a certificate was refused by either side, or it took too long. */
+  | 'HBONE_HANDSHAKE_FAILED'
+  /** The port cannot be listened on. */
   | 'HBONE_LISTEN_FAILED'
+  /** Listener: a connection was given up because there were too many. */
+  | 'HBONE_OVERLOADED'
+  /** The authority or a header field is malformed. */
+  | 'HBONE_REQUEST_INVALID'
+  /** The answer was another status than 2xx; `status` has it. */
   | 'HBONE_REQUEST_REFUSED'
-  | 'HBONE_STREAM_FAILED';
+  /** No answer in time. */
+  | 'HBONE_REQUEST_TIMEOUT'
+  /** Listener: `route` or `accept` threw, or answered nonsense. */
+  | 'HBONE_ROUTE_FAILED'
+  /** RST_STREAM ended the tunnel; `http2Code` has the reason. */
+  | 'HBONE_STREAM_RESET';
+
+/** What an `HboneError` says beside its code and message. */
+export interface HboneErrorDetails extends ErrorOptions {
+  readonly retryable?: boolean;
+  readonly http2Code?: number;
+  readonly status?: number;
+}
 
 /** Failure of a tunnel. Branch on `code` (stable, semver); the message is for people and may change. */
 export class HboneError extends Error {
   override readonly name = 'HboneError';
   readonly code: HboneErrorCode;
+  /** The other end certainly did nothing about the request: to make it again is safe. */
+  readonly retryable: boolean;
+  /** Of HBONE_STREAM_RESET: the error code of RFC 9113 7. */
+  readonly http2Code: number | undefined;
+  /** Of HBONE_REQUEST_REFUSED: the status. */
+  readonly status: number | undefined;
 
-  constructor(code: HboneErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(code: HboneErrorCode, message: string, details: HboneErrorDetails = {}) {
+    super(message, details);
     this.code = code;
+    this.retryable = details.retryable ?? false;
+    this.http2Code = details.http2Code;
+    this.status = details.status;
   }
 }

@@ -22,12 +22,21 @@ export type {
   TlsOptions,
 } from './engine.ts';
 export { END } from './engine.ts';
-export type { HboneErrorCode } from './errors.ts';
+export type { HboneErrorCode, HboneErrorDetails } from './errors.ts';
 export { HboneError } from './errors.ts';
+export type { CloseOptions } from './node/deadline.ts';
 export type { DialTunnelOptions } from './node/dial-tunnel.ts';
 export { dialTunnel } from './node/dial-tunnel.ts';
-export type { ListenTunnelsOptions, Route, TunnelListener } from './node/listen-tunnels.ts';
+export type { IncomingTunnel, Route } from './node/incoming-tunnel.ts';
+export type { ListenTunnelsOptions, TunnelListener } from './node/listen-tunnels.ts';
 export { listenTunnels } from './node/listen-tunnels.ts';
+export type { RelayOptions, RelayResult } from './node/relay.ts';
+export { relay } from './node/relay.ts';
+export { TunnelClient } from './node/tunnel-client.ts';
+export type { TunnelDuplex } from './node/tunnel-duplex.ts';
+export type { TunnelHeaders } from './node/tunnel-headers.ts';
+export type { OpenTunnelOptions, TunnelClientOptions } from './node/tunnel-opener.ts';
+export type { VerifyPeer } from './node/verify-peer.ts';
 export type { NodeEngine } from './node-engine/engine.ts';
 export { createNodeEngine } from './node-engine/engine.ts';
 export { PlainRelay } from './relay/plain-relay.ts';

@@ -1,34 +1,64 @@
-import { createServer, type Server, Socket } from 'node:net';
-import type { Cancellable, CredentialsSource, TlsOptions } from '../engine.ts';
+import { createServer, type Server, type Socket } from 'node:net';
+import { resolveCodecOptions } from '../core/limits.ts';
+import type {
+  Cancellable,
+  ConnectionFailure,
+  CredentialsSource,
+  Secure,
+  SocketAddress,
+  TlsOptions,
+} from '../engine.ts';
 import { HboneError } from '../errors.ts';
-import { createNodeEngine, type NodeEngine } from '../node-engine/engine.ts';
+import { createNodeEngine } from '../node-engine/engine.ts';
 import { socketFailure } from '../node-engine/system-failure.ts';
-import { TunnelRelay } from '../relay/tunnel-relay.ts';
 import { acceptTunnel } from '../tunnel/accept-tunnel.ts';
-import { ServerConnection, type TunnelRequest } from '../tunnel/server-connection.ts';
-import type { ServerStream } from '../tunnel/tunnel-stream.ts';
-import { HANDSHAKE_TIMEOUT_MS, HBONE_PORT } from './dial-tunnel.ts';
+import type { TunnelOptions } from '../tunnel/link.ts';
+import { ServerConnection } from '../tunnel/server-connection.ts';
+import { type CloseOptions, Deadline } from './deadline.ts';
+import { Answering, type IncomingTunnel, type Route, type Routing, refuseStream } from './incoming-tunnel.ts';
+import { connectionError } from './tunnel-error.ts';
+import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, HBONE_PORT } from './tunnel-opener.ts';
+import { callVerify, type VerifyPeer } from './verify-peer.ts';
 
-const BAD_GATEWAY_STATUS = 503;
-const OK = 200;
-
-/** Where a request goes, or the status that refuses it. */
-export type Route = { readonly host: string; readonly port: number } | { readonly status: number };
+/** Default of `maxHandshakes`: real ones take milliseconds, so that a thousand unfinished ones are an attack or an outage. */
+export const MAX_HANDSHAKES = 1000;
+/** Default of `maxConnections`: at 60 KB each about 600 MB; far more than one process serves well. */
+export const MAX_CONNECTIONS = 10_000;
 
 export interface ListenTunnelsOptions {
   readonly host?: string;
   /** 15008 by default; 0 lets the system choose. */
   readonly port?: number;
   readonly credentials: CredentialsSource;
-  /** Decides on every request, also on those with another method than CONNECT. `peerChain`: DER, leaf first. */
-  route(request: TunnelRequest, peerChain: readonly Uint8Array[]): Route;
+  /** Decides about a CONNECT request, now or later; other methods get 405. What it throws is answered with 500. */
+  route(request: IncomingTunnel): Route | Promise<Route>;
   /** Says why a client whose chain is valid is refused; every valid chain is accepted by default. */
-  readonly verify?: TlsOptions['verify'];
+  readonly verify?: VerifyPeer;
+  /** Milliseconds for TLS. */
   readonly handshakeTimeoutMs?: number;
+  /** Milliseconds for the connection to where `route` leads, with the look-up of its name. */
+  readonly connectTimeoutMs?: number;
+  /** Unfinished handshakes; when there is one more the oldest is cut. */
+  readonly maxHandshakes?: number;
+  /** Connections with a finished handshake; further ones are cut. */
+  readonly maxConnections?: number;
+  /** Limits and liveness of the connections. */
+  readonly tunnel?: TunnelOptions;
+  /** Cuts everything when it aborts, as `abort`. */
+  readonly signal?: AbortSignal;
+  /**
+   * Hears what went wrong with a client: HBONE_HANDSHAKE_FAILED, HBONE_CONNECTION_LOST (it broke the protocol, or vanished),
+   * HBONE_OVERLOADED, HBONE_DESTINATION_FAILED, HBONE_ROUTE_FAILED. Nothing has to be done about it.
+   */
+  onError?(error: HboneError, remote: SocketAddress): void;
 }
 
-/** Listens for tunnels and relays each to a TCP server. Throws HBONE_CREDENTIALS_INVALID, HBONE_LISTEN_FAILED. */
+/**
+ * Listens for tunnels and relays each to where `route` says. Throws HBONE_CREDENTIALS_INVALID, HBONE_LISTEN_FAILED, or the
+ * signal's reason.
+ */
 export async function listenTunnels(options: ListenTunnelsOptions): Promise<TunnelListener> {
+  options.signal?.throwIfAborted();
   const listener = new TunnelListener(options);
   await listener.listen();
   return listener;
@@ -36,22 +66,30 @@ export async function listenTunnels(options: ListenTunnelsOptions): Promise<Tunn
 
 /** A listener with its connections. */
 export class TunnelListener implements AsyncDisposable {
-  readonly #engine: NodeEngine = createNodeEngine();
+  readonly #engine = createNodeEngine();
   readonly #options: ListenTunnelsOptions;
-  readonly #tls: TlsOptions;
+  readonly #routing: Routing;
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
-  readonly #handshakes = new Set<Cancellable>();
+  /** Oldest first. */
+  readonly #handshakes = new Map<Cancellable, SocketAddress>();
+  readonly #deadline = new Deadline(() => this.abort());
+  /** Requests of one connection that may be in flight, answered or not: also those that the client gave up. */
+  readonly #maxRequests: number;
+  #tls: TlsOptions;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
   /** Use `listenTunnels`. */
   constructor(options: ListenTunnelsOptions) {
     this.#options = options;
-    this.#tls = {
-      credentials: this.#engine.credentials(options.credentials),
-      verify: (chain) => options.verify?.(chain),
-      handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+    this.#maxRequests = resolveCodecOptions('server', options.tunnel?.codec ?? {}).maxConcurrentStreams;
+    this.#tls = this.#tlsWith(options.credentials);
+    this.#routing = {
+      engine: this.#engine,
+      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      route: (request) => options.route(request),
+      failed: (error, remote) => this.#failed(error, remote),
     };
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
       this.#accepted(socket),
@@ -64,9 +102,26 @@ export class TunnelListener implements AsyncDisposable {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  /** Connections with a finished handshake. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Unfinished handshakes. */
+  get handshakeCount(): number {
+    return this.#handshakes.size;
+  }
+
+  /** Open tunnels and unanswered requests. */
+  get streamCount(): number {
+    let streams = 0;
+    for (const connection of this.#connections) streams += connection.streamCount;
+    return streams;
+  }
+
   /** For `listenTunnels`. */
   async listen(): Promise<void> {
-    const { host, port = HBONE_PORT } = this.#options;
+    const { host, port = HBONE_PORT, signal } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#server.on('error', (cause) => {
         const text = `listen on ${host ?? '*'}:${port}: ${socketFailure(cause).message}`;
@@ -74,20 +129,30 @@ export class TunnelListener implements AsyncDisposable {
       });
       this.#server.listen({ port, ...(host !== undefined && { host }) }, resolve);
     });
+    signal?.addEventListener('abort', this.#aborted);
+    // It may have aborted meanwhile.
+    if (signal?.aborted === true) this.abort();
   }
 
-  /** Drains: accepts nothing more, and resolves when the last stream of the last connection has ended. Idempotent. */
-  close(): Promise<void> {
+  /** The next handshakes use these credentials; open connections go on as they are. Throws HBONE_CREDENTIALS_INVALID. */
+  rotate(credentials: CredentialsSource): void {
+    this.#tls = this.#tlsWith(credentials);
+  }
+
+  /**
+   * Drains: accepts nothing more, and resolves when the last stream of the last connection has ended. Unfinished handshakes
+   * are cut. Idempotent; a later call may still set a deadline.
+   */
+  close({ deadlineMs }: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#drain();
+    this.#deadline.start(deadlineMs);
     return this.#closing;
   }
 
   /** Cuts everything now. Idempotent, never throws. */
   abort(): void {
-    this.#server.close();
+    this.#stop();
     for (const connection of this.#connections) connection.abort();
-    for (const handshake of this.#handshakes) handshake.cancel();
-    this.#handshakes.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -95,55 +160,112 @@ export class TunnelListener implements AsyncDisposable {
   }
 
   async #drain(): Promise<void> {
-    this.#server.close();
-    for (const handshake of this.#handshakes) handshake.cancel();
-    this.#handshakes.clear();
+    this.#stop();
     for (const connection of this.#connections) connection.drain();
-    if (this.#connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve;
-    });
+    if (this.#connections.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    this.#deadline.stop();
+  }
+
+  #stop(): void {
+    this.#options.signal?.removeEventListener('abort', this.#aborted);
+    if (this.#server.listening) this.#server.close();
+    for (const handshake of this.#handshakes.keys()) handshake.cancel();
+    this.#handshakes.clear();
+  }
+
+  readonly #aborted = (): void => this.abort();
+
+  #tlsWith(credentials: CredentialsSource): TlsOptions {
+    const { verify, handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = this.#options;
+    return {
+      credentials: this.#engine.credentials(credentials),
+      verify: (chain) => callVerify(verify, chain),
+      handshakeTimeoutMs,
+    };
   }
 
   #accepted(socket: Socket): void {
     const plain = this.#engine.adopt(socket);
+    const { remote } = plain;
+    // Reset before it was accepted: the kernel no longer knows the peer. Or accepted just before the listener closed.
+    if (remote.ip === '' || !this.#server.listening || this.#isFull(remote)) {
+      plain.reset();
+      return;
+    }
+    this.#cutOldestHandshakes();
     const handshake = acceptTunnel(this.#engine, plain, this.#tls, {
       established: (secure) => {
         this.#handshakes.delete(handshake);
-        const connection = new ServerConnection(this.#engine, secure, {
-          request: (stream, request) => this.#request(stream, this.#options.route(request, secure.peerChain)),
-          closed: () => {
-            this.#connections.delete(connection);
-            if (this.#connections.size === 0) this.#idle?.();
-          },
-        });
-        this.#connections.add(connection);
+        if (this.#isFull(remote)) secure.abort();
+        else this.#serve(secure);
       },
-      failed: () => this.#handshakes.delete(handshake),
+      failed: ({ message }) => {
+        this.#handshakes.delete(handshake);
+        this.#failed(new HboneError('HBONE_HANDSHAKE_FAILED', `TLS: ${message}`), remote);
+      },
     });
-    this.#handshakes.add(handshake);
+    this.#handshakes.set(handshake, remote);
   }
 
-  #request(stream: ServerStream, route: Route): void {
-    if ('status' in route) {
-      stream.respond(route.status, [], { last: true });
-      return;
+  #cutOldestHandshakes(): void {
+    const max = this.#options.maxHandshakes ?? MAX_HANDSHAKES;
+    for (const [oldest, remote] of this.#handshakes) {
+      if (this.#handshakes.size < max) return;
+      this.#handshakes.delete(oldest);
+      oldest.cancel();
+      this.#failed(new HboneError('HBONE_OVERLOADED', `${max} handshakes: the oldest was cut`), remote);
     }
-    const socket = new Socket({ allowHalfOpen: true });
-    stream.handler = { data: () => {}, ended: () => {}, writable: () => {}, failed: () => socket.destroy() };
-    const refuse = (): void => stream.respond(BAD_GATEWAY_STATUS, [], { last: true });
-    socket.once('error', refuse);
-    // Nothing may be read before the answer.
-    socket.pause();
-    socket.connect(route, () => {
-      socket.off('error', refuse);
-      socket.setNoDelay(true);
-      stream.respond(OK, [], { last: false });
-      const plain = this.#engine.adopt(socket);
-      const relay = new TunnelRelay({ stream, plain, first: 'stream', observer: UNOBSERVED });
-      if (stream.gone) relay.abort();
-    });
+  }
+
+  #isFull(remote: SocketAddress): boolean {
+    const max = this.#options.maxConnections ?? MAX_CONNECTIONS;
+    if (this.#connections.size < max) return false;
+    this.#failed(new HboneError('HBONE_OVERLOADED', `${max} connections: one more was cut`), remote);
+    return true;
+  }
+
+  #serve(secure: Secure): void {
+    let requests = 0;
+    const over = (): void => {
+      requests -= 1;
+    };
+    const connection = new ServerConnection(
+      this.#engine,
+      secure,
+      {
+        request: (stream, request) => {
+          if (requests >= this.#maxRequests) {
+            refuseStream(stream);
+            return;
+          }
+          requests += 1;
+          new Answering(stream, request, secure, this.#routing, over).start();
+        },
+        closed: (failure) => this.#closed(connection, secure.remote, failure),
+      },
+      this.#options.tunnel,
+    );
+    this.#connections.add(connection);
+  }
+
+  #closed(connection: ServerConnection, remote: SocketAddress, failure: ConnectionFailure | undefined): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#idle?.();
+    if (failure !== undefined && failure.code !== 'ABORTED')
+      this.#failed(connectionError('connection', failure), remote);
+  }
+
+  #failed(error: HboneError, remote: SocketAddress): void {
+    try {
+      this.#options.onError?.(error, remote);
+    } catch (thrown) {
+      // The callback's own fault, told where nothing is half done.
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
   }
 }
-
-const UNOBSERVED = { fromFirst: () => {}, fromSecond: () => {}, finished: () => {} };
