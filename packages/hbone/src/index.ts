@@ -53,6 +53,8 @@ export type { ServerConnectionHandler, TunnelRequest } from './tunnel/server-con
 export { ServerConnection } from './tunnel/server-connection.ts';
 export type { StreamFailure } from './tunnel/stream-failure.ts';
 export { isRetryable, streamFailureText } from './tunnel/stream-failure.ts';
+export type { StreamEnds } from './tunnel/stream-plain.ts';
+export { StreamPlain } from './tunnel/stream-plain.ts';
 export type { Dial, PoolRequest, PoolStreamHandler, TunnelPoolOptions } from './tunnel/tunnel-pool.ts';
 export { TunnelPool } from './tunnel/tunnel-pool.ts';
 export type {

@@ -230,3 +230,22 @@ test('a client that asks for answers and reads none is dropped, with little memo
   flood();
   await vi.waitFor(() => expect(server.closed).toEqual(['HTTP2']), { timeout: 20_000 });
 }, 30_000);
+
+test('what a peer sent before it cut the connection is delivered, also to a stream that starts late', async () => {
+  const engine = createNodeEngine();
+  const { port } = await http2Server((stream) => {
+    stream.respond({ ':status': 200 });
+    stream.end('all of it', () => stream.session?.destroy());
+  }, cleanup);
+  const connection = await dialTunnelClient(engine, port, cleanup);
+  const stream = await established(connection);
+  const events: string[] = [];
+  stream.handler = {
+    data: (memory, start, end) => void events.push(Buffer.from(memory.subarray(start, end)).toString()),
+    ended: () => events.push('ended'),
+    writable: () => {},
+    failed: (failure) => void events.push(failure.kind),
+  };
+  await vi.waitUntil(() => events.length > 0);
+  expect(events).toEqual(['all of it', 'ended', 'connection']);
+});

@@ -132,11 +132,11 @@ export class TunnelStream {
 
   /** For the connection: the stream no longer exists. */
   fail(failure: StreamFailure): void {
+    // What came before is the handler's, started or not: a peer may send all, end and close at once.
+    if (!this.#flowing) this.#deliverHeld();
     if (this.#gone) return;
     this.#gone = true;
-    this.#held = undefined;
-    const { handler } = this;
-    handler.failed(failure);
+    this.handler.failed(failure);
   }
 
   /** For the connection: END_STREAM left, on DATA or on HEADERS. */
