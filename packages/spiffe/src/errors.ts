@@ -13,7 +13,9 @@ export type SpiffeErrorCode =
   /** A signing request is unreadable, badly signed or has a weak or unknown key. */
   | 'SPIFFE_CSR_INVALID'
   /** The authority does not sign this: foreign trust domain, odd name, bad lifetime, own certificate expired. */
-  | 'SPIFFE_SIGNING_REFUSED';
+  | 'SPIFFE_SIGNING_REFUSED'
+  /** A revocation list is malformed, too large, or of a kind that is not supported. */
+  | 'SPIFFE_CRL_INVALID';
 
 /** Failure of this package. Branch on `code` (stable, semver); the message is for people and may change. */
 export class SpiffeError extends Error {

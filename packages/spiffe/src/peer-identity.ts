@@ -1,4 +1,5 @@
-import { type DerElement, decodeDerElements } from './der-elements.ts';
+import { type DerElement, decodeDerElements, decodeOnlyElement } from './der-elements.ts';
+import { latin1 } from './der-values.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
 const SEQUENCE = 0x30;
@@ -35,20 +36,18 @@ export function uriNamesOf(der: Uint8Array): string[] {
   const sequence = names?.length === 1 ? names[0] : undefined;
   if (sequence?.tag !== SEQUENCE) return [];
   const general = decodeDerElements(sequence.content) ?? [];
-  return general
-    .filter((name) => name.tag === URI_NAME)
-    .map((name) => Buffer.from(name.content.buffer, name.content.byteOffset, name.content.length).toString('latin1'));
+  return general.filter((name) => name.tag === URI_NAME).map((name) => latin1(name.content));
 }
 
 /** The value of the one SAN extension. */
 function subjectAltNames(der: Uint8Array): Uint8Array | undefined {
-  const certificate = onlyElement(der, SEQUENCE);
+  const certificate = decodeOnlyElement(der, SEQUENCE);
   const signed = certificate && decodeDerElements(certificate.content)?.[0];
   if (signed?.tag !== SEQUENCE) return undefined;
   const wrappers = decodeDerElements(signed.content)?.filter((element) => element.tag === EXTENSIONS) ?? [];
   const [wrapper] = wrappers;
   if (wrapper === undefined || wrappers.length !== 1) return undefined;
-  const list = onlyElement(wrapper.content, SEQUENCE);
+  const list = decodeOnlyElement(wrapper.content, SEQUENCE);
   const extensions = (list && decodeDerElements(list.content)) ?? [];
   const found = extensions.map((extension) => decodeDerElements(extension.content) ?? []).filter(isSubjectAltName);
   const value = found.length === 1 ? found[0]?.at(-1) : undefined;
@@ -58,10 +57,4 @@ function subjectAltNames(der: Uint8Array): Uint8Array | undefined {
 function isSubjectAltName(extension: DerElement[]): boolean {
   const [id] = extension;
   return id?.tag === OBJECT_IDENTIFIER && SUBJECT_ALT_NAME.equals(id.content);
-}
-
-function onlyElement(bytes: Uint8Array, tag: number): DerElement | undefined {
-  const elements = decodeDerElements(bytes);
-  const [element] = elements ?? [];
-  return elements?.length === 1 && element?.tag === tag ? element : undefined;
 }

@@ -28,7 +28,9 @@ test.each([
   const refusal = verifyClientPeer(await leafOf(spec), 'td');
   const message = `identity verification error: peer did not present the expected trustdomain (td), got ${got}`;
   const presented = ids(got?.split(',') ?? []);
-  expect(refusal).toEqual(got === undefined ? undefined : { code: 'SPIFFE_PEER_TRUST_DOMAIN', message, presented });
+  const certificateError = expect.stringMatching(/^Other\(OtherError\(SanTrustDomainError\("td", \[.*\]\)\)\)$/);
+  const want = { code: 'SPIFFE_PEER_TRUST_DOMAIN', message, presented, certificateError, alert: 46 };
+  expect(refusal).toEqual(got === undefined ? undefined : want);
 });
 
 test.each([
@@ -44,5 +46,7 @@ test.each([
   const refusal = verifyServerPeer(await leafOf(spec), ids(want));
   const message = `identity verification error: peer did not present the expected SAN (${want.join(',')}), got ${got}`;
   const presented = ids(got?.split(',') ?? []);
-  expect(refusal).toEqual(got === undefined ? undefined : { code: 'SPIFFE_PEER_SAN', message, presented });
+  const certificateError = `Other(OtherError(${message}))`;
+  const refused = { code: 'SPIFFE_PEER_SAN', message, presented, certificateError, alert: 46 };
+  expect(refusal).toEqual(got === undefined ? undefined : refused);
 });
