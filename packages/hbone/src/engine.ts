@@ -93,7 +93,7 @@ export interface Secure {
   readonly room: number;
   /** Queues a copy of the bytes: control frames and other small things. */
   send(memory: Uint8Array, start: number, end: number): void;
-  /** Queues a frame: `header` is copied, the payload comes from an engine's `ByteSink` call of this turn and is not. */
+  /** Queues a frame, header and payload; what was lent may be, so that an engine can spare a copy. */
   sendFrame(header: Uint8Array, memory: Uint8Array, start: number, end: number): void;
   /** Stops and resumes reading: the peer's back-pressure is TCP's own. */
   pause(): void;

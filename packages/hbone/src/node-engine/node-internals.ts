@@ -3,6 +3,7 @@
  * says what a Node without it does.
  */
 import type { Server, Socket } from 'node:net';
+import { platform } from 'node:process';
 import type { SecureContext, TLSSocket } from 'node:tls';
 
 /** The descriptor of a socket or a listener, or -1. */
@@ -49,6 +50,28 @@ export function presentWithoutRoot(socket: TLSSocket, context: SecureContext): v
     call('certCbDone');
   });
   call('enableCertCb');
+}
+
+/** Names of what a socket made with the option `onread` has set; `undefined` on other sockets, and to be set here. */
+const ON_READ = ['kBuffer', 'kBufferCb'] as const;
+
+/**
+ * Has a socket read into `memory` and call `arrived`, as the option `onread` does for sockets that Node connects by itself:
+ * nothing is allocated, and `pause` and `resume` act at once. One `memory` may serve many sockets, since a read and its
+ * callback are one step; not on Windows, where the kernel fills it whenever it likes. Answers false, and does nothing, where
+ * it is not possible: then there are `data` events.
+ */
+export function readInto(socket: Socket, memory: Uint8Array, arrived: (bytes: number) => void): boolean {
+  if (platform === 'win32') return false;
+  const handle = property(socket, '_handle');
+  const useUserBuffer = property(handle, 'useUserBuffer');
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const [buffer, callback] = ON_READ.map((name) => symbols.find(({ description }) => description === name));
+  if (typeof useUserBuffer !== 'function' || buffer === undefined || callback === undefined) return false;
+  Reflect.apply(useUserBuffer, handle, [memory]);
+  Reflect.set(socket, buffer, memory);
+  Reflect.set(socket, callback, arrived);
+  return true;
 }
 
 function property(object: unknown, name: string): unknown {

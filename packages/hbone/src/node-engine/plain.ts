@@ -1,21 +1,15 @@
 import type { Socket } from 'node:net';
-import { Backlog } from '../core/backlog.ts';
 import { type ByteSink, END, type Plain, type PlainHandler, type SocketAddress } from '../engine.ts';
-import { socketDescriptor } from './node-internals.ts';
+import { readInto, socketDescriptor } from './node-internals.ts';
+import { Outgoing } from './outgoing.ts';
 import { socketFailure } from './system-failure.ts';
-import type { Flushable, Turn } from './turn.ts';
+import { type Flushable, READ_BYTES, type Turn } from './turn.ts';
 
 /**
  * Until a socket has delivered this much it is read once a turn: libuv would else read 32 times in a row, 2 MiB, before
  * anybody else had a turn and before the other end's word on the first bytes (a reset, say) could be heard.
  */
 const SLOW_START_BYTES = 1_048_576;
-
-/** Smaller writes are gathered: Node keeps several hundred bytes for each. */
-const SMALL_BYTES = 4096;
-
-/** libuv reads into buffers of this size. */
-const READ_BYTES = 65_536;
 
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
 
@@ -30,8 +24,10 @@ export class NodePlain implements Plain, Flushable {
   readonly lost: Error | undefined;
   readonly #socket: Socket;
   readonly #turn: Turn;
+  /** What was read and not delivered: `#waiting[#at, #end)`, in the engine's memory or, once the turn is over, in a copy. */
   #waiting: Uint8Array | undefined;
   #at = 0;
+  #end = 0;
   #reading = false;
   #paused = false;
   /** Paused until the end of the turn, whatever the owner asks. */
@@ -40,12 +36,8 @@ export class NodePlain implements Plain, Flushable {
   /** `read` answered 0: the owner waits for `readable`. */
   #awaited = false;
   #ended = false;
-  #queued = 0;
+  readonly #outgoing: Outgoing;
   #dirty = false;
-  /** Given to the socket since it was corked. */
-  #corked = 0;
-  /** Not given to the socket yet. */
-  readonly #backlog = new Backlog();
   #ending = false;
   /** The end was handed to the socket. */
   #shutDown = false;
@@ -55,6 +47,7 @@ export class NodePlain implements Plain, Flushable {
   constructor(socket: Socket, turn: Turn, lost?: Error) {
     this.#socket = socket;
     this.#turn = turn;
+    this.#outgoing = new Outgoing(socket, turn.slabs, (bytes) => this.#wrote(bytes));
     this.lost = lost;
     if (lost !== undefined) turn.atEnd(() => this.#fail(lost));
     socket.on('error', (error) => this.#fail(error));
@@ -67,13 +60,13 @@ export class NodePlain implements Plain, Flushable {
   }
 
   get queued(): number {
-    return this.#queued;
+    return this.#outgoing.bytes;
   }
 
   read(max: number, sink: ByteSink): number {
     if (this.#gone || max <= 0) return 0;
     const memory = this.#waiting;
-    if (memory !== undefined) return this.#deliver(memory, Math.min(max, memory.length - this.#at), sink);
+    if (memory !== undefined) return this.#deliver(memory, Math.min(max, this.#end - this.#at), sink);
     if (this.#ended) return END;
     this.#awaited = true;
     if (!this.#reading) this.#startReading();
@@ -87,10 +80,7 @@ export class NodePlain implements Plain, Flushable {
   write(memory: Uint8Array, start: number, end: number): void {
     if (this.#gone || this.#ending || this.#closing || start === end) return;
     this.#touch();
-    this.#queued += end - start;
-    if (end - start < SMALL_BYTES) this.#backlog.copy(memory, start, end);
-    else if (this.#backlog.bytes > 0) this.#backlog.keep(this.#turn.keep(memory, start, end));
-    else this.#give(this.#turn.keep(memory, start, end));
+    this.#outgoing.append(memory, start, end);
   }
 
   end(): void {
@@ -115,13 +105,8 @@ export class NodePlain implements Plain, Flushable {
   flush(): void {
     this.#dirty = false;
     if (this.#gone) return;
-    // What comes while the kernel takes nothing is gathered until it does.
-    const waiting = this.#socket.writableLength > this.#corked;
-    if (!waiting || this.#ending || this.#closing) this.#giveBacklog();
-    this.#corked = 0;
-    this.#socket.uncork();
-    if (this.#ending && !this.#closing) this.#shutdown();
-    if (this.#closing) this.#closeOnceSent();
+    this.#outgoing.flush();
+    this.#finish();
   }
 
   /** Hands the socket over to TLS; this object is used up. */
@@ -130,39 +115,25 @@ export class NodePlain implements Plain, Flushable {
     return this.#socket;
   }
 
-  #give(memory: Uint8Array): void {
-    this.#corked += memory.length;
-    this.#socket.write(memory, this.#wrote);
-  }
-
-  #giveBacklog(): void {
-    if (this.#backlog.bytes > 0) for (const piece of this.#backlog.take()) this.#give(piece);
-  }
-
   #touch(): void {
     if (this.#dirty) return;
     this.#dirty = true;
-    this.#socket.cork();
     this.#turn.flushAtEnd(this);
   }
 
   #deliver(memory: Uint8Array, bytes: number, sink: ByteSink): number {
     const start = this.#at;
     this.#at += bytes;
-    if (this.#at === memory.length) {
-      this.#waiting = undefined;
-      this.#at = 0;
-    }
-    const before = this.#turn.lent;
-    this.#turn.lent = memory;
+    if (this.#at === this.#end) this.#waiting = undefined;
     sink.bytes(memory, start, start + bytes);
-    this.#turn.lent = before;
     return bytes;
   }
 
   #startReading(): void {
     this.#reading = true;
-    this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
+    const { readMemory } = this.#turn;
+    if (!readInto(this.#socket, readMemory, (bytes) => this.#arrived(readMemory, bytes)))
+      this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk, chunk.length));
     this.#socket.on('end', () => {
       this.#ended = true;
       this.#announce();
@@ -170,14 +141,25 @@ export class NodePlain implements Plain, Flushable {
     this.#socket.resume();
   }
 
-  #arrived(chunk: Uint8Array): void {
+  #arrived(memory: Uint8Array, bytes: number): void {
     if (this.#gone) return;
-    this.#waiting = chunk;
-    if (this.#delivered < SLOW_START_BYTES) this.#rest(chunk.length);
+    this.#waiting = memory;
+    this.#at = 0;
+    this.#end = bytes;
+    if (this.#delivered < SLOW_START_BYTES) this.#rest(bytes);
     this.#announce();
-    if (this.#waiting === undefined || this.#paused || this.#gone) return;
+    if (this.#waiting === undefined || this.#gone) return;
+    if (memory === this.#turn.readMemory) this.#copyWaiting();
+    if (this.#paused) return;
     this.#paused = true;
     this.#socket.pause();
+  }
+
+  /** The next socket reads into the same memory. */
+  #copyWaiting(): void {
+    this.#waiting = Buffer.from(this.#turn.readMemory.subarray(this.#at, this.#end));
+    this.#end -= this.#at;
+    this.#at = 0;
   }
 
   #rest(bytes: number): void {
@@ -200,20 +182,21 @@ export class NodePlain implements Plain, Flushable {
     this.handler.readable();
   }
 
-  readonly #wrote = (error?: Error | null): void => {
-    if (this.#gone || error) return;
-    // All writes of a flush end together; the first of their callbacks reports them all.
-    const taken = this.#queued - this.#socket.writableLength - this.#backlog.bytes;
-    if (taken > 0) {
-      this.#queued -= taken;
-      this.handler.written(taken);
-    }
-    if (this.#backlog.bytes > 0 && this.#socket.writableLength === 0) this.#touch();
+  #wrote(bytes: number): void {
+    if (this.#gone) return;
+    this.handler.written(bytes);
+    this.#finish();
+  }
+
+  /** Goes on with an end or a close that waits for what was queued. */
+  #finish(): void {
+    if (this.#gone || this.#dirty || this.#outgoing.waiting) return;
     if (this.#closing) this.#closeOnceSent();
-  };
+    else if (this.#ending && !this.#shutDown) this.#shutdown();
+  }
 
   #closeOnceSent(): void {
-    if (this.#gone || this.#socket.writableLength > 0 || this.#backlog.bytes > 0) return;
+    if (this.#outgoing.bytes > 0) return;
     this.#gone = true;
     const unread = this.#waiting !== undefined || this.#socket.readableLength > 0;
     // Bytes that are still in the kernel make it send RST by itself; for those already here we do. No shutdown before:

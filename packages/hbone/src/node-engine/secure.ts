@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
 import { emptyContext, NodeCredentials } from './credentials.ts';
-import { canPresentWithoutRoot, clientChainError, presentWithoutRoot } from './node-internals.ts';
+import { canPresentWithoutRoot, clientChainError, presentWithoutRoot, readInto } from './node-internals.ts';
+import { Outgoing } from './outgoing.ts';
 import type { NodePlain } from './plain.ts';
 import {
   chainFailure,
@@ -14,7 +15,7 @@ import {
   tlsFailure,
   verificationFailure,
 } from './tls-failure.ts';
-import type { Flushable, Gathered, Turn } from './turn.ts';
+import type { Flushable, Turn } from './turn.ts';
 
 /** Bytes queued before the owner is asked to stop; measured best with node:tls (data-path.md). */
 const QUEUE_LIMIT_BYTES = 1_048_576;
@@ -29,8 +30,6 @@ const MAX_CHAIN = 16;
 const ALPN = ['h2'];
 /** Host names play no part: `verify` looks at SPIFFE ids. */
 const ANY_NAME = (): undefined => undefined;
-/** Payloads up to this size are copied behind their frame header: a chunk more would cost more. */
-const JOIN_BYTES = 2048;
 /** RFC 8446 6: a fatal decode_error alert. */
 const DECODE_ERROR_ALERT = Uint8Array.of(21, 3, 3, 0, 2, 2, 50);
 /** The socket went without an error of its own. */
@@ -57,11 +56,16 @@ export class NodeSecure implements Secure, Flushable {
   #timer: NodeJS.Timeout | undefined;
   #peerChain: readonly Uint8Array[] = [];
   #established = false;
-  #gathered: Gathered | undefined;
+  readonly #outgoing: Outgoing;
   #dirty = false;
   #blocked = false;
   #deliveredDue = false;
+  #paused = false;
+  /** Came behind a `pause`. */
+  #held: Buffer[] | undefined;
   #closing = false;
+  /** The end was handed to the socket. */
+  #ending = false;
   #closed: (() => void) | undefined;
   #gone = false;
 
@@ -88,6 +92,7 @@ export class NodeSecure implements Secure, Flushable {
       this.#socket = connect({ ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME });
       this.#socket.on('secureConnect', () => this.#handshakeDone(this.#authorizationCode()));
     }
+    this.#outgoing = new Outgoing(this.#socket, turn.slabs, () => this.#wrote());
     this.#socket.on('error', (error) => {
       if (isPlainHttp(error)) raw.write(DECODE_ERROR_ALERT);
       this.#fail(tlsFailure(role, error));
@@ -111,8 +116,7 @@ export class NodeSecure implements Secure, Flushable {
 
   get room(): number {
     if (this.#gone || this.#closing) return 0;
-    const gathered = this.#gathered;
-    const room = QUEUE_LIMIT_BYTES - this.#socket.writableLength - (gathered ? gathered.end - gathered.start : 0);
+    const room = QUEUE_LIMIT_BYTES - this.#outgoing.bytes;
     if (room <= 0) this.#blocked = true;
     return room;
   }
@@ -120,31 +124,25 @@ export class NodeSecure implements Secure, Flushable {
   send(memory: Uint8Array, start: number, end: number): void {
     if (this.#gone || this.#closing) return;
     this.#touch();
-    const before = this.#gathered;
-    const gathered = this.#turn.gather(before, memory, start, end);
-    if (gathered === before && gathered !== undefined) return;
-    this.#commit();
-    if (gathered === undefined) this.#socket.write(Buffer.from(memory.subarray(start, end)), this.#wrote);
-    this.#gathered = gathered;
+    this.#outgoing.append(memory, start, end);
   }
 
   sendFrame(header: Uint8Array, memory: Uint8Array, start: number, end: number): void {
     this.send(header, 0, header.length);
-    if (this.#gone || this.#closing) return;
-    if (end - start <= JOIN_BYTES) {
-      this.send(memory, start, end);
-      return;
-    }
-    this.#commit();
-    this.#socket.write(this.#turn.keep(memory, start, end), this.#wrote);
+    this.send(memory, start, end);
   }
 
   pause(): void {
-    if (!this.#gone && !this.#closing) this.#socket.pause();
+    if (this.#gone || this.#closing) return;
+    this.#paused = true;
+    this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#gone && !this.#closing) this.#socket.resume();
+    if (this.#gone || this.#closing || !this.#paused) return;
+    this.#paused = false;
+    if (this.#held === undefined) this.#socket.resume();
+    else this.#turn.atEnd(() => this.#deliverHeld());
   }
 
   close(done?: () => void): void {
@@ -154,7 +152,11 @@ export class NodeSecure implements Secure, Flushable {
     if (this.#gone) return;
     this.#closing = true;
     this.handler = NOBODY;
+    this.#held = undefined;
     this.#touch();
+    // What still comes is dropped: bytes left unread would turn our FIN into a RST.
+    this.#socket.resume();
+    this.#abortAfter(STALLED_MS);
   }
 
   abort(): void {
@@ -168,13 +170,15 @@ export class NodeSecure implements Secure, Flushable {
   flush(): void {
     this.#dirty = false;
     if (this.#gone) return;
-    this.#commit();
-    this.#socket.uncork();
-    if (!this.#closing) return;
+    this.#outgoing.flush();
+    this.#finish();
+  }
+
+  /** Goes on with a close that waits for what was queued. */
+  #finish(): void {
+    if (!this.#closing || this.#ending || this.#dirty || this.#outgoing.waiting) return;
+    this.#ending = true;
     this.#socket.end(() => this.#abortAfter(LINGER_MS));
-    // What still comes is dropped: bytes left unread would turn our FIN into a RST.
-    this.#socket.resume();
-    this.#abortAfter(STALLED_MS);
   }
 
   #abortAfter(ms: number): void {
@@ -193,23 +197,19 @@ export class NodeSecure implements Secure, Flushable {
   #touch(): void {
     if (this.#dirty) return;
     this.#dirty = true;
-    this.#socket.cork();
     this.#turn.flushAtEnd(this);
   }
 
-  #commit(): void {
-    const gathered = this.#gathered;
-    if (gathered === undefined) return;
-    this.#gathered = undefined;
-    this.#socket.write(gathered.slab.subarray(gathered.start, gathered.end), this.#wrote);
+  #wrote(): void {
+    if (this.#gone) return;
+    if (this.#closing) {
+      this.#timer?.refresh();
+      this.#finish();
+    } else if (this.#blocked && this.room >= RESUME_ROOM_BYTES) {
+      this.#blocked = false;
+      this.handler.writable();
+    }
   }
-
-  readonly #wrote = (): void => {
-    if (this.#closing) this.#timer?.refresh();
-    if (!this.#blocked || this.#gone || this.#closing || this.room < RESUME_ROOM_BYTES) return;
-    this.#blocked = false;
-    this.handler.writable();
-  };
 
   #authorizationCode(): string | undefined {
     if (this.#socket.authorized) return undefined;
@@ -232,19 +232,36 @@ export class NodeSecure implements Secure, Flushable {
     this.#stopTimer();
     this.#peerChain = chain;
     this.#established = true;
-    this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
+    const { readMemory } = this.#turn;
+    if (!readInto(this.#socket, readMemory, (bytes) => this.#arrived(readMemory, bytes)))
+      this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk, chunk.length));
+    this.#socket.resume();
     this.handler.established();
   }
 
-  #arrived(chunk: Uint8Array): void {
+  #arrived(memory: Uint8Array, bytes: number): void {
     if (this.#gone || this.#closing) return;
+    if (this.#paused) {
+      // A read from the kernel brings several records, and we were asked to stop after one of them.
+      this.#held ??= [];
+      this.#held.push(Buffer.from(memory.subarray(0, bytes)));
+      return;
+    }
     if (!this.#deliveredDue) {
       this.#deliveredDue = true;
       this.#turn.atEnd(this.#delivered);
     }
-    this.#turn.lent = chunk;
-    this.handler.bytes(chunk, 0, chunk.length);
-    this.#turn.lent = undefined;
+    this.handler.bytes(memory, 0, bytes);
+  }
+
+  #deliverHeld(): void {
+    while (this.#held !== undefined && !this.#paused) {
+      const chunk = this.#held.shift();
+      if (chunk === undefined) {
+        this.#held = undefined;
+        this.#socket.resume();
+      } else this.#arrived(chunk, chunk.length);
+    }
   }
 
   readonly #delivered = (): void => {
@@ -257,7 +274,7 @@ export class NodeSecure implements Secure, Flushable {
     if (this.#closing) {
       // The timer goes on: a peer that has ended its side may still not read the rest of ours. With a flush due the
       // socket ends by that, behind what is gathered.
-      if (!this.#dirty) this.#socket.destroySoon();
+      if (!this.#dirty && !this.#outgoing.waiting) this.#socket.destroySoon();
     } else if (this.#established) this.handler.ended();
     else this.#refuse(handshakeEnd(this.#role));
   }
