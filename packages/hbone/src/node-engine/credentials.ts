@@ -19,6 +19,8 @@ export class NodeCredentials implements Credentials {
   constructor(engine: Engine, source: CredentialsSource) {
     this.engine = engine;
     try {
+      // OpenSSL skips what is no certificate, and then trusts nobody.
+      if (!source.rootsPem.some((pem) => pem.includes('-----BEGIN'))) throw new Error('no root');
       this.context = createSecureContext({
         ...parameters(),
         cert: source.chainPem,

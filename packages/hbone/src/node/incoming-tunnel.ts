@@ -149,7 +149,6 @@ export class Answering implements IncomingTunnel, StreamHandler {
     const origin = { engine: this.#routing.engine, secure: this.#secure, authority, fields: this.fields };
     const tunnel = new TunnelDuplex(this.#stream, origin);
     const failed = (error: unknown): void => {
-      tunnel.on('error', () => {});
       tunnel.destroy(error instanceof Error ? error : new Error(String(error)));
       this.#tell('accept', error);
     };

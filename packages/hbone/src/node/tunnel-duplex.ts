@@ -45,7 +45,7 @@ let take: (tunnel: TunnelDuplex, abort: () => void) => Taken | undefined;
  *
  * `destroy()` tells the peer CANCEL, `destroy(error)` CONNECT_ERROR. A reset by the peer is an 'error' with code
  * HBONE_STREAM_RESET, a lost connection one with HBONE_CONNECTION_LOST; bytes before an end of the peer's side are still
- * read first.
+ * read first. Who does not listen to 'error' hears 'close': no peer can end the process.
  */
 export class TunnelDuplex extends Duplex {
   static {
@@ -70,10 +70,17 @@ export class TunnelDuplex extends Duplex {
 
   /** Made by `listenTunnels`, `dialTunnel` and `TunnelClient`. */
   constructor(stream: TunnelStream, origin: TunnelOrigin) {
-    super({ allowHalfOpen: true, decodeStrings: true });
+    // With `autoDestroy` whoever iterates to the end would destroy the other direction too.
+    super({ allowHalfOpen: true, autoDestroy: false });
     this.authority = origin.authority;
     this.#origin = origin;
     this.#stream = stream;
+    this.on('error', () => {});
+    const over = (): void => {
+      if (this.readableEnded && this.writableFinished) this.destroy();
+    };
+    this.once('end', over);
+    this.once('finish', over);
     // An object of its own: `writable` of `Duplex` is a property.
     stream.handler = {
       data: (memory, start, end) => this.#data(memory, start, end),
@@ -128,7 +135,7 @@ export class TunnelDuplex extends Duplex {
     if (this.#failure === undefined || this.#failure.http2Code === ErrorCode.NO_ERROR) {
       this.#stream.end();
       done();
-    } else done(this.#failure);
+    } else this.destroy(this.#failure);
   }
 
   override _destroy(error: Error | null, done: Done): void {
