@@ -1,5 +1,11 @@
 import { webcrypto } from 'node:crypto';
-import { type CertificateSpec, checkedLifetime, createCertificate, type Signer } from './certificate-template.ts';
+import {
+  type CertificateSpec,
+  checkedLifetime,
+  createCertificate,
+  createRevocationList,
+  type Signer,
+} from './certificate-template.ts';
 import { SpiffeError } from './errors.ts';
 import { renderPrivateKey } from './signing-request.ts';
 import { readSigningRequest } from './signing-request-check.ts';
@@ -61,6 +67,7 @@ export class CertificateAuthority {
   /** The root that verifies everything signed here. */
   readonly rootPem: string;
   readonly #signer: Signer;
+  readonly #root: Signer;
   /** Between leaf and root, leaf's issuer first. */
   readonly #intermediatesPem: readonly string[];
   readonly #now: () => number;
@@ -69,6 +76,7 @@ export class CertificateAuthority {
     this.trustDomain = trustDomain;
     this.rootPem = made.rootPem;
     this.#signer = made.signer;
+    this.#root = made.root;
     this.#intermediatesPem = made.intermediatesPem;
     this.#now = now;
   }
@@ -134,6 +142,14 @@ export class CertificateAuthority {
     };
   }
 
+  /**
+   * A revocation list (PEM) of these serial numbers, in hexadecimal as `X509Certificate.serialNumber` has them. It is signed
+   * by the key that signs leaves, or by the root, which is the one to revoke an intermediate.
+   */
+  async revocationList(serialNumbers: readonly string[], by: 'signer' | 'root' = 'signer'): Promise<string> {
+    return createRevocationList(by === 'root' ? this.#root : this.#signer, serialNumbers, this.#now());
+  }
+
   #chain(leafPem: string): string[] {
     return [leafPem, ...this.#intermediatesPem, this.rootPem];
   }
@@ -142,6 +158,7 @@ export class CertificateAuthority {
 interface MadeAuthority {
   readonly rootPem: string;
   readonly signer: Signer;
+  readonly root: Signer;
   readonly intermediatesPem: readonly string[];
 }
 
@@ -154,12 +171,12 @@ async function makeAuthority(options: CertificateAuthorityOptions, nowEpochMs: n
   const rootKeys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, false, ['sign', 'verify']);
   const root: Signer = { subject, keys: rootKeys, notAfterEpochMs: lifetime.notAfterEpochMs };
   const rootPem = await createCertificate(root, rootKeys.publicKey, { subject, authority: true, ...lifetime });
-  if (options.intermediate !== true) return { rootPem, signer: root, intermediatesPem: [] };
+  if (options.intermediate !== true) return { rootPem, signer: root, root, intermediatesPem: [] };
   const ownSubject = [...subject, { CN: ['intermediate'] }];
   const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, false, ['sign', 'verify']);
   const pem = await createCertificate(root, keys.publicKey, { subject: ownSubject, authority: true, ...lifetime });
   const signer: Signer = { subject: ownSubject, keys, notAfterEpochMs: lifetime.notAfterEpochMs };
-  return { rootPem, signer, intermediatesPem: [pem] };
+  return { rootPem, signer, root, intermediatesPem: [pem] };
 }
 
 function isDnsName(text: string): boolean {

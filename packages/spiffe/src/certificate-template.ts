@@ -6,6 +6,7 @@ import { loadX509, type X509Library } from './x509-library.ts';
 const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' };
 /** 128 bits, at the reference's size; RFC 5280 4.1.2.2 allows up to 20 bytes. */
 const SERIAL_BYTES = 16;
+const REVOCATION_LIST_VALIDITY_MS = 30 * 24 * 3_600_000;
 
 /** A distinguished name, one object per component: `[{ O: ['cluster.local'] }]`. */
 export type DistinguishedName = readonly { readonly [attribute: string]: string[] }[];
@@ -79,6 +80,27 @@ export async function createCertificate(
     ],
   });
   return `${certificate.toString('pem')}\n`;
+}
+
+/** Signs a revocation list; the result is PEM with a line break at its end. Serial numbers in hexadecimal. */
+export async function createRevocationList(
+  signer: Signer,
+  serialNumbers: readonly string[],
+  nowEpochMs: number,
+): Promise<string> {
+  const x509 = await loadX509();
+  const list = await x509.X509CrlGenerator.create({
+    issuer: mutableName(signer.subject),
+    thisUpdate: new Date(nowEpochMs),
+    nextUpdate: new Date(nowEpochMs + REVOCATION_LIST_VALIDITY_MS),
+    // Without a reason the library writes an empty list of extensions, which RFC 5280 5.1.2.6 forbids.
+    entries: serialNumbers.map((serialNumber) => ({ serialNumber, reason: x509.X509CrlReason.privilegeWithdrawn })),
+    extensions: [await x509.AuthorityKeyIdentifierExtension.create(signer.keys.publicKey)],
+    signingAlgorithm: SIGNING_ALGORITHM,
+    signingKey: signer.keys.privateKey,
+  });
+  // The library's own label, `CRL`, is read by nobody else (RFC 7468 7).
+  return `${x509.PemConverter.encode(list.rawData, 'X509 CRL')}\n`;
 }
 
 function authorityExtensions(x509: X509Library): Extension[] {

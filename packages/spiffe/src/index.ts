@@ -11,7 +11,7 @@ export { identitiesOf, peerIdentity } from './peer-identity.ts';
 export type { Refusal, RefusalCode } from './peer-refusal.ts';
 export { verifyClientPeer, verifyServerPeer } from './peer-verification.ts';
 export { RevocationLists } from './revocation-lists.ts';
-export { createKeyAndCsr, type KeyAndCsr } from './signing-request.ts';
+export { createKeyAndCsr, type KeyAndCsr, type KeyOptions, type WorkloadKeyType } from './signing-request.ts';
 export { parseSpiffeId, renderSpiffeId, type SpiffeId, sameSpiffeId } from './spiffe-id.ts';
 export { type TlsIdentity, tlsOptions } from './tls-options.ts';
 export { TrustBundle } from './trust-bundle.ts';

@@ -1,6 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createKeyAndCsr } from '@ambientmesh/spiffe';
+import { X509Certificate } from 'node:crypto';
+import {
+  CertificateAuthority,
+  createKeyAndCsr,
+  parseWorkloadCertificate,
+  TrustBundle,
+  verifyPeer,
+} from '@ambientmesh/spiffe';
 import { expect, test } from 'vitest';
+import { readSigningRequest } from './signing-request-check.ts';
 import { loadX509 } from './x509-library.ts';
 
 const OPENSSL = 'openssl';
@@ -41,4 +49,24 @@ test('each request has a key of its own', async () => {
 
 test('an identity that reads as another one is refused', async () => {
   await expect(createKeyAndCsr({ ...id, namespace: 'a/sa/b' })).rejects.toMatchObject({ code: 'SPIFFE_ID_INVALID' });
+});
+
+test.each([
+  { keyType: 'P-256', algorithm: { name: 'ECDSA', namedCurve: 'P-256' } },
+  { keyType: 'P-384', algorithm: { name: 'ECDSA', namedCurve: 'P-384' } },
+  { keyType: 'RSA-2048', algorithm: { modulusLength: 2_048 } },
+] as const)('a key of $keyType is made, requested and certified', async ({ keyType, algorithm }) => {
+  const { csrPem, privateKeyPem } = await createKeyAndCsr(id, { keyType });
+  expect((await readSigningRequest(csrPem)).algorithm).toMatchObject(algorithm);
+  const ca = await CertificateAuthority.create({ trustDomain: id.trustDomain });
+  const chain = await ca.sign(csrPem, { id, validityMs: 60_000 });
+  const certificate = parseWorkloadCertificate({ privateKeyPem, chain, expected: id });
+  const verified = verifyPeer({
+    chain: [new X509Certificate(certificate.chainPem).raw],
+    roots: TrustBundle.parse(ca.rootPem),
+    usage: 'client',
+    nowEpochMs: Date.now(),
+    expect: { identities: [id] },
+  });
+  expect(verified).toEqual({ identity: id, identities: [id] });
 });

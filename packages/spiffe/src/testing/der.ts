@@ -2,7 +2,11 @@ const LONG_LENGTH = 0x80;
 
 /** DER of one element; the length is minimal. */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-  const content = Buffer.concat(parts);
+  return derOf(tag, Buffer.concat(parts));
+}
+
+/** DER of one element with this content. */
+export function derOf(tag: number, content: Uint8Array): Buffer {
   const length: number[] = [];
   for (let rest = content.length; rest > 0; rest = Math.floor(rest / 256)) length.unshift(rest % 256);
   const head = content.length < LONG_LENGTH ? [content.length] : [LONG_LENGTH + length.length, ...length];
