@@ -11,6 +11,8 @@ const MAX_BESIDE_BLOCK_BYTES = 1 + 255 + PAYLOAD_BYTES.PRIORITY;
 /** RFC 6585 5 */
 const TOO_LARGE: Fields = [[':status', '431']];
 const NOTHING = new Uint8Array(0);
+/** Octets of a block over the list limit that count as a useless frame: 250 KiB in a burst, decoded in some 10 ms. */
+const OVERSIZED_OCTETS_A_FRAME = 256;
 
 const STATUS_OK_FIRST = 200;
 const STATUS_OK_LAST = 299;
@@ -113,11 +115,19 @@ export class HeaderReceiver {
       connection.fail(ErrorCode.COMPRESSION_ERROR, `header block of stream ${this.#id} cannot be decoded (HPACK)`);
       return;
     }
+    if (list.tooLarge) this.#countOversized(end - start);
+    if (connection.failed) return;
     const stream = connection.streams.get(this.#id);
     if (stream === undefined) this.#withoutStream(list);
     else if (stream.remoteEnded) connection.streamError(this.#id, ErrorCode.STREAM_CLOSED);
     else if (connection.role === 'server' || stream.answered) this.#trailers(stream, list);
     else this.#response(stream, list);
+  }
+
+  /** A list that nobody sees is decoded for the table's sake; a table churned by many would take all our time. */
+  #countOversized(octets: number): void {
+    for (let left = octets; left >= OVERSIZED_OCTETS_A_FRAME && !this.#connection.failed; left -= OVERSIZED_OCTETS_A_FRAME)
+      this.#connection.countUseless();
   }
 
   #withoutStream(list: HeaderList): void {
