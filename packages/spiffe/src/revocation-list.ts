@@ -141,7 +141,7 @@ function readListExtensions(extensions: readonly Extension[]): string | undefine
   return id && hex(id.content);
 }
 
-/** One pass over the bytes: a list of 100,000 entries takes some ten milliseconds. */
+/** One pass over the bytes: 100,000 entries take a tenth of a second. */
 function readEntries(entries: DerElement | undefined): Set<string> {
   const serials = new Set<string>();
   if (entries === undefined) return serials;
