@@ -8,7 +8,7 @@ export interface Grammar {
   mend(part: Buffer): Buffer;
 }
 
-const MAX_INPUT_BYTES = 8192;
+const MAX_INPUT_BYTES = 4096;
 const MAX_STEPS = 6;
 const MAX_PIECE_BYTES = 32;
 const INTERESTING = [
