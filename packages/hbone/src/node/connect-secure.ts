@@ -26,8 +26,13 @@ export function connectSecure(
 ): Cancellable {
   const connecting = new Connecting(engine, options, handler);
   const { target } = options;
-  if ('through' in target) connecting.handshake(new DuplexPlain(target.through));
-  else connecting.connect(target.host, target.port);
+  try {
+    if ('through' in target) connecting.handshake(new DuplexPlain(target.through));
+    else connecting.connect(target.host, target.port);
+  } catch (error) {
+    // A port that is none, say.
+    engine.atEndOfTurn(() => connecting.fail(socketFailure(error)));
+  }
   return connecting;
 }
 
@@ -50,7 +55,7 @@ class Connecting implements Cancellable {
     const socket = new Socket({ allowHalfOpen: true });
     this.#socket = socket;
     const failed = ({ code, message }: ConnectionFailure): void => {
-      this.#fail({ code, message: `connect ${host}:${port}: ${message}` });
+      this.fail({ code, message: `connect ${host}:${port}: ${message}` });
     };
     const refused = (error: Error): void => failed(socketFailure(error));
     socket.on('error', refused);
@@ -79,7 +84,7 @@ class Connecting implements Cancellable {
       delivered: () => {},
       writable: () => {},
       ended: () => {},
-      failed: ({ message }) => this.#fail({ code: 'TLS', message: `TLS: ${message}` }),
+      failed: ({ message }) => this.fail({ code: 'TLS', message: `TLS: ${message}` }),
     });
   }
 
@@ -90,7 +95,8 @@ class Connecting implements Cancellable {
     this.#secure?.abort();
   }
 
-  #fail(failure: ConnectionFailure): void {
+  /** Ends it, unless it has. */
+  fail(failure: ConnectionFailure): void {
     if (this.#settled) return;
     this.cancel();
     this.#handler.failed(failure);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { dialTunnel, HboneError, listenTunnels, type Route } from '@ambientmesh/hbone';
+import { dialTunnel, type HboneError, listenTunnels, type Route } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { dialSocket, fixtureCredentials, openDescriptors } from '../testing/loopback.ts';
 import { listenOnLoopback, loopbackClient, openPair, serveTcp } from '../testing/tunnel-pair.ts';
@@ -177,7 +178,7 @@ test('when there are too many handshakes the oldest is cut, and finished ones ar
   });
   const client = loopbackClient(cleanup, listener.port);
   const stream = await client.open('a:1');
-  const silent = [];
+  const silent: Socket[] = [];
   for (let index = 0; index < 4; index++) silent.push(await dialSocket(listener.port, cleanup));
   silent[0]?.resume();
   await soon(() => silent[0]?.readableEnded === true);
@@ -214,16 +215,18 @@ test('connections are bounded', async () => {
 });
 
 test('verify decides about clients, and fails closed', async () => {
-  let refuse: (() => string | undefined) | undefined = () => 'not this one';
-  const { told, listener } = await noting({ verify: () => refuse?.() });
+  let answer: string | Error | undefined = 'not this one';
+  const verify = (): string | undefined => {
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const { told, listener } = await noting({ verify });
   const client = () => loopbackClient(cleanup, listener.port);
   const refused = { code: expect.stringMatching(/HBONE_(CONNECTION_LOST|HANDSHAKE_FAILED)/) };
   await expect(client().open('a:1')).rejects.toMatchObject(refused);
-  refuse = () => {
-    throw new Error('broken');
-  };
+  answer = new Error('broken');
   await expect(client().open('a:1')).rejects.toMatchObject(refused);
-  refuse = undefined;
+  answer = undefined;
   await expect(client().open('a:1')).rejects.toMatchObject({ status: 404 });
   expect(told).toEqual(['HBONE_HANDSHAKE_FAILED 127.0.0.1', 'HBONE_HANDSHAKE_FAILED 127.0.0.1']);
 });
@@ -241,13 +244,10 @@ test('new credentials are for the next handshakes; open connections go on', asyn
 
 test('close waits for the last stream, with a deadline no longer than that', async () => {
   const { near, far, listener } = await openPair(cleanup);
-  let closed = false;
-  const closing = listener.close().then(() => {
-    closed = true;
-  });
+  const closing = listener.close();
   far.end('last words');
   expect(await text(near)).toBe('last words');
-  expect(closed).toBe(false);
+  expect(listener.streamCount).toBe(1);
   await listener.close({ deadlineMs: 5 });
   await closing;
   await soon(() => near.destroyed && far.destroyed);

@@ -26,27 +26,28 @@ const Oid = {
 } as const;
 const SHORT_LENGTH = 0x80;
 
-/**
- * Certificates for trying things out: an authority that is forgotten at once, and for each of `uris` (`spiffe://…`) a leaf
- * of it that both a client and a server can use for a day. ECDSA P-256.
- */
-export function throwAwayCredentials<const Uris extends readonly string[]>(
-  ...uris: Uris
-): { readonly [Index in keyof Uris]: CredentialsSource } {
+/** Issues certificates. */
+export interface ThrowAwayAuthority {
+  /** A certificate with this URI (`spiffe://…`) as its name, for a client or a server, and the root that it is under. */
+  issue(uri: string): CredentialsSource;
+}
+
+/** An authority for trying things out: ECDSA P-256, good for a day, its key forgotten with it. Trust nothing of it elsewhere. */
+export function createThrowAwayAuthority(): ThrowAwayAuthority {
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const basicConstraints = extension(Oid.basicConstraints, der(Tag.SEQUENCE, der(Tag.BOOLEAN, Buffer.of(0xff))));
   const rootPem = certificatePem('throw-away root', authority.publicKey, authority.privateKey, basicConstraints);
-  const issue = (uri: string): CredentialsSource => {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const names = extension(Oid.subjectAltName, der(Tag.SEQUENCE, der(Tag.URI_NAME, Buffer.from(uri, 'latin1'))));
-    return {
-      chainPem: certificatePem('throw-away leaf', publicKey, authority.privateKey, names),
-      privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      rootsPem: [rootPem],
-    };
+  return {
+    issue: (uri) => {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const names = extension(Oid.subjectAltName, der(Tag.SEQUENCE, der(Tag.URI_NAME, Buffer.from(uri, 'latin1'))));
+      return {
+        chainPem: certificatePem('throw-away leaf', publicKey, authority.privateKey, names),
+        privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        rootsPem: [rootPem],
+      };
+    },
   };
-  // What `map` of a tuple is, TypeScript does not know.
-  return uris.map(issue) as { readonly [Index in keyof Uris]: CredentialsSource };
 }
 
 /** RFC 5280 4.1 */
