@@ -28,7 +28,7 @@ interface Rig {
   readonly engine: NodeEngine;
   readonly pool: TunnelPool;
   readonly accepted: ServerConnection[];
-  readonly dials: { count: number; fail: number };
+  readonly dials: { count: number };
   readonly open: (key?: string) => Promise<ClientStream>;
 }
 
@@ -54,7 +54,7 @@ async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createN
   );
   const pool = new TunnelPool(engine, options);
   cleanup(() => pool.close());
-  const dials = { count: 0, fail: 0 };
+  const dials = { count: 0 };
   const dial = dialTo(engine, port, dials);
   return {
     engine,
@@ -101,11 +101,6 @@ function dialTo(engine: NodeEngine, port: number, dials: Rig['dials']): Dial {
   return (handler) => {
     dials.count += 1;
     let cancelled = false;
-    if (dials.fail > 0) {
-      dials.fail -= 1;
-      setImmediate(() => handler.failed({ code: 'ECONNREFUSED', message: 'Connection refused (os error 111)' }));
-      return { cancel: () => {} };
-    }
     // Sockets are made by Node here; what connects a descriptor is tested with the engine.
     const viaNode: Engine = {
       ...WITHOUT_ENGINE,
@@ -191,16 +186,6 @@ test('100 keys: 100 connections; 300 requests of 3 keys: 3', async () => {
   expect(dials.count).toBe(3);
 }, 15_000);
 
-test('a failed dial fails its request alone; who waited dials again', async () => {
-  const { dials, open } = await rig();
-  dials.fail = 1;
-  const first = open();
-  const second = open();
-  await expect(first).rejects.toThrow('Connection refused');
-  await second;
-  expect(dials.count).toBe(2);
-});
-
 test('unused for 5 minutes: forgotten, and closed when its last stream ends', async () => {
   const engine = createFakeClockEngine();
   const { pool, open } = await rig({ tunnel: { liveness: { pingIntervalMs: 1e9, pingTimeoutMs: 1e9 } } }, engine);
@@ -244,28 +229,6 @@ test('a dead pooled connection fails no request', async () => {
   expect(pool.connectionCount).toBe(0);
   await open();
   expect(dials.count).toBe(2);
-});
-
-test('a request cancelled while it waits is not sent', async () => {
-  const { engine, pool, dials, accepted } = await rig();
-  let answered = 0;
-  const dial: Dial = () => {
-    dials.count += 1;
-    return { cancel: () => {} };
-  };
-  const handler = {
-    response: (): void => void (answered += 1),
-    failed: (): void => void (answered += 1),
-    dialFailed: (): void => void (answered += 1),
-  };
-  const first = pool.open({ key: 'k', dial, fields: [] }, handler);
-  const second = pool.open({ key: 'k', dial, fields: [] }, handler);
-  await new Promise<void>((resolve) => {
-    engine.atEndOfTurn(resolve);
-  });
-  second.cancel();
-  first.cancel();
-  expect([dials.count, answered, accepted.length]).toEqual([1, 0, 0]);
 });
 
 test('close drops everything at once', async () => {

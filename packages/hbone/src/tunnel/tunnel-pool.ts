@@ -3,6 +3,7 @@ import type { Cancellable, ConnectionFailure, Engine, Secure } from '../engine.t
 import type { HandshakeHandler } from './accept-tunnel.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { TunnelOptions } from './link.ts';
+import { requireRequestFields } from './request-fields.ts';
 import { CONNECTION_ABORTED } from './stream-failure.ts';
 import type { ClientStream, ClientStreamHandler } from './tunnel-stream.ts';
 
@@ -12,6 +13,8 @@ export const POOL_MAX_STREAMS_PER_CONNECTION = 100;
 export const POOL_UNUSED_RELEASE_MS = 300_000;
 /** hbone.md §6.6 */
 export const POOL_CAPACITY = 500;
+/** Two seconds of 5,000 requests each, all to one destination that does not answer. The reference has no limit. */
+export const POOL_MAX_WAITING = 10_000;
 
 export interface TunnelPoolOptions {
   /** Streams at which a connection leaves the pool for good; the peer's limit caps it. */
@@ -20,6 +23,8 @@ export interface TunnelPoolOptions {
   readonly unusedReleaseMs?: number;
   /** Pooled connections; the least recently used is forgotten first. */
   readonly capacity?: number;
+  /** Requests of one key that wait for its dial; a further one fails with `EAGAIN`. */
+  readonly maxWaiting?: number;
   readonly tunnel?: TunnelOptions;
 }
 
@@ -31,13 +36,15 @@ export interface PoolRequest {
   readonly key: string;
   readonly dial: Dial;
   readonly fields: Fields;
+  /** Milliseconds from sending the request until its response; without it there is no limit. */
+  readonly timeoutMs?: number;
 }
 
 /** What the caller of `open` is told. */
 export interface PoolStreamHandler extends ClientStreamHandler {
   /** The request left on a connection; says which, for its peer's certificates. */
   opened?(stream: ClientStream, connection: ClientConnection): void;
-  /** The dial made for this request failed; no stream exists. */
+  /** The dial that this request waited for failed, the pool was closed (`ABORTED`) or full (`EAGAIN`); no stream exists. */
   dialFailed(failure: ConnectionFailure): void;
 }
 
@@ -50,7 +57,6 @@ interface Waiter {
 interface Pooled {
   readonly connection: ClientConnection;
   readonly key: Key;
-  usedMs: number;
   timer: Cancellable | undefined;
 }
 
@@ -58,9 +64,16 @@ interface Key {
   readonly name: string;
   /** Last used last. */
   readonly pooled: Pooled[];
-  readonly waiting: Waiter[];
-  dialling: { waiter: Waiter; dial: Cancellable | undefined } | undefined;
+  /** Longest first. */
+  readonly waiting: Set<Waiter>;
+  dialling: { readonly waiter: Waiter; dial: Cancellable | undefined } | undefined;
+  /** Served at the end of the turn. */
+  serveDue: boolean;
 }
+
+const QUEUE_FULL: ConnectionFailure = { code: 'EAGAIN', message: 'too many requests wait for this connection' };
+/** A connection that was gone as soon as it was there. */
+const LOST: ConnectionFailure = { code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' };
 
 /** Connections shared by requests of the same key. hbone.md §6 */
 export class TunnelPool {
@@ -72,7 +85,7 @@ export class TunnelPool {
   /** Every connection that is up, with its place in the pool. */
   readonly #connections = new Map<ClientConnection, Pooled | undefined>();
   #closed = false;
-  #drained: (() => void) | undefined;
+  readonly #drained: (() => void)[] = [];
 
   constructor(engine: Engine, options: TunnelPoolOptions = {}) {
     this.#engine = engine;
@@ -80,6 +93,7 @@ export class TunnelPool {
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? POOL_MAX_STREAMS_PER_CONNECTION,
       unusedReleaseMs: options.unusedReleaseMs ?? POOL_UNUSED_RELEASE_MS,
       capacity: options.capacity ?? POOL_CAPACITY,
+      maxWaiting: options.maxWaiting ?? POOL_MAX_WAITING,
       tunnel: options.tunnel ?? {},
     };
   }
@@ -94,16 +108,30 @@ export class TunnelPool {
     return this.#recent.size;
   }
 
+  /** Requests that wait for a connection or for the end of the turn. */
+  get waitingCount(): number {
+    let count = 0;
+    for (const key of this.#keys.values()) count += key.waiting.size + (key.dialling === undefined ? 0 : 1);
+    return count;
+  }
+
   /**
-   * Opens a stream on a pooled connection, or dials; requests of one key take turns while one dials. `cancel` works until
-   * the request left, then the stream is the caller's.
+   * Opens a stream on a pooled connection, or dials; requests of one key wait while one dials, and fail with it. `cancel`
+   * works until the request left, then the stream is the caller's. Throws RangeError for malformed fields.
    */
   open(request: PoolRequest, handler: PoolStreamHandler): Cancellable {
+    // Now: at the end of the turn there is nobody to throw at.
+    requireRequestFields(request.fields);
     const waiter: Waiter = { request, handler, cancelled: false };
     const key = this.#keyOf(request.key);
-    key.waiting.push(waiter);
-    // Not from here: `opened` must not come before the caller has its handle.
-    this.#engine.atEndOfTurn(() => this.#serve(key));
+    if (key.waiting.size >= this.#options.maxWaiting) {
+      this.#engine.atEndOfTurn(() => {
+        if (!waiter.cancelled) handler.dialFailed(QUEUE_FULL);
+      });
+    } else {
+      key.waiting.add(waiter);
+      this.#serveLater(key);
+    }
     return { cancel: () => this.#cancel(key, waiter) };
   }
 
@@ -119,16 +147,14 @@ export class TunnelPool {
    */
   drain(done: () => void): void {
     this.#stop();
-    this.#drained = done;
+    this.#drained.push(done);
     for (const connection of this.#connections.keys()) connection.close();
     this.#engine.atEndOfTurn(() => this.#tellDrained());
   }
 
   #tellDrained(): void {
     if (this.#connections.size > 0) return;
-    const drained = this.#drained;
-    this.#drained = undefined;
-    drained?.();
+    for (const drained of this.#drained.splice(0)) drained();
   }
 
   #stop(): void {
@@ -136,20 +162,35 @@ export class TunnelPool {
     this.#closed = true;
     const keys = [...this.#keys.values()];
     for (const pooled of this.#recent) this.#forget(pooled);
+    this.#keys.clear();
     for (const key of keys) {
       key.dialling?.dial?.cancel();
-      const waiters = key.dialling === undefined ? key.waiting : [key.dialling.waiter, ...key.waiting];
-      key.dialling = undefined;
-      for (const waiter of waiters.splice(0)) if (!waiter.cancelled) waiter.handler.dialFailed(CONNECTION_ABORTED);
-      key.waiting.length = 0;
+      this.#failAll(key, CONNECTION_ABORTED);
     }
-    this.#keys.clear();
+  }
+
+  /** Fails who dials and who waits for it, but nobody who comes while they are told. */
+  #failAll(key: Key, failure: ConnectionFailure): void {
+    const waiters = key.dialling === undefined ? [...key.waiting] : [key.dialling.waiter, ...key.waiting];
+    key.dialling = undefined;
+    key.waiting.clear();
+    for (const waiter of waiters) if (!waiter.cancelled) waiter.handler.dialFailed(failure);
+  }
+
+  /** Not at once: `opened` must not come before the caller has its handle. */
+  #serveLater(key: Key): void {
+    if (key.serveDue) return;
+    key.serveDue = true;
+    this.#engine.atEndOfTurn(() => {
+      key.serveDue = false;
+      this.#serve(key);
+    });
   }
 
   #keyOf(name: string): Key {
     let key = this.#keys.get(name);
     if (key === undefined) {
-      key = { name, pooled: [], waiting: [], dialling: undefined };
+      key = { name, pooled: [], waiting: new Set(), dialling: undefined, serveDue: false };
       this.#keys.set(name, key);
     }
     return key;
@@ -158,10 +199,9 @@ export class TunnelPool {
   #cancel(key: Key, waiter: Waiter): void {
     if (waiter.cancelled) return;
     waiter.cancelled = true;
-    const index = key.waiting.indexOf(waiter);
-    if (index >= 0) key.waiting.splice(index, 1);
+    key.waiting.delete(waiter);
     // A dial whose request is gone still serves those that wait behind it.
-    if (key.dialling?.waiter === waiter && key.waiting.length === 0) {
+    if (key.dialling?.waiter.cancelled === true && key.waiting.size === 0) {
       key.dialling.dial?.cancel();
       key.dialling = undefined;
     }
@@ -170,9 +210,9 @@ export class TunnelPool {
 
   /** Serves waiting requests in order, until one has to dial. */
   #serve(key: Key): void {
-    while (key.dialling === undefined) {
-      const waiter = key.waiting.shift();
-      if (waiter === undefined) break;
+    for (const waiter of key.waiting) {
+      if (key.dialling !== undefined) return;
+      key.waiting.delete(waiter);
       if (this.#closed) waiter.handler.dialFailed(CONNECTION_ABORTED);
       else if (!this.#share(key, waiter)) this.#dial(key, waiter);
     }
@@ -194,14 +234,18 @@ export class TunnelPool {
     key.dialling = dialling;
     dialling.dial = waiter.request.dial({
       established: (secure) => {
+        if (key.dialling !== dialling) {
+          secure.abort();
+          return;
+        }
         key.dialling = undefined;
         this.#established(key, waiter, secure);
         this.#serve(key);
       },
       failed: (failure) => {
-        key.dialling = undefined;
-        if (!waiter.cancelled) waiter.handler.dialFailed(failure);
-        this.#serve(key);
+        if (key.dialling !== dialling) return;
+        this.#failAll(key, failure);
+        this.#discardIfEmpty(key);
       },
     });
   }
@@ -215,12 +259,16 @@ export class TunnelPool {
     );
     this.#connections.set(connection, undefined);
     if (waiter.cancelled) this.#checkIn(connection, key);
-    else if (!this.#openOn(connection, key, waiter)) waiter.handler.dialFailed(CONNECTION_ABORTED);
+    else if (!this.#openOn(connection, key, waiter)) {
+      connection.close();
+      waiter.handler.dialFailed(LOST);
+    }
   }
 
   #openOn(connection: ClientConnection, key: Key, waiter: Waiter): boolean {
     const limit = Math.min(this.#options.maxStreamsPerConnection, connection.peerMaxStreams);
-    const stream = connection.open(waiter.request.fields, waiter.handler);
+    const { fields, timeoutMs } = waiter.request;
+    const stream = connection.open(fields, waiter.handler, timeoutMs === undefined ? undefined : { timeoutMs });
     if (stream === undefined) return false;
     // The count includes this stream. hbone.md §6.3: who reached the limit never comes back.
     if (connection.streamCount < limit) this.#checkIn(connection, key);
@@ -230,10 +278,9 @@ export class TunnelPool {
   }
 
   #checkIn(connection: ClientConnection, key: Key): void {
-    const pooled: Pooled = { connection, key, usedMs: this.#engine.now(), timer: undefined };
+    const pooled: Pooled = { connection, key, timer: undefined };
     pooled.timer = this.#engine.after(this.#options.unusedReleaseMs, () => this.#release(pooled));
     key.pooled.push(pooled);
-    this.#keys.set(key.name, key);
     this.#recent.add(pooled);
     this.#connections.set(connection, pooled);
     if (this.#recent.size <= this.#options.capacity) return;
@@ -270,6 +317,8 @@ export class TunnelPool {
   }
 
   #discardIfEmpty(key: Key): void {
-    if (key.pooled.length === 0 && key.waiting.length === 0 && key.dialling === undefined) this.#keys.delete(key.name);
+    if (key.pooled.length > 0 || key.waiting.size > 0 || key.dialling !== undefined || key.serveDue) return;
+    // A handle may outlive its key, whose name another may have by now.
+    if (this.#keys.get(key.name) === key) this.#keys.delete(key.name);
   }
 }
