@@ -7,7 +7,8 @@ export type RecordedEvent =
   | { readonly type: 'reset'; readonly id: number; readonly code: number; readonly local: boolean }
   | { readonly type: 'goaway'; readonly last: number; readonly code: number }
   | { readonly type: 'writable'; readonly id: number }
-  | { readonly type: 'settings' | 'pong' }
+  | { readonly type: 'settings' }
+  | { readonly type: 'pong'; readonly number: number }
   | { readonly type: 'fatal'; readonly code: number };
 
 /** Writes down the events of a codec, for tests and fuzzing. Payload is kept as latin1 text. */
@@ -44,11 +45,11 @@ export class EventRecorder implements Events {
     this.events.push({ type: 'settings' });
   }
 
-  pong(): void {
-    this.events.push({ type: 'pong' });
+  pong(number: number): void {
+    this.events.push({ type: 'pong', number });
   }
 
-  fatal(code: number): void {
+  fatal(...[code]: Parameters<Events['fatal']>): void {
     this.events.push({ type: 'fatal', code });
   }
 

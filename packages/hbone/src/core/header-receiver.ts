@@ -126,7 +126,11 @@ export class HeaderReceiver {
 
   /** A list that nobody sees is decoded for the table's sake; a table churned by many would take all our time. */
   #countOversized(octets: number): void {
-    for (let left = octets; left >= OVERSIZED_OCTETS_A_FRAME && !this.#connection.failed; left -= OVERSIZED_OCTETS_A_FRAME)
+    for (
+      let left = octets;
+      left >= OVERSIZED_OCTETS_A_FRAME && !this.#connection.failed;
+      left -= OVERSIZED_OCTETS_A_FRAME
+    )
       this.#connection.countUseless();
   }
 

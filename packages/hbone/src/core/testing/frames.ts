@@ -8,11 +8,11 @@ export const CONNECT: Fields = [
   [':authority', '10.0.0.1:80'],
 ];
 export const OK: Fields = [[':status', '200']];
-export const GET: Fields = [
+export const GET = [
   [':method', 'GET'],
   [':scheme', 'http'],
   [':path', '/'],
-];
+] as const satisfies Fields;
 
 export function frame(type: number, flags: number, id: number, payload: Uint8Array | string = ''): Buffer {
   const body = typeof payload === 'string' ? Buffer.from(payload, 'hex') : payload;

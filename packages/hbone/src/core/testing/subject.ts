@@ -41,9 +41,33 @@ export class Subject {
     return id;
   }
 
+  /**
+   * The code of the connection error in which the frames end, undefined if they end in none. Throws unless a GOAWAY says
+   * so and nothing is read after it.
+   */
+  errorOf(...frames: readonly Uint8Array[]): number | undefined {
+    const end = this.push(...frames).at(-1);
+    if (end?.type !== 'fatal') return undefined;
+    const goodbye = this.sent().at(-1);
+    if (goodbye?.type !== FrameType.GOAWAY || goodbye.payload.slice(8) !== uint32(end.code))
+      throw new Error(`no GOAWAY with ${end.code} but ${JSON.stringify(goodbye)}`);
+    if (!this.codec.failed || this.push(settings()).length > 0 || this.codec.controlWaiting)
+      throw new Error('the connection goes on after its error');
+    return end.code;
+  }
+
+  /** What the codec had to send, taken from it. */
   sent(): Sent[] {
-    const memory = Buffer.alloc(MIN_CONTROL_ROOM_BYTES * 8);
-    const bytes = this.codec.control(memory, 0, memory.length);
+    const memory = Buffer.alloc(MIN_CONTROL_ROOM_BYTES);
+    const frames: Sent[] = [];
+    for (;;) {
+      const bytes = this.codec.control(memory, 0, memory.length);
+      if (bytes === 0) return frames;
+      frames.push(...Subject.#parse(memory, bytes));
+    }
+  }
+
+  static #parse(memory: Buffer, bytes: number): Sent[] {
     const frames: Sent[] = [];
     let at = memory.subarray(0, CLIENT_PREFACE.length).equals(CLIENT_PREFACE) ? CLIENT_PREFACE.length : 0;
     while (at < bytes) {
@@ -63,6 +87,14 @@ export class Subject {
   sendData(id: number, length: number, last = false): void {
     this.codec.data(octets(FRAME_HEADER_BYTES), 0, id, length, last);
   }
+}
+
+/** Either role with stream 1 open, and answered. */
+export function withStream(role: Role, options?: Partial<CodecOptions>): Subject {
+  if (role === 'server') return serverWithStream(options);
+  const subject = new Subject('client', options);
+  subject.open();
+  return subject;
 }
 
 /** A server with stream 1 open, and answered. */
