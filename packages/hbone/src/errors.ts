@@ -14,7 +14,7 @@ export type HboneErrorCode =
   | 'HBONE_HANDSHAKE_FAILED'
   /** The port cannot be listened on. */
   | 'HBONE_LISTEN_FAILED'
-  /** Listener: a connection was given up because there were too many. */
+  /** Listener: a connection was given up because there were too many. Client: too many wait for the same connection. */
   | 'HBONE_OVERLOADED'
   /** The authority or a header field is malformed. */
   | 'HBONE_REQUEST_INVALID'

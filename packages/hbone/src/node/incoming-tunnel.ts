@@ -181,8 +181,13 @@ export class Answering implements IncomingTunnel, StreamHandler {
       this.#routeFailed(error);
       return;
     }
-    const ends = { stream: this.#stream, plain, first: 'stream', applicationReset: 'reset' } as const;
-    const relay = new TunnelRelay({ ...ends, observer: UNOBSERVED });
+    const relay = new TunnelRelay({
+      stream: this.#stream,
+      plain,
+      first: 'stream',
+      applicationReset: 'reset',
+      observer: UNOBSERVED,
+    });
     if (this.#stream.gone) relay.abort();
   }
 

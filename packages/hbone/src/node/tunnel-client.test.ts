@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { dialTunnel, HboneError, TunnelClient } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
-import { fixtureCredentials, listenSockets, openDescriptors } from '../testing/loopback.ts';
+import { fixtureCredentials, listenSockets, openDescriptors, portOf } from '../testing/loopback.ts';
 import { listenOnLoopback, loopbackClient, openPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -119,6 +119,18 @@ test.each([
   await expect(client.open(authority, { headers })).rejects.toMatchObject({ code: 'HBONE_REQUEST_INVALID' });
 });
 
+test('those who wait for a connection are bounded', async () => {
+  const client = loopbackClient(cleanup, 9, { host: '192.0.2.1', connectTimeoutMs: 100 });
+  const codes = new Map<unknown, number>();
+  const openings = Array.from({ length: 10_050 }, async () => {
+    const code = await client.open('a:1').catch((error: { code?: string }) => error.code);
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+  });
+  await Promise.all(openings);
+  expect(codes.get('HBONE_OVERLOADED')).toBeGreaterThan(40);
+  expect([...codes.keys()]).toEqual(['HBONE_OVERLOADED', 'HBONE_DIAL_FAILED']);
+});
+
 test('a port that is none', async () => {
   await expect(loopbackClient(cleanup, 70_000).open('a:1')).rejects.toMatchObject({ code: 'HBONE_DIAL_FAILED' });
 });
@@ -161,7 +173,7 @@ test.each(['connecting', 'shaking hands', 'waiting for the answer', 'already abo
       server.listen(0, '127.0.0.1', resolve);
     });
     const listener = await listenOnLoopback(cleanup, { route: () => new Promise(() => {}) });
-    const port = stage === 'shaking hands' ? (server.address() as { port: number }).port : listener.port;
+    const port = stage === 'shaking hands' ? portOf(server) : listener.port;
     const giveUp = new AbortController();
     if (stage === 'already aborted') giveUp.abort(new Error('enough'));
     const opening = dialTunnel({

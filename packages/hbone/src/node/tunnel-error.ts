@@ -20,6 +20,8 @@ export function connectionError(what: string, { code, message }: ConnectionFailu
 /** A connection that never came to be. */
 export function dialError(what: string, { code, message }: ConnectionFailure): HboneError {
   if (code === 'ABORTED') return new HboneError('HBONE_CLOSED', `${what}: ${message}`);
+  // The pool's own bound.
+  if (code === 'EAGAIN') return new HboneError('HBONE_OVERLOADED', `${what}: ${message}`, { retryable: true });
   const tls = code === 'TLS';
   return new HboneError(tls ? 'HBONE_HANDSHAKE_FAILED' : 'HBONE_DIAL_FAILED', `${what}: ${message}`, {
     retryable: true,

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { type Duplex, duplexPair } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { type RelayResult, relay } from '@ambientmesh/hbone';
+import { afterEach, expect, test, vi } from 'vitest';
+import { dialSocket, openDescriptors } from '../testing/loopback.ts';
+import { openPair, serveTcp, type TunnelPair } from '../testing/tunnel-pair.ts';
+
+const undos: (() => void)[] = [];
+const cleanup = (undo: () => void) => undos.push(undo);
+
+afterEach(() => {
+  for (const undo of undos.splice(0).toReversed()) undo();
+});
+
+interface Relayed extends TunnelPair {
+  /** The application's end of what is relayed. */
+  readonly application: Duplex;
+  readonly result: Promise<RelayResult>;
+}
+
+/** An application whose socket is relayed into the near end of a tunnel. */
+type Setup = (options?: Parameters<typeof relay>[2]) => Promise<Relayed>;
+
+async function socketPair(): Promise<{ readonly application: Socket; readonly socket: Socket }> {
+  const { promise, resolve } = Promise.withResolvers<Socket>();
+  const port = await serveTcp(cleanup, resolve);
+  const application = await dialSocket(port, cleanup);
+  return { application, socket: await promise };
+}
+
+const direct: Setup = async (options) => {
+  const [pair, { application, socket }] = await Promise.all([openPair(cleanup), socketPair()]);
+  return { ...pair, application, result: relay(socket, pair.near, options) };
+};
+
+/** The tunnel was read from before. */
+const byStreams: Setup = async (options) => {
+  const [pair, { application, socket }] = await Promise.all([openPair(cleanup), socketPair()]);
+  pair.far.write('!');
+  await once(pair.near, 'readable');
+  expect(pair.near.read(1).toString()).toBe('!');
+  return { ...pair, application, result: relay(socket, pair.near, options) };
+};
+
+const ofDuplex: Setup = async (options) => {
+  const pair = await openPair(cleanup);
+  const [application, socket] = duplexPair();
+  return { ...pair, application, result: relay(socket, pair.near, options) };
+};
+
+const setups = [
+  { name: 'directly', setup: direct },
+  { name: 'by streams', setup: byStreams },
+  { name: 'of any Duplex', setup: ofDuplex },
+];
+
+test.each(setups)('each direction ends for itself, bytes are counted, $name', async ({ setup }) => {
+  const before = openDescriptors();
+  const { application, far, near, result, client, listener } = await setup();
+  application.end('question');
+  expect(await text(far)).toBe('question');
+  far.end('the answer');
+  expect(await text(application)).toBe('the answer');
+  expect(await result).toEqual({ toTunnel: 8, fromTunnel: 10, error: undefined });
+  await vi.waitUntil(() => near.closed && far.closed);
+  await Promise.all([client.close(), listener.close()]);
+  application.destroy();
+  // The server of the pair of sockets.
+  await vi.waitUntil(() => openDescriptors() <= before + 1);
+});
+
+test.each(setups)('nothing is lost of what a slow reader leaves waiting, $name', async ({ setup }) => {
+  const { application, far, result } = await setup();
+  const body = Buffer.alloc(12_000_000, 'abcdefghij');
+  application.end(body);
+  // A window at most is here before anybody reads.
+  await vi.waitUntil(() => far.readableLength > 0 || far.read(0) !== null);
+  expect(far.readableLength).toBeLessThan(4_300_000);
+  expect((await buffer(far)).equals(body)).toBe(true);
+  far.end();
+  expect((await result).toTunnel).toBe(body.length);
+});
+
+test.each(setups.slice(0, 2))('a reset of the application is one of the stream, $name', async ({ setup }) => {
+  const { application, far, result } = await setup();
+  application.write('x');
+  await once(far, 'readable');
+  if ('resetAndDestroy' in application && typeof application.resetAndDestroy === 'function')
+    application.resetAndDestroy();
+  await vi.waitUntil(() => far.closed);
+  expect(far.errored).toMatchObject({ code: 'HBONE_STREAM_RESET', http2Code: 10 });
+  expect((await result).error).toBeDefined();
+});
+
+test.each(setups)('a reset of the stream is one of the application, $name', async ({ setup }) => {
+  const { application, far, result } = await setup();
+  const errors: unknown[] = [];
+  application.on('error', (error) => errors.push(error));
+  application.resume();
+  far.destroy(new Error('disk full'));
+  await vi.waitUntil(() => application.closed);
+  expect((await result).error).toBeDefined();
+  if ('resetAndDestroy' in application) expect(errors).toMatchObject([{ code: 'ECONNRESET' }]);
+});
+
+test.each(setups)('a signal cuts both, $name', async ({ setup }) => {
+  const cut = new AbortController();
+  const { application, far, near, result } = await setup({ signal: cut.signal });
+  application.on('error', () => {}).resume();
+  cut.abort(new Error('enough'));
+  expect((await result).error).toMatchObject({ message: 'enough' });
+  await vi.waitUntil(() => far.closed && near.closed && application.readableEnded !== application.destroyed);
+});
+
+test('as the mesh has it, a reset is an end', async () => {
+  const { application, far, result } = await direct({ applicationReset: 'end' });
+  application.write('x');
+  await once(far, 'readable');
+  if ('resetAndDestroy' in application && typeof application.resetAndDestroy === 'function')
+    application.resetAndDestroy();
+  expect(await text(far)).toBe('x');
+  far.end();
+  expect(await result).toMatchObject({ toTunnel: 1, error: undefined });
+});
