@@ -1,4 +1,4 @@
-import type { Fields } from '../contract.ts';
+import type { Field, Fields } from '../contract.ts';
 import { DEFAULT_HEADER_TABLE_BYTES, fieldBytes } from './dynamic-table.ts';
 import { encodeHuffman, huffmanLength } from './huffman.ts';
 import { SearchTable } from './search-table.ts';
@@ -68,7 +68,7 @@ export class HpackEncoder {
   /** Octets that `encode` needs at most: a caller's check before the table is changed. */
   static maxEncodedBytes(fields: Fields): number {
     let bytes = 2 * MAX_INTEGER_BYTES;
-    for (const [name, value] of fields) bytes += name.length + value.length + 3 * MAX_INTEGER_BYTES;
+    for (const field of fields) bytes += field[0].length + field[1].length + 3 * MAX_INTEGER_BYTES;
     return bytes;
   }
 
@@ -78,7 +78,7 @@ export class HpackEncoder {
     if (bytes > this.#output.length) this.#output = Buffer.allocUnsafeSlow(2 * bytes);
     this.#length = 0;
     this.#announceSize();
-    for (const [name, value] of fields) this.#field(name, value);
+    for (const field of fields) this.#field(field);
     return this.#output.subarray(0, this.#length);
   }
 
@@ -89,7 +89,8 @@ export class HpackEncoder {
     this.#smallestBytes = undefined;
   }
 
-  #field(name: string, value: string): void {
+  #field(field: Field): void {
+    const [name, value] = field;
     const fixed = findStatic(name, value);
     if (this.#neverIndexed.has(name)) {
       this.#literal(NEVER_INDEXED, this.#nameIndex(name, fixed), name, value);
@@ -102,7 +103,6 @@ export class HpackEncoder {
       return;
     }
     const nameIndex = this.#nameIndex(name, fixed);
-    const field = [name, value] as const;
     const indexing = !(changes && nameIndex > 0) && fieldBytes(field) <= this.#table.maxBytes / 2;
     this.#literal(indexing ? WITH_INDEXING : WITHOUT_INDEXING, nameIndex, name, value);
     if (indexing) this.#table.add(field);

@@ -22,7 +22,10 @@ const MIN_CODE_BITS = 5;
 const FAIL = 0x400_0000;
 const COUNT_SHIFT = 24;
 
-/** Texts longer than this are decoded into memory of their own. */
+/** With up to 7 bits that wait for the rest of their octet, a code of this length still fits 32. */
+const MAX_WHOLE_BITS = 25;
+
+/** Texts that may be longer than this are decoded into memory of their own. */
 const SCRATCH_BYTES = 4096;
 
 interface Code {
@@ -31,8 +34,12 @@ interface Code {
 }
 
 interface Machine {
-  /** The step for state * 256 + octet: 256 KiB, for twice the speed of a table by 4 bits. */
-  readonly steps: Uint32Array;
+  readonly children: Int32Array;
+  /**
+   * The step for state * 256 + octet; 0, which no step is: not known yet. Twice as fast as one for every 4 bits, but
+   * 256 KiB, of which texts use a small part: all at once would take 8 ms.
+   */
+  readonly steps: Int32Array;
   /** 1 for the states in which a string may end. */
   readonly accepting: Uint8Array;
   readonly scratch: Buffer;
@@ -74,30 +81,37 @@ function buildTree({ codes, lengths }: Code): Int32Array {
 function buildMachine(): Machine {
   code ??= buildCode();
   const children = buildTree(code);
-  const steps = new Uint32Array(STATES * OCTETS);
-  for (let state = 0; state < STATES; state++) {
-    for (let octet = 0; octet < OCTETS; octet++) steps[state * OCTETS + octet] = walk(children, state, octet);
-  }
   const accepting = new Uint8Array(STATES);
   let node = 0;
   for (let depth = 0; depth <= MAX_PADDING_BITS; depth++) {
     accepting[node] = 1;
     node = children[2 * node + 1]!;
   }
-  return { steps, accepting, scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES) };
+  return {
+    children,
+    steps: new Int32Array(STATES * OCTETS),
+    accepting,
+    scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
+  };
 }
 
-function walk(children: Int32Array, from: number, octet: number): number {
+/** The step of one octet, by the bit. */
+function walk({ children, steps }: Machine, from: number, octet: number): number {
   let node = from;
   let emitted = 0;
   let count = 0;
   for (let bit = 7; bit >= 0; bit--) {
     const child = children[2 * node + ((octet >>> bit) & 1)]!;
-    if (child === -1 - EOS) return FAIL;
+    if (child === -1 - EOS) {
+      steps[(from << 8) | octet] = FAIL;
+      return FAIL;
+    }
     if (child < 0) emitted |= (-1 - child) << (8 * ++count);
     node = child < 0 ? 0 : child;
   }
-  return (count << COUNT_SHIFT) | emitted | node;
+  const step = (count << COUNT_SHIFT) | emitted | node;
+  steps[(from << 8) | octet] = step;
+  return step;
 }
 
 /** Characters that `length` octets of code stand for at the least. */
@@ -119,7 +133,9 @@ export function decodeHuffman(input: Uint8Array, start: number, end: number): st
   let length = 0;
   let state = 0;
   for (let at = start; at < end; at++) {
-    const step = steps[(state << 8) | input[at]!]!;
+    const octet = input[at]!;
+    let step = steps[(state << 8) | octet]!;
+    if (step === 0) step = walk(machine, state, octet);
     if (step >= FAIL) return undefined;
     output[length] = step >>> 8;
     output[length + 1] = step >>> 16;
@@ -140,24 +156,24 @@ export function huffmanLength(text: string): number {
 /** Writes latin1 `text` at `output[at]`, which must have `huffmanLength(text)` octets of room; answers the end. */
 export function encodeHuffman(text: string, output: Uint8Array, at: number): number {
   code ??= buildCode();
+  const { codes, lengths } = code;
   let to = at;
   let pending = 0;
   let bits = 0;
   for (let index = 0; index < text.length; index++) {
     const symbol = text.charCodeAt(index) & 0xff;
-    // Bit by bit chunks of at most 8 keep `pending` below 2^16, whatever the code's length.
-    for (let left = code.lengths[symbol]!; left > 0; ) {
-      const take = Math.min(8, left);
-      left -= take;
-      pending = (pending << take) | ((code.codes[symbol]! >>> left) & ((1 << take) - 1));
-      bits += take;
-      if (bits >= 8) {
-        bits -= 8;
-        output[to++] = (pending >>> bits) & 0xff;
-        pending &= (1 << bits) - 1;
-      }
+    let length = lengths[symbol]!;
+    if (length > MAX_WHOLE_BITS) {
+      // All but the last octet of it first
+      pending = (pending << (length - 8)) | (codes[symbol]! >>> 8);
+      bits += length - 8;
+      for (; bits >= 8; bits -= 8) output[to++] = pending >>> (bits - 8);
+      length = 8;
     }
+    pending = (pending << length) | (codes[symbol]! & (0xffff_ffff >>> (32 - length)));
+    bits += length;
+    for (; bits >= 8; bits -= 8) output[to++] = pending >>> (bits - 8);
   }
-  if (bits > 0) output[to++] = ((pending << (8 - bits)) | (0xff >>> bits)) & 0xff;
+  if (bits > 0) output[to++] = (pending << (8 - bits)) | (0xff >>> bits);
   return to;
 }

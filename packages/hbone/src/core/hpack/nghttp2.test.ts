@@ -8,6 +8,7 @@ import { Codec } from '../codec.ts';
 import type { Events, Fields } from '../contract.ts';
 import { MIN_CONTROL_ROOM_BYTES, type Role } from '../limits.ts';
 
+/** Below 1000, after which nghttp2 takes RST_STREAM for an attack. */
 const REQUESTS = 150;
 const OK: Fields = [[':status', '200']];
 
