@@ -25,8 +25,12 @@ interface Seen {
   readonly end: 'fin' | 'rst';
 }
 
-async function watch(socket: Socket): Promise<Seen> {
+async function watch(socket: Socket, progress?: Progress): Promise<Seen> {
   const chunks: Buffer[] = [];
+  if (progress !== undefined)
+    socket.on('data', (chunk: Buffer) => {
+      if (progress.clientSaw.length < 10) progress.clientSaw += chunk.toString('latin1');
+    });
   return new Promise<Seen>((resolve) => {
     const seen = (end: Seen['end']): void => resolve({ text: Buffer.concat(chunks).toString('latin1'), end });
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -36,13 +40,31 @@ async function watch(socket: Socket): Promise<Seen> {
   });
 }
 
+async function until(condition: () => boolean): Promise<void> {
+  await vi.waitUntil(condition, { interval: 2, timeout: 3000 });
+}
+
+/** What has come about so far. */
+interface Progress {
+  clientSaw: string;
+  /** The relays are there. */
+  relayed: () => boolean;
+}
+
 /** The applications of the recorded scenarios (vectors/ztunnel/README.md), with what they saw. */
-const applications: Record<string, (socket: Socket) => void> = {
+const applications: Record<string, (socket: Socket, progress: Progress) => void> = {
   echo: (socket) => void socket.pipe(socket),
-  'partial, then RST': (socket) => {
-    socket.once('data', () => socket.write('partial', () => setTimeout(() => socket.resetAndDestroy(), 20)));
+  'partial, then RST': (socket, progress) => {
+    socket.once('data', () => socket.write('partial'));
+    const reset = (): unknown => socket.resetAndDestroy();
+    until(() => progress.clientSaw === 'partial').then(reset, () => {});
   },
-  'RST at once': (socket) => void setTimeout(() => socket.resetAndDestroy(), 20),
+  'RST at once': (socket, progress) => {
+    until(() => progress.relayed()).then(
+      () => socket.resetAndDestroy(),
+      () => {},
+    );
+  },
   'answers after the end': (socket) => {
     let bytes = 0;
     socket.on('data', (chunk: Buffer) => {
@@ -74,8 +96,8 @@ const applications: Record<string, (socket: Socket) => void> = {
   },
 };
 
-function serve(application: string, socket: Socket): void {
-  applications[application]?.(socket);
+function serve(application: string, socket: Socket, progress: Progress): void {
+  applications[application]?.(socket, progress);
   socket.resume();
 }
 
@@ -185,13 +207,14 @@ const rows: Row[] = [
 test.each(rows.map((row, index) => ({ ...row, index })))('stream-ends $index: $application', async (row) => {
   const outbound: Outcome[] = [];
   const inbound: Outcome[] = [];
-  const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
+  const progress: Progress = { clientSaw: '', relayed: () => outbound.length > 0 && inbound.length > 0 };
+  const app = await listenSockets((socket) => serve(row.application, socket, progress), cleanup);
   const port = await forwardTo(scope, await serveTo(scope, app, { outcomes: inbound }), { outcomes: outbound });
   const socket = await dialSocket(port, cleanup);
-  const seen = watch(socket);
+  const seen = watch(socket, progress);
   await row.client(socket, seen);
   if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
-  await vi.waitUntil(() => outbound[0]?.ended && inbound[0]?.ended, { timeout: 3000 });
+  await until(() => outbound[0]?.ended === true && inbound[0]?.ended === true);
   expect(outbound[0]?.failure).toBeUndefined();
   expect(inbound[0]?.failure?.text).toBe(row.inboundError);
   if (row.bytes !== undefined) expect([outbound[0]?.sent, outbound[0]?.received]).toEqual(row.bytes);
@@ -201,7 +224,8 @@ test.each(rows.map((row, index) => ({ ...row, index })))(
   'plain relay, stream-ends $index: $application',
   async (row) => {
     const outcomes: Outcome[] = [];
-    const app = await listenSockets((socket) => serve(row.application, socket), cleanup);
+    const progress: Progress = { clientSaw: '', relayed: () => outcomes.length > 0 };
+    const app = await listenSockets((socket) => serve(row.application, socket, progress), cleanup);
     const port = await listenPlain(
       engine,
       (first) => {
@@ -215,10 +239,10 @@ test.each(rows.map((row, index) => ({ ...row, index })))(
       cleanup,
     );
     const socket = await dialSocket(port, cleanup);
-    const seen = watch(socket);
+    const seen = watch(socket, progress);
     await row.client(socket, seen);
     if (row.seen !== undefined) expect(await seen).toEqual(row.seen);
-    await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+    await until(() => outcomes[0]?.ended === true);
     expect(outcomes[0]?.failure).toBeUndefined();
     if (row.bytes !== undefined) expect([outcomes[0]?.sent, outcomes[0]?.received]).toEqual(row.bytes);
   },
@@ -255,7 +279,7 @@ test.each([
     stream.once('data', resolve);
   });
   stream.close(code);
-  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+  await until(() => outcomes[0]?.ended === true);
   expect(await ends[0]).toEqual({ text: 'a', end: 'fin' });
   expect(outcomes[0]).toMatchObject({ sent: 1, received: 1 });
   expect(outcomes[0]?.failure?.text).toBe(text);
@@ -263,13 +287,14 @@ test.each([
 
 test('wire-streams: END_STREAM on the HEADERS is the end of the application', async () => {
   const outcomes: Outcome[] = [];
-  const app = await listenSockets((socket) => serve('answers after the end', socket), cleanup);
+  const progress: Progress = { clientSaw: '', relayed: () => true };
+  const app = await listenSockets((socket) => serve('answers after the end', socket, progress), cleanup);
   const session = await http2Client(await serveTo(scope, app, { outcomes }), cleanup);
   const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' }, { endStream: true });
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   expect(Buffer.concat(chunks).toString()).toBe('got 0 bytes');
-  await vi.waitUntil(() => outcomes[0]?.ended);
+  await until(() => outcomes[0]?.ended === true);
   expect(outcomes[0]?.failure).toBeUndefined();
 });
 
@@ -287,7 +312,7 @@ test('wire-streams: the connection closed under a stream is FIN for the applicat
     stream.once('data', resolve);
   });
   session.socket.destroy();
-  await vi.waitUntil(() => outcomes[0]?.ended, { timeout: 3000 });
+  await until(() => outcomes[0]?.ended === true);
   expect(await ends[0]).toEqual({ text: 'one', end: 'fin' });
   expect(outcomes[0]?.failure).toBeUndefined();
 });
@@ -330,4 +355,66 @@ test('a local abort does not wait for a reader that does not read', async () => 
   relays[0]!.abort();
   expect(second.descriptor).toBe(-1);
   expect((await watch(readers[0]!)).end).toBe('rst');
+});
+
+/** A connection that has had an answer. */
+async function connected(port: number): Promise<Socket> {
+  const socket = await dialSocket(port, cleanup);
+  socket.resume();
+  socket.write('a');
+  await received(socket, 'b');
+  return socket;
+}
+
+const PASSED_RESETS = { applicationReset: 'reset' } as const;
+
+test('applicationReset reset, both ends: a reset passes from application to application', async () => {
+  const inbound: Outcome[] = [];
+  const outbound: Outcome[] = [];
+  const ends: Promise<Seen>[] = [];
+  const app = await listenSockets((socket) => {
+    ends.push(watch(socket));
+    socket.once('data', () => socket.write('b'));
+  }, cleanup);
+  const server = await serveTo(scope, app, { ...PASSED_RESETS, outcomes: inbound });
+  const socket = await connected(await forwardTo(scope, server, { ...PASSED_RESETS, outcomes: outbound }));
+  socket.resetAndDestroy();
+  expect(await ends[0]).toEqual({ text: 'a', end: 'rst' });
+  expect(outbound[0]?.failure?.text).toBe('send: io error: Connection reset by peer (os error 104)');
+  const reason = 'connection established in response to a CONNECT request was reset or abnormally closed';
+  expect(inbound[0]?.failure?.text).toBe(`send: io error: stream error received: ${reason}`);
+});
+
+test.each([
+  { what: 'the application resets', code: ErrorCode.CONNECT_ERROR },
+  { what: 'the application ends, then resets', code: ErrorCode.CONNECT_ERROR },
+])('applicationReset reset: $what', async ({ what, code }) => {
+  const app = await listenSockets((socket) => {
+    socket.once('data', () => {
+      if (what.includes('ends')) socket.end(() => socket.resetAndDestroy());
+      else socket.resetAndDestroy();
+    });
+    socket.resume();
+  }, cleanup);
+  const session = await http2Client(await serveTo(scope, app, PASSED_RESETS), cleanup);
+  const stream = await connectStream(session);
+  stream.resume();
+  const closed = new Promise((resolve) => {
+    stream.once('close', resolve);
+  });
+  // The second octet finds the reset, where none came before.
+  const timer = setInterval(() => stream.write('x'), 2);
+  await closed;
+  clearInterval(timer);
+  expect(stream.rstCode).toBe(code);
+});
+
+test('applicationReset reset: a connection that is cut resets the application', async () => {
+  const ends: Promise<Seen>[] = [];
+  const app = await listenSockets((socket) => void ends.push(watch(socket)), cleanup);
+  const session = await http2Client(await serveTo(scope, app, PASSED_RESETS), cleanup);
+  await connectStream(session);
+  await until(() => ends.length === 1);
+  session.socket.destroy();
+  expect((await ends[0]!).end).toBe('rst');
 });

@@ -1,8 +1,8 @@
+import { ErrorCode } from '../core/error-code.ts';
 import { type ByteSink, type ConnectionFailure, END, type Plain, type PlainHandler } from '../engine.ts';
-import type { StreamFailure } from '../tunnel/stream-failure.ts';
+import { type StreamFailure, streamFailureText } from '../tunnel/stream-failure.ts';
 import type { StreamHandler, TunnelStream } from '../tunnel/tunnel-stream.ts';
 import { cutPlain } from './cut-plain.ts';
-import { RelayEnd } from './relay-end.ts';
 import {
   type Direction,
   endFailed,
@@ -24,22 +24,27 @@ export interface TunnelRelayOptions {
   /** Which end opened the connection: `stream` on the inbound side, `plain` on the outbound side. */
   readonly first: 'stream' | 'plain';
   readonly observer: RelayObserver;
+  /**
+   * What a reset of one end is for the other. `end`, the default: an orderly end, as hbone.md §5 has it. `reset`: RFC 9113
+   * 8.5, a reset application is RST_STREAM(CONNECT_ERROR), and RST_STREAM or a lost connection resets the application's
+   * socket; `finished` then tells it as a failure.
+   */
+  readonly applicationReset?: 'end' | 'reset';
 }
 
 /**
  * Passes bytes, ends and resets between a stream and an application's socket, row by row of hbone.md §5. Takes over both
  * and starts at once.
  */
-export class TunnelRelay implements StreamHandler, PlainHandler {
+export class TunnelRelay implements StreamHandler, PlainHandler, ByteSink {
   readonly #stream: TunnelStream;
   readonly #plain: Plain;
   readonly #observer: RelayObserver;
-  readonly #end: RelayEnd;
-  readonly #sink: ByteSink;
-  /** Direction from the application to the stream, and its reverse. */
-  readonly #up: Direction;
-  readonly #down: Direction;
+  /** The application opened the connection. */
+  readonly #outbound: boolean;
+  readonly #passResets: boolean;
   #upOpen = true;
+  #upFailure: RelayFailure | undefined;
   /** `ending`: the end waits for queued bytes. */
   #downState: 'open' | 'ending' | 'done' = 'open';
   #downFailure: RelayFailure | undefined;
@@ -54,10 +59,8 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     this.#stream = options.stream;
     this.#plain = options.plain;
     this.#observer = options.observer;
-    this.#up = options.first === 'plain' ? 'send' : 'receive';
-    this.#down = options.first === 'plain' ? 'receive' : 'send';
-    this.#end = new RelayEnd((failure) => this.#finish(failure));
-    this.#sink = { bytes: (memory, start, end) => this.#fromPlain(memory, start, end) };
+    this.#outbound = options.first === 'plain';
+    this.#passResets = options.applicationReset === 'reset';
     this.#stream.handler = this;
     this.#plain.handler = this;
     this.#stream.start();
@@ -72,6 +75,15 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     cutPlain(this.#plain);
   }
 
+  /** From the application to the stream. */
+  get #up(): Direction {
+    return this.#outbound ? 'send' : 'receive';
+  }
+
+  get #down(): Direction {
+    return this.#outbound ? 'receive' : 'send';
+  }
+
   // StreamHandler
 
   data(memory: Uint8Array, start: number, end: number): void {
@@ -82,7 +94,7 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     }
     this.#unwritten += end - start;
     this.#plain.write(memory, start, end);
-    this.#count(this.#down, end - start);
+    this.#count(!this.#outbound, end - start);
   }
 
   ended(): void {
@@ -105,6 +117,15 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
     if (this.#downState === 'ending' && this.#unwritten === 0) this.#settleDown();
   }
 
+  // ByteSink
+
+  /** Bytes of the application, read by `#pump`. */
+  bytes(memory: Uint8Array, start: number, end: number): void {
+    if (this.#streamFailure !== undefined) return;
+    this.#stream.send(memory, start, end);
+    this.#count(this.#outbound, end - start);
+  }
+
   /** Either end failed: a stream's failure has a kind. */
   failed(failure: StreamFailure | ConnectionFailure): void {
     if (this.#finished) return;
@@ -115,13 +136,25 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
   #streamFailed(failure: StreamFailure): void {
     this.#streamFailure = failure;
     if (failure.kind === 'connection' && failure.failure.code === 'ABORTED') {
+      if (this.#passResets) this.#plain.reset();
       this.#finish({ direction: this.#down, closing: false, text: failure.failure.message });
       return;
     }
+    if (this.#passResets && this.#resetPlain(failure)) return;
     // Not for an end that came before the failure: that one was clean.
     this.#endDown(readFailed(this.#down, failure));
     // An application with nothing to say is still read to its end; one that waits to be read has lost its bytes.
     if (this.#upOpen && this.#blocked) this.#settleUp(this.#lostBytes(failure));
+  }
+
+  /** False for the one reset that is none: the peer has ended its side and wants no more. RFC 9113 8.1 */
+  #resetPlain(failure: StreamFailure): boolean {
+    const wantsNoMore = failure.kind === 'reset' && failure.code === ErrorCode.NO_ERROR;
+    if (wantsNoMore && this.#downState !== 'open') return false;
+    if (!this.#plainGone) this.#plain.reset();
+    const text = `${this.#down}: io error: ${streamFailureText(failure)}`;
+    this.#finish({ direction: this.#down, closing: false, text });
+    return true;
   }
 
   #lostBytes(failure: StreamFailure): RelayFailure | undefined {
@@ -131,6 +164,11 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
 
   #plainFailed(failure: ConnectionFailure): void {
     this.#plainGone = true;
+    if (this.#passResets) {
+      this.#stream.reset(ErrorCode.CONNECT_ERROR);
+      this.#finish({ direction: this.#up, closing: false, text: `${this.#up}: io error: ${failure.message}` });
+      return;
+    }
     if (this.#upOpen) {
       if (this.#streamFailure !== undefined) this.#settleUp(endFailed(this.#up, this.#streamFailure));
       else {
@@ -152,18 +190,12 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
         this.#stream.wait();
         return;
       }
-      const bytes = this.#plain.read(max, this.#sink);
+      const bytes = this.#plain.read(max, this);
       if (bytes === 0) return;
       turn -= bytes;
       if (bytes === END) this.#endUp();
       else if (this.#streamFailure !== undefined) this.#settleUp(endFailed(this.#up, this.#streamFailure));
     }
-  }
-
-  #fromPlain(memory: Uint8Array, start: number, end: number): void {
-    if (this.#streamFailure !== undefined) return;
-    this.#stream.send(memory, start, end);
-    this.#count(this.#up, end - start);
   }
 
   #endUp(): void {
@@ -184,17 +216,28 @@ export class TunnelRelay implements StreamHandler, PlainHandler {
   }
 
   #settleUp(failure: RelayFailure | undefined): void {
+    if (!this.#upOpen) return;
     this.#upOpen = false;
-    this.#end.settle(this.#up, failure);
+    this.#upFailure = failure;
+    this.#finishIfDone();
   }
 
   #settleDown(): void {
+    if (this.#downState === 'done') return;
     this.#downState = 'done';
-    this.#end.settle(this.#down, this.#downFailure);
+    this.#finishIfDone();
   }
 
-  #count(direction: Direction, bytes: number): void {
-    if (direction === 'send') this.#observer.fromFirst(bytes);
+  #finishIfDone(): void {
+    if (this.#upOpen || this.#downState !== 'done') return;
+    const [send, receive] = this.#outbound
+      ? [this.#upFailure, this.#downFailure]
+      : [this.#downFailure, this.#upFailure];
+    this.#finish(send ?? receive);
+  }
+
+  #count(first: boolean, bytes: number): void {
+    if (first) this.#observer.fromFirst(bytes);
     else this.#observer.fromSecond(bytes);
   }
 

@@ -50,6 +50,7 @@ export interface Scope {
 interface RelayedOptions extends TunnelOptions {
   readonly outcomes?: Outcome[];
   readonly started?: (relay: TunnelRelay) => void;
+  readonly applicationReset?: 'end' | 'reset';
 }
 
 /** A tunnel server of ours whose streams all go to the application on `port`; answers its own port. */
@@ -94,9 +95,12 @@ export async function forwardTo(scope: Scope, tunnelPort: number, options: Relay
   return listenPlain(engine, forward, cleanup);
 }
 
-function start(ends: Omit<TunnelRelayOptions, 'observer'>, { outcomes, started }: RelayedOptions): void {
+function start(
+  ends: Omit<TunnelRelayOptions, 'observer'>,
+  { outcomes, started, applicationReset = 'end' }: RelayedOptions,
+): void {
   const { outcome, observer } = observe();
   outcomes?.push(outcome);
-  const relay = new TunnelRelay({ ...ends, observer });
+  const relay = new TunnelRelay({ ...ends, observer, applicationReset });
   started?.(relay);
 }
