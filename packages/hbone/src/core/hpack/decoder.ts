@@ -14,7 +14,7 @@ const WITH_INDEXING = 0x40;
 const SIZE_UPDATE_MASK = 0xe0;
 const SIZE_UPDATE = 0x20;
 
-const EMPTY = Buffer.alloc(0);
+const EMPTY = new Uint8Array(0);
 
 /** What a header block says. */
 export interface HeaderList {
@@ -34,7 +34,9 @@ export interface HeaderList {
 export class HpackDecoder {
   readonly #table = new DynamicTable(DEFAULT_HEADER_TABLE_BYTES);
   readonly #maxListBytes: number;
-  #block: Buffer = EMPTY;
+  #block: Uint8Array = EMPTY;
+  /** The block's memory, once there is text to read from it: making one costs as much as decoding some fields. */
+  #buffer: Buffer | undefined;
   #at = 0;
   #end = 0;
   #fields: Field[] = [];
@@ -49,7 +51,7 @@ export class HpackDecoder {
 
   /** Decodes one whole block, `block[start, end)`; undefined: COMPRESSION_ERROR, and the decoder is of no further use. */
   decode(block: Uint8Array, start: number, end: number): HeaderList | undefined {
-    this.#block = Buffer.isBuffer(block) ? block : Buffer.from(block.buffer, block.byteOffset, block.byteLength);
+    this.#block = block;
     this.#at = start;
     this.#end = end;
     this.#bytes = 0;
@@ -65,6 +67,7 @@ export class HpackDecoder {
     this.#fields = [];
     // Not pinned beyond the call: it is the caller's memory.
     this.#block = EMPTY;
+    this.#buffer = undefined;
     return this.#broken ? undefined : { fields, tooLarge: this.#bytes > this.#maxListBytes };
   }
 
@@ -159,9 +162,15 @@ export class HpackDecoder {
     this.#at += length;
     if ((huffman ? leastHuffmanText(length) : length) > wanted) return undefined;
     if (length === 0) return '';
-    if (!huffman) return this.#block.toString('latin1', start, this.#at);
+    if (!huffman) return this.#latin1(start);
     const text = decodeHuffman(this.#block, start, this.#at);
     if (text === undefined) this.#broken = true;
     return text;
+  }
+
+  #latin1(start: number): string {
+    const block = this.#block;
+    this.#buffer ??= Buffer.isBuffer(block) ? block : Buffer.from(block.buffer, block.byteOffset, block.byteLength);
+    return this.#buffer.toString('latin1', start, this.#at);
   }
 }
