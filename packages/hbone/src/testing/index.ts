@@ -1,0 +1,1 @@
+export { createThrowAwayAuthority, type ThrowAwayAuthority } from './throw-away-credentials.ts';
