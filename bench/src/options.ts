@@ -29,7 +29,7 @@ export interface BenchOptions {
   readonly ours: boolean;
   readonly rivals: readonly RivalOptions[];
   readonly json: boolean;
-  /** Measure the kernel libraries instead, so many samples of each number. */
+  /** Measure the libraries instead, so many samples of each number. */
   readonly librarySamples: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export const USAGE = `npm run bench -- [OPTION]...
   --ztunnel CMD   also measure this ztunnel; may be repeated. CMD is split at spaces, "proxy ztunnel" is added
   --rounds N      rounds of all measurements (3)
   --seconds S     length of a measurement (2)
-  --libraries     instead, the numbers of the libraries netns and iptables, beside their budgets
+  --libraries     instead, the numbers of the libraries netns, iptables and hbone, beside their budgets
   --quick         1 round of 0.5 s and 100 open connections: whether it works, not how fast
   --trial NAME    only this (${TRIALS.map(({ name }) => name).join(', ')}, memory); may be repeated
   --skip NAME     without this contestant (${[OURS, ...BASELINE_NAMES].join(', ')}); may be repeated

@@ -14,13 +14,15 @@ export interface LibraryFigure {
   readonly label: string;
   readonly unit: string;
   readonly baselineLabel: string;
-  /** The median must not be more. Without one, the figure is shown only. */
+  /** What the median must keep to; without one, the figure is shown only. */
   readonly budget?: number;
+  /** What the budget bounds: the median from above (`most`, if absent) or from below, or its ratio to the baseline's. */
+  readonly bound?: 'most' | 'least' | 'least ratio';
 }
 
 /** A script that measures, run in a process of its own. */
 export interface LibraryScript {
-  /** File in this folder; its argument is the number of samples, its answer `Record<key, Samples>` as JSON on stdout. */
+  /** File, as seen from this folder; its argument is the number of samples, its answer `Record<key, Samples>` as JSON on stdout. */
   readonly file: string;
   /** In network and process namespaces of its own, with all privileges there. */
   readonly isolated: boolean;
@@ -28,6 +30,10 @@ export interface LibraryScript {
   readonly freshProcesses: boolean;
   readonly figures: readonly LibraryFigure[];
 }
+
+const HBONE = '../../../packages/hbone/bench';
+const COPIED = { unit: 'GB/s', baselineLabel: 'copying as much', bound: 'least' } as const;
+const BESIDE_HTTP2 = { baselineLabel: 'node:http2', bound: 'least ratio' } as const;
 
 /** Budgets are those of the project's issue on these libraries. */
 export const SCRIPTS: readonly LibraryScript[] = [
@@ -88,6 +94,41 @@ export const SCRIPTS: readonly LibraryScript[] = [
       { key: 'again', label: '  again, nothing to do', unit: 'ms', baselineLabel: 'iptables-save' },
     ],
   },
+  {
+    file: `${HBONE}/codec-samples.ts`,
+    isolated: false,
+    freshProcesses: false,
+    figures: [
+      { ...COPIED, key: 'largeIn', label: 'hbone: codec, DATA of 16 KiB received', budget: 5 },
+      { ...COPIED, key: 'largeOut', label: '  sent', budget: 5 },
+      { ...COPIED, key: 'smallIn', label: '  DATA of 1 KiB received', unit: 'million/s', budget: 5 },
+      { ...COPIED, key: 'smallOut', label: '  sent', unit: 'million/s', budget: 5 },
+      { key: 'decode', label: '  CONNECT decoded', unit: 'us', baselineLabel: 'its text made', budget: 2 },
+      { key: 'decodeLikeH2', label: '  as Rust h2 sends it', unit: 'us', baselineLabel: 'its text made', budget: 2 },
+    ],
+  },
+  {
+    file: `${HBONE}/tunnel-samples.ts`,
+    isolated: false,
+    freshProcesses: false,
+    figures: [
+      { ...BESIDE_HTTP2, key: 'one', label: 'hbone: tunnel, 1 stream', unit: 'Gbit/s', budget: 1.6 },
+      { key: 'oneCpu', label: '  CPU of both ends', unit: 's/GB', baselineLabel: 'node:http2' },
+      { ...BESIDE_HTTP2, key: 'many', label: '  16 streams', unit: 'Gbit/s', budget: 1.6 },
+      { key: 'manyCpu', label: '  CPU of both ends', unit: 's/GB', baselineLabel: 'node:http2' },
+      { ...BESIDE_HTTP2, key: 'roundTrips', label: '  CONNECT round trips', unit: '1/s', budget: 1.5 },
+    ],
+  },
+  {
+    file: `${HBONE}/memory-samples.ts`,
+    isolated: false,
+    freshProcesses: false,
+    figures: [
+      { key: 'connection', label: 'hbone: an idle connection', unit: 'KiB', baselineLabel: 'node:http2', budget: 60 },
+      { key: 'stream', label: '  an idle stream', unit: 'KiB', baselineLabel: 'node:http2', budget: 4 },
+      { key: 'whole', label: '  100 with 100 streams each', unit: 'MiB', baselineLabel: 'node:http2', budget: 150 },
+    ],
+  },
 ];
 
 /** A figure with what was measured. */
@@ -96,4 +137,11 @@ export interface LibraryLine extends LibraryFigure {
   readonly baseline: Spread;
   /** Whether the median is within the budget; true without one. */
   readonly ok: boolean;
+}
+
+/** Whether a figure keeps to its budget, by the medians of value and baseline. */
+export function isWithinBudget({ budget, bound = 'most' }: LibraryFigure, value: number, baseline: number): boolean {
+  if (budget === undefined) return true;
+  if (bound === 'most') return value <= budget;
+  return (bound === 'least' ? value : value / baseline) >= budget;
 }

@@ -2,7 +2,7 @@ import { isEmptyPlan, parseSave, plan } from '@ambientmesh/iptables';
 import { expect, test } from 'vitest';
 import { parseOptions } from '../options.ts';
 import { describeMachine } from '../report/machine.ts';
-import type { LibraryLine } from './figures.ts';
+import { isWithinBudget, type LibraryLine } from './figures.ts';
 import { buildKubeProxySave, RULES_A_SERVICE } from './kube-proxy-save.ts';
 import { renderLibraryLines } from './render-lines.ts';
 
@@ -51,6 +51,17 @@ test('each number is shown with baseline, budget and verdict', () => {
     ['something, ms', '3.0', '2.0-12', '1.5', '1.0-2.0', '2.0', '2', 'OVER', 'baseline: nothing'],
     ['something', '3.0', '2.0-12', '1.5', '1.0-2.0', '2.0', '-', 'baseline: nothing'],
   ]);
+});
+
+test.each([
+  { bound: 'most', budget: 3, ok: true },
+  { bound: 'most', budget: 2.9, ok: false },
+  { bound: 'least', budget: 3, ok: true },
+  { bound: 'least', budget: 3.1, ok: false },
+  { bound: 'least ratio', budget: 2, ok: true },
+  { bound: 'least ratio', budget: 2.1, ok: false },
+] as const)('3 beside 1.5 is within a budget of $bound $budget: $ok', ({ bound, budget, ok }) => {
+  expect(isWithinBudget(line({ bound, budget }), 3, 1.5)).toBe(ok);
 });
 
 test.each([

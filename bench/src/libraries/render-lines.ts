@@ -5,6 +5,7 @@ import type { LibraryLine } from './figures.ts';
 const HEADS = ['', 'median', 'range', 'baseline', 'range', 'ratio', 'budget', '', ''];
 const NOTHING = '-';
 const SMALL = 10;
+const BOUNDS = { most: '', least: '>=', 'least ratio': '>=x' } as const;
 
 /** The numbers of the libraries for people; the last column says what the baseline is. */
 export function renderLibraryLines(lines: readonly LibraryLine[], machine: Machine): string {
@@ -20,7 +21,7 @@ export function renderLibraryLines(lines: readonly LibraryLine[], machine: Machi
   return `${[`${machine.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${where}`, '', ...table].join('\n')}\n`;
 }
 
-function renderCells({ label, unit, value, baseline, budget, ok, baselineLabel }: LibraryLine): string[] {
+function renderCells({ label, unit, value, baseline, budget, bound, ok, baselineLabel }: LibraryLine): string[] {
   return [
     unit === '' ? label : `${label}, ${unit}`,
     renderNumber(value.median),
@@ -28,7 +29,7 @@ function renderCells({ label, unit, value, baseline, budget, ok, baselineLabel }
     renderNumber(baseline.median),
     renderRange(baseline),
     baseline.median === 0 ? NOTHING : (value.median / baseline.median).toFixed(1),
-    budget === undefined ? NOTHING : String(budget),
+    budget === undefined ? NOTHING : `${BOUNDS[bound ?? 'most']}${budget}`,
     budget === undefined ? '' : ok ? 'ok' : 'OVER',
     `baseline: ${baselineLabel}`,
   ];

@@ -8,7 +8,14 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { BenchError } from '../errors.ts';
 import { spreadOf } from '../statistics.ts';
-import { type LibraryFigure, type LibraryLine, type LibraryScript, type Samples, SCRIPTS } from './figures.ts';
+import {
+  isWithinBudget,
+  type LibraryFigure,
+  type LibraryLine,
+  type LibraryScript,
+  type Samples,
+  SCRIPTS,
+} from './figures.ts';
 import { writePlanningInput } from './write-planning-input.ts';
 
 const SOURCE_CONDITION = '--conditions=@ambientmesh/source';
@@ -24,7 +31,7 @@ export interface LibraryRun {
 }
 
 /**
- * Measures the kernel libraries, one after another, each beside its baseline.
+ * Measures the libraries, one after another, each beside its baseline.
  * Throws BENCH_AGENT_FAILED with what a script says that fails; and the signal's reason.
  */
 export async function runLibraries({ samples, signal, onStep }: LibraryRun): Promise<LibraryLine[]> {
@@ -74,5 +81,5 @@ function buildLine(figure: LibraryFigure, answers: readonly Record<string, Sampl
   const baseline = spreadOf(answers.flatMap((answer) => answer[figure.key]?.baseline ?? []));
   if (value === undefined || baseline === undefined)
     throw new BenchError('BENCH_AGENT_FAILED', `${figure.label}: no samples`);
-  return { ...figure, value, baseline, ok: figure.budget === undefined || value.median <= figure.budget };
+  return { ...figure, value, baseline, ok: isWithinBudget(figure, value.median, baseline.median) };
 }

@@ -3,7 +3,7 @@ const SMALL_BYTES = 1024;
 /** A TLS record. */
 const MIDDLE_BYTES = 16_384;
 /** Sixteen TLS records; 64 KiB to 512 KiB are equal within noise, below that system calls show. */
-export const LARGE_BYTES = 262_144;
+export const LARGE_BYTES = 163_584;
 
 /** Free slabs that are kept: 1 MiB of records, 4 MiB of large ones. */
 const MAX_FREE = { middle: 64, large: 16 };

@@ -1,12 +1,7 @@
-/**
- * What the codec costs a DATA frame, in each direction, and a CONNECT with its answer. Run with
- * `node --conditions=@ambientmesh/source packages/hbone/bench/codec.ts`.
- */
 import { Codec, type Events, type Fields } from '@ambientmesh/hbone';
 
 const HEADER_BYTES = 9;
-const ROUNDS = 7;
-const BYTES_A_ROUND = 1_500_000_000;
+const BYTES_A_ROUND = 1_000_000_000;
 const FRAMES_A_PUSH = 16;
 const SCRATCH_BYTES = 65_536;
 const REQUESTS_A_ROUND = 50_000;
@@ -69,13 +64,14 @@ function connectPair(): { client: Codec; server: Codec } {
   return { client, server };
 }
 
-interface Sample {
+/** Nanoseconds a frame, received and sent. */
+export interface FrameCost {
   readonly inNs: number;
   readonly outNs: number;
 }
 
 /** Nanoseconds a frame of `payload` octets, headers written one by one and pushed `FRAMES_A_PUSH` at a time. */
-function frames(payload: number): Sample {
+export function measureFrames(payload: number): FrameCost {
   const { client, server } = connectPair();
   const id = client.request(CONNECT);
   deliver(client, server);
@@ -101,7 +97,7 @@ function frames(payload: number): Sample {
 }
 
 /** Nanoseconds a request, both ends: encoded, decoded, answered, ended. */
-function requests(): number {
+export function measureRequests(): number {
   const { client, server } = connectPair();
   const start = nowNs();
   for (let request = 0; request < REQUESTS_A_ROUND; request++) {
@@ -113,21 +109,3 @@ function requests(): number {
   }
   return (nowNs() - start) / REQUESTS_A_ROUND;
 }
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function report(what: string, ns: number, bytes: number): void {
-  const rate = bytes > 0 ? `, ${(bytes / ns).toFixed(1)} GB/s` : '';
-  process.stdout.write(
-    `${what.padEnd(28)} ${ns.toFixed(1).padStart(8)} ns, ${(1e3 / ns).toFixed(2)} million/s${rate}\n`,
-  );
-}
-
-for (const payload of [1024, 16_384]) {
-  const samples = Array.from({ length: ROUNDS }, () => frames(payload));
-  report(`DATA of ${payload} octets, in`, median(samples.map(({ inNs }) => inNs)), payload);
-  report(`DATA of ${payload} octets, out`, median(samples.map(({ outNs }) => outNs)), payload);
-}
-report('CONNECT, 200, RST, both ends', median(Array.from({ length: ROUNDS }, requests)), 0);
