@@ -404,6 +404,17 @@ const TO_SERVER: readonly Row[] = [
     answer: 'RST 3 PROTOCOL_ERROR',
   },
   {
+    rule: '8.2.2: proxy-connection',
+    frames: [headers(3, [...CONNECT, ['proxy-connection', 'x']])],
+    answer: 'RST 3 PROTOCOL_ERROR',
+  },
+  {
+    rule: '8.2.2: keep-alive',
+    frames: [headers(3, [...CONNECT, ['keep-alive', 'x']])],
+    answer: 'RST 3 PROTOCOL_ERROR',
+  },
+  { rule: '8.2.2: upgrade', frames: [headers(3, [...CONNECT, ['upgrade', 'x']])], answer: 'RST 3 PROTOCOL_ERROR' },
+  {
     rule: '8.2.2: transfer-encoding',
     frames: [headers(3, [...CONNECT, ['transfer-encoding', 'chunked']])],
     answer: 'RST 3 PROTOCOL_ERROR',

@@ -44,7 +44,7 @@ function buildCommon(opened: readonly Buffer[]): Record<string, FrameSeed> {
     },
     'control-flood-unread': {
       behaviour: SMALL | GREETED,
-      frames: [...repeat(30, ping()), ...repeat(30, settings()), ...opened],
+      frames: [...repeat(60, ping()), ...repeat(60, settings()), ...opened],
     },
     'useless-frames': {
       behaviour: GREETED | DRAINS,

@@ -44,7 +44,7 @@ const SMALL_LIMITS: Partial<CodecOptions> = {
   maxContinuations: 3,
   huffman: true,
   resets: { burst: 5, perSecond: 0 },
-  answers: { burst: 50, perSecond: 0 },
+  answers: { burst: 200, perSecond: 0 },
   uselessFrames: { burst: 20, perSecond: 0 },
   windowUpdates: { burst: 8, perSecond: 0 },
 };

@@ -1,5 +1,5 @@
 import { Flag, FRAME_HEADER_BYTES, FrameType, PAYLOAD_BYTES, readUint24 } from '../core/frame.ts';
-import { DEFAULT_WINDOW_BYTES, MAX_SENT_BLOCK_BYTES, type Role } from '../core/limits.ts';
+import { DEFAULT_WINDOW_BYTES, type Role } from '../core/limits.ts';
 import { Behaviour, CodecUser } from './codec-user.ts';
 import { require } from './event-oracle.ts';
 import { buildGreeting, cutFrames, type RawFrame } from './frames.ts';
@@ -11,6 +11,8 @@ export const FRAME_STREAM_PREFIX_BYTES = 2;
 const MAX_COMPLETED_BYTES = 20_000;
 const MAX_PIECE_BYTES = 40;
 const pieceMemory = new Uint8Array(MAX_PIECE_BYTES + 2);
+/** More than the greeting, and than all frames that one frame makes a `CodecUser` and its codec send. */
+const EVENT_OUTPUT_BYTES = 400;
 /** hbone.md §2 */
 const DEFAULT_CONNECTION_WINDOW_BYTES = 16_777_216;
 
@@ -65,7 +67,7 @@ function requireQueueLimit(user: CodecUser): void {
   const waited = user.output.reduce((bytes, { length }) => bytes + length, 0);
   const limit = user.options.maxControlBytes;
   if (limit === undefined) return;
-  require(waited <= limit + MAX_SENT_BLOCK_BYTES, `${waited} octets of control frames waited`);
+  require(waited <= limit + EVENT_OUTPUT_BYTES, `${waited} octets of control frames waited`);
 }
 
 /** The user lets go of everything: no stream is left, and the peer has its window back. */

@@ -117,6 +117,8 @@ export class SessionEnd {
       settingsFrame(
         buildSettings([
           [SettingId.INITIAL_WINDOW_SIZE, window],
+          // The smallest in between counts as well: RFC 7541 4.2
+          [SettingId.HEADER_TABLE_SIZE, share % 2 === 0 ? 0 : share],
           [SettingId.HEADER_TABLE_SIZE, share * 16],
           [SettingId.MAX_FRAME_SIZE, frameBytes],
         ]),

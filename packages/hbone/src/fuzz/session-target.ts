@@ -18,6 +18,8 @@ const SHAPES: readonly Partial<CodecOptions>[] = [{}, SMALL, CROWDED, { ...SMALL
 export const ACTION_BYTES = 3;
 const MAX_ACTIONS = 400;
 const MAX_OCTET = 255;
+const AUTHORITIES = 4;
+const LONGEST_NAME = 64;
 /** Amounts below let a reset happen, a GOAWAY, a graceful one; an answer above is a refusal; octets to deliver are few. */
 const RESET_BELOW = 64;
 const GOAWAY_BELOW = 100;
@@ -127,8 +129,9 @@ class Session {
   #request(which: number): void {
     const fields: Fields = [
       [':method', 'CONNECT'],
-      [':authority', `10.0.0.${which}:80`],
-      ...((which & 1) === 0 ? [] : [['baggage', `k8s.pod.name=${'n'.repeat(which)}`] as const]),
+      // Few of them, so that tables are used.
+      [':authority', `10.0.0.${which % AUTHORITIES}:80`],
+      ...((which & 1) === 0 ? [] : [['baggage', `k8s.pod.name=${'n'.repeat(which % LONGEST_NAME)}`] as const]),
     ];
     const id = this.#client.codec.request(fields);
     if (id !== 0) this.#client.oracle.requested(id);
