@@ -9,7 +9,7 @@ import { buildSettings, PeerSettings } from './settings.ts';
 import { Stream } from './stream.ts';
 
 /** A WINDOW_UPDATE is due when this part of a window is owed: often enough to keep the peer sending, seldom enough to be free. */
-export const CREDIT_FRACTION = 4;
+const CREDIT_FRACTION = 4;
 
 /** State of one connection that its receiving and its sending half share, and the transitions both make. */
 export class Connection {
@@ -30,6 +30,10 @@ export class Connection {
   receiveWindow: number;
   /** Octets that came, or are announced by a frame, and that no user has credited. */
   #held = 0;
+  /** The least part of the connection's window for which no WINDOW_UPDATE is due, whatever is held. */
+  readonly lowWindowBytes: number;
+  /** The least sum of window and held octets for which none is due. */
+  readonly #fullWindowBytes: number;
   /** Streams that count against MAX_CONCURRENT_STREAMS. */
   openStreams = 0;
   /** Client: id of the next request. */
@@ -43,8 +47,10 @@ export class Connection {
   settingsAcked = false;
   pingsSent = 0;
   failed = false;
-  /** Insertion order is age. */
   readonly #recentResets = new Set<number>();
+  /** The same ids in a ring: a set whose oldest go again and again searches ever longer for the next oldest. */
+  readonly #resetRing: number[] = [];
+  #resetAt = 0;
 
   constructor(role: Role, events: Events, options: CodecOptions) {
     this.role = role;
@@ -54,6 +60,8 @@ export class Connection {
     this.encoder = new HpackEncoder(options.huffman, options);
     this.budgets = new PeerBudget(options);
     this.receiveWindow = options.connectionWindowBytes;
+    this.lowWindowBytes = options.connectionWindowBytes / CREDIT_FRACTION;
+    this.#fullWindowBytes = options.connectionWindowBytes - this.lowWindowBytes;
     if (role === 'client') this.control.preface();
     this.control.settings(buildSettings(role, options));
     const raise = options.connectionWindowBytes - DEFAULT_WINDOW_BYTES;
@@ -150,12 +158,7 @@ export class Connection {
     const stream = this.streams.get(id);
     this.control.resetStream(id, code);
     if (stream !== undefined) this.forget(stream);
-    this.#recentResets.add(id);
-    if (this.#recentResets.size <= this.options.maxRecentResets) return;
-    for (const oldest of this.#recentResets) {
-      this.#recentResets.delete(oldest);
-      return;
-    }
+    this.#rememberReset(id);
   }
 
   /** Stream error: the peer made us reset a stream. Its user, if it has one, is told. */
@@ -207,6 +210,8 @@ export class Connection {
   /** Octets are no longer held: credited, or their stream is gone. */
   release(bytes: number): void {
     this.#held -= bytes;
+    // Nothing is due: the short way of `grant`, for every DATA frame.
+    if (this.receiveWindow > this.lowWindowBytes && this.#held + this.receiveWindow > this.#fullWindowBytes) return;
     this.grant();
   }
 
@@ -221,5 +226,15 @@ export class Connection {
     if (this.failed || owed * CREDIT_FRACTION < connectionWindowBytes) return;
     this.control.windowUpdate(0, owed);
     this.receiveWindow += owed;
+  }
+
+  #rememberReset(id: number): void {
+    const { maxRecentResets } = this.options;
+    if (maxRecentResets === 0 || this.#recentResets.has(id)) return;
+    this.#recentResets.add(id);
+    const oldest = this.#resetRing[this.#resetAt];
+    if (oldest !== undefined) this.#recentResets.delete(oldest);
+    this.#resetRing[this.#resetAt] = id;
+    this.#resetAt = (this.#resetAt + 1) % maxRecentResets;
   }
 }
