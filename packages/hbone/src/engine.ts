@@ -121,10 +121,11 @@ export interface CredentialsSource {
 export interface TlsOptions {
   readonly credentials: Credentials;
   /**
-   * Says why a peer whose chain is valid is refused, or undefined to accept it. DER, leaf first. The reason is what stands
-   * in `Other(OtherError(…))` of the failure's message.
+   * Says why a peer whose chain is valid is refused, or undefined to accept it. DER, leaf first. A text is what stands in
+   * `Other(OtherError(…))` of the failure's message; a `certificateError` (a `Refusal` of @ambientmesh/spiffe has one)
+   * stands in its place.
    */
-  verify(peerChain: readonly Uint8Array[]): string | undefined;
+  verify(peerChain: readonly Uint8Array[]): string | { readonly certificateError: string } | undefined;
   /** Milliseconds until an unfinished handshake fails with code `TLS`. */
   readonly handshakeTimeoutMs: number;
 }

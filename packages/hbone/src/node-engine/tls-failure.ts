@@ -91,8 +91,14 @@ export function chainFailure(role: TlsRole, code: string, leaf: X509Certificate 
 }
 
 /** The chain is valid and `TlsOptions.verify` refused it. */
-export function verificationFailure(role: TlsRole, reason: string): ConnectionFailure {
-  return invalidCertificate(role, `Other(OtherError(${reason}))`);
+export function verificationFailure(
+  role: TlsRole,
+  reason: string | { readonly certificateError: string },
+): ConnectionFailure {
+  return invalidCertificate(
+    role,
+    typeof reason === 'string' ? `Other(OtherError(${reason}))` : reason.certificateError,
+  );
 }
 
 /** The peer closed the connection in the middle of the handshake. */

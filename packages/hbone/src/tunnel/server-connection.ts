@@ -58,6 +58,13 @@ export class ServerConnection implements LinkOwner {
     this.#link.ping();
   }
 
+  /** GOAWAY, and the end once what is queued has left, which must be soon; streams fail with `failure` now. */
+  dismiss(failure: ConnectionFailure): void {
+    if (this.#link.closed) return;
+    this.#link.codec.goaway(ErrorCode.NO_ERROR, false);
+    this.#link.dismiss(failure);
+  }
+
   /** Cuts the connection; streams fail with `ABORTED`, or with the given failure. */
   abort(failure?: ConnectionFailure): void {
     this.#link.abort(failure);

@@ -98,6 +98,11 @@ export class TunnelPool {
     };
   }
 
+  /** Every connection that is up, pooled or not. */
+  get connections(): Iterable<ClientConnection> {
+    return this.#connections.keys();
+  }
+
   /** Connections that are up, pooled or not. */
   get connectionCount(): number {
     return this.#connections.size;
