@@ -1,4 +1,4 @@
-import type { Certificate } from './certificate.ts';
+import { Certificate } from './certificate.ts';
 import { latin1 } from './der-values.ts';
 import { SpiffeError } from './errors.ts';
 import { type Refusal, refusal } from './peer-refusal.ts';
@@ -59,9 +59,21 @@ export class RevocationLists {
     return new RevocationLists(blocks.map((base64) => new RevocationList(Buffer.from(base64, 'base64'))));
   }
 
-  /** Whether the serial number is listed by any list in the issuer's name: worth a verification. Cheap. */
-  mentions(certificate: Certificate): boolean {
-    return this.#byIssuer.get(certificate.issuer)?.some((list) => list.lists(certificate.serial)) ?? false;
+  /**
+   * Whether any certificate of a chain (DER) is listed by a list in its issuer's name, whoever signed that: then it is worth
+   * verifying again. Malformed ones count as listed. 20 µs a certificate.
+   */
+  mentions(chain: readonly Uint8Array[]): boolean {
+    return this.#byIssuer.size > 0 && chain.some((der) => this.#mentionsOne(der));
+  }
+
+  #mentionsOne(der: Uint8Array): boolean {
+    try {
+      const { issuer, serial } = new Certificate(der);
+      return this.#byIssuer.get(issuer)?.some((list) => list.lists(serial)) ?? false;
+    } catch {
+      return true;
+    }
   }
 
   /**
