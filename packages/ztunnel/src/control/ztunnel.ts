@@ -13,6 +13,7 @@ import type { ZtunnelConfig } from './config/config.ts';
 import { describeConfig } from './config/describe-config.ts';
 import { renderYaml } from './config/render-yaml.ts';
 import { renderConfigDump } from './config-dump.ts';
+import { CrlFile } from './crl-file.ts';
 import { dataPlaneConfig } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
 import { ZtunnelError } from './errors.ts';
@@ -26,6 +27,7 @@ import { readinessPages } from './servers/readiness-page.ts';
 import { DnsMetrics } from './telemetry/dns-metrics.ts';
 import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
+import { RevocationMetrics } from './telemetry/revocation-metrics.ts';
 import { TcpMetrics } from './telemetry/tcp-metrics.ts';
 import { renderVersion } from './version.ts';
 
@@ -55,6 +57,8 @@ export class Ztunnel {
   readonly #readiness: Readiness;
   readonly #metrics = new TcpMetrics();
   readonly #dnsMetrics = new DnsMetrics();
+  readonly #revocationMetrics = new RevocationMetrics();
+  readonly #crl: CrlFile;
   readonly #certificates: CertificateManager;
   readonly #caSource: CaSource;
   readonly #pods: PodProxies;
@@ -83,6 +87,12 @@ export class Ztunnel {
       random: Math.random,
       publish: (message) => this.#threads?.broadcast(message),
       logger: log.logger('identity::manager'),
+    });
+    this.#crl = new CrlFile({
+      path: config.crlPath,
+      clock: systemClock,
+      publish: (file) => this.#threads?.broadcast({ type: 'revocations', file }),
+      logger: log.logger('tls::crl'),
     });
     this.#pods = new PodProxies({ threads: () => this.#running(), log, ipv6: config.ipv6 });
     this.#zds = new ZdsClient({
@@ -124,6 +134,7 @@ export class Ztunnel {
     if (this.#draining !== undefined) return;
     if (config.localXds !== undefined) this.#logLocalConfig(local);
     this.#startDataPlane(local);
+    await this.#crl.start();
     log.logger('app').info([], 'shared proxy mode - in-pod mode enabled');
     await this.#listen('admin', ['127.0.0.1', '::1'], {
       port: config.ports.admin,
@@ -170,6 +181,7 @@ export class Ztunnel {
     await this.#threads?.drain(config.drainDeadlineMs);
     this.#pods.allDrained();
     this.#certificates.close();
+    this.#crl.close();
     await this.#zds.close();
     await this.#caSource.close();
     await this.#threads?.terminate();
@@ -243,8 +255,9 @@ export class Ztunnel {
     this.#threads = new DataThreads(threads, {
       certificateWanted: (identity) => this.#certificates.want(identity),
       log: (text) => log.writeLines(text),
-      report: (thread, { counters, openSockets, dns }) => {
+      report: (thread, { counters, openSockets, dns, revocations }) => {
         this.#metrics.add(thread, counters, openSockets);
+        this.#revocationMetrics.add(revocations);
         this.#dnsMetrics.add(dns);
       },
       componentDrained: (message) => this.#pods.componentDrained(message),
@@ -268,6 +281,7 @@ export class Ztunnel {
       ...(await processFamilies(this.#maxDescriptors)),
       buildFamily(this.#options.config.istioVersion),
       ...this.#metrics.families(),
+      this.#revocationMetrics.family(),
       ...this.#dnsMetrics.families(),
       ...workloadFamilies(this.#zds.counters),
     ]);

@@ -6,6 +6,8 @@ import type { CertificateMaterial } from './protocol.ts';
 export interface HeldCertificate {
   readonly identity: SpiffeId;
   readonly credentials: Credentials;
+  /** The roots of `credentials`, one PEM text each; the same array for as long as it is held. */
+  readonly rootsPem: readonly string[];
 }
 
 /** Told once, when a certificate that was not there has come, or cannot be had. */
@@ -78,7 +80,7 @@ export class ThreadCertificates {
     const identity = parseSpiffeId(material.identity);
     if (identity === undefined) return `${material.identity} is no identity`;
     try {
-      return { identity, credentials: this.#engine.credentials(material) };
+      return { identity, credentials: this.#engine.credentials(material), rootsPem: material.rootsPem };
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

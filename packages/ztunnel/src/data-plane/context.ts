@@ -10,6 +10,7 @@ import type { ThreadLog } from '../telemetry/thread-log.ts';
 import type { ThreadCertificates } from './certificates.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
 import type { DataPlaneConfig } from './protocol.ts';
+import type { Revocations } from './revocations.ts';
 
 /** Accepted sockets being served now, by reporter. */
 export interface SocketGauge {
@@ -25,6 +26,7 @@ export interface DataPlaneContext {
   readonly policies: PolicyIndex;
   readonly localWorkloads: LocalWorkloads;
   readonly certificates: ThreadCertificates;
+  readonly revocations: Revocations;
   readonly selector: UpstreamSelector;
   readonly counters: Counters;
   readonly accessLog: AccessLog;

@@ -15,6 +15,12 @@ import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
 import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
+import { Revocations } from './revocations.ts';
+
+const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections'] as const;
+
+/** The messages that ask for something to be done now. */
+type Command = Extract<ToDataThread, { readonly type: (typeof COMMANDS)[number] }>;
 
 interface Running {
   readonly proxy: PodProxy;
@@ -38,6 +44,7 @@ export class DataPlane {
       policies: new PolicyIndex(),
       localWorkloads: new LocalWorkloads(state, engine),
       certificates: new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity })),
+      revocations: new Revocations(),
       selector: new UpstreamSelector(state, new LoadBalancer(), config.network),
       counters: new Counters(),
       accessLog: new AccessLog(log, config.accessLog),
@@ -49,6 +56,7 @@ export class DataPlane {
   }
 
   apply(message: ToDataThread): void {
+    if (isCommand(message)) return this.#command(message);
     const { state, policies, certificates, localWorkloads } = this.#context;
     switch (message.type) {
       case 'workload':
@@ -70,6 +78,19 @@ export class DataPlane {
         return certificates.unavailable(message.identity, message.message);
       case 'certificate-forgotten':
         return certificates.forget(message.identity);
+    }
+  }
+
+  /** Everything ends at once, as when the process does. */
+  close(): void {
+    for (const uid of this.#pods.keys()) this.#stop(uid);
+    this.#context.log.flush();
+  }
+
+  #command(message: Command): void {
+    switch (message.type) {
+      case 'revocations':
+        return this.#revoke(message.file);
       case 'pod-start':
         return this.#start(message.uid, message.info, message.netns);
       case 'pod-stop':
@@ -81,12 +102,6 @@ export class DataPlane {
       case 'connections':
         return this.#listConnections(message.id);
     }
-  }
-
-  /** Everything ends at once, as when the process does. */
-  close(): void {
-    for (const uid of this.#pods.keys()) this.#stop(uid);
-    this.#context.log.flush();
   }
 
   #start(uid: string, info: PodInfo, netns: number): void {
@@ -101,6 +116,11 @@ export class DataPlane {
       if (!(error instanceof NetnsError)) throw error;
       this.#emit({ type: 'pod-failed', uid, message: describeFailure(error) });
     }
+  }
+
+  #revoke(file: Uint8Array): void {
+    this.#context.revocations.put(file);
+    for (const { proxy } of this.#pods.values()) proxy.recheck();
   }
 
   #stop(uid: string): void {
@@ -138,11 +158,22 @@ export class DataPlane {
   }
 
   #report(id: number): void {
-    const { counters, dnsCounters, sockets, log } = this.#context;
+    const { counters, dnsCounters, revocations, sockets, log } = this.#context;
     log.flush();
     const openSockets = { ...sockets };
-    this.#emit({ type: 'report', id, counters: counters.drain(), openSockets, dns: dnsCounters.drain() });
+    this.#emit({
+      type: 'report',
+      id,
+      counters: counters.drain(),
+      openSockets,
+      dns: dnsCounters.drain(),
+      revocations: revocations.drain(),
+    });
   }
+}
+
+function isCommand(message: ToDataThread): message is Command {
+  return COMMANDS.some((type) => type === message.type);
 }
 
 /** In the form of spec zds.md §6.2, which operators and tests look for. */

@@ -13,6 +13,7 @@ import { OpeningTunnels } from './opening-tunnels.ts';
 import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
+import { cutRevokedTunnels } from './revocations.ts';
 import { tunnelOptions } from './tunnel-options.ts';
 
 /** How a drain goes on. */
@@ -167,6 +168,12 @@ export class PodProxy implements Pod {
     });
     for (const connection of this.#connections) connection.drain();
     drain.connectionEnded();
+  }
+
+  /** New revocation lists have come: tunnels whose peers they list end. */
+  recheck(): void {
+    for (const connection of this.#connections) connection.recheck?.();
+    cutRevokedTunnels(this.pool, this.context.revocations);
   }
 
   /** The pod is gone: everything ends now. */

@@ -13,6 +13,8 @@ export interface PodConnection {
   drain(): void;
   /** Ends now. */
   cut(reason: ConnectionError): void;
+  /** Ends now if the peer's certificate has been revoked; absent where there is none. */
+  recheck?(): void;
 }
 
 /** Module and spans of a log line, the pod's own span excepted. */
@@ -44,6 +46,12 @@ export interface Pod {
 
 /** Text and flag of connections that a shutdown or the pod's removal ended (spec ztunnel.md §11.1). */
 export const DRAINED: ConnectionError = { message: 'connection closed due to connection drain', flag: '-' };
+
+/** The same of connections whose peer's certificate was revoked while they ran (spec hbone.md §9). */
+export const REVOKED: ConnectionError = {
+  message: 'connection closed: peer certificate revoked by CRL',
+  flag: 'CERT_REVOKED',
+};
 
 /** The same of tunnels that led to a removed pod: what the streams on them see (spec zds.md §11). */
 export const POD_REMOVED: ConnectionError = {

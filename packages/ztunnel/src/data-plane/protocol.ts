@@ -83,6 +83,8 @@ export type ToDataThread =
   /** No valid certificate is held and the last try failed: connections that wait for it end with `message`. */
   | { readonly type: 'certificate-unavailable'; readonly identity: string; readonly message: string }
   | { readonly type: 'certificate-forgotten'; readonly identity: string }
+  /** The whole set of revocation lists, PEM or DER, read and found good: it replaces the one before. */
+  | { readonly type: 'revocations'; readonly file: Uint8Array }
   /** `netns` stays open until `pod-stopped` or `pod-failed` is answered; the control thread owns it. */
   | { readonly type: 'pod-start'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
   | { readonly type: 'pod-stop'; readonly uid: string }
@@ -119,6 +121,8 @@ export type FromDataThread =
       readonly counters: readonly CounterDelta[];
       readonly openSockets: OpenSockets;
       readonly dns: readonly DnsCounterDelta[];
+      /** Handshakes that a revoked certificate ended. */
+      readonly revocations: RevocationCounts;
     };
 
 /** The kinds of connections of a pod's proxy, as the log names them. */
@@ -140,6 +144,12 @@ export interface PodConnections {
 
 /** Accepted sockets being served, by reporter (gauge). */
 export interface OpenSockets {
+  readonly source: number;
+  readonly destination: number;
+}
+
+/** Handshakes that a revoked certificate ended since the last report, by reporter. */
+export interface RevocationCounts {
   readonly source: number;
   readonly destination: number;
 }

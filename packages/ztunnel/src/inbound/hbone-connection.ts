@@ -11,7 +11,7 @@ import {
 import { peerIdentity, verifyClientPeer } from '@ambientmesh/spiffe';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import type { Pod, PodConnection } from '../data-plane/pod.ts';
+import { type Pod, type PodConnection, REVOKED } from '../data-plane/pod.ts';
 import { tunnelOptions } from '../data-plane/tunnel-options.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -32,6 +32,7 @@ export class HboneConnection implements PodConnection {
   readonly #streams = new Set<InboundStream>();
   #pending: Cancellable | undefined;
   #tunnel: ServerConnection | undefined;
+  #secure: Secure | undefined;
   #draining = false;
   /** Its end was logged, and only the ClientHello is waited for. */
   #declined = false;
@@ -71,15 +72,26 @@ export class HboneConnection implements PodConnection {
     this.#tunnel?.drain();
   }
 
+  recheck(): void {
+    if (this.#over || this.#secure === undefined || !this.pod.context.revocations.hasRevoked(this.#secure)) return;
+    this.#reason = REVOKED;
+    this.#tunnel?.dismiss({ code: 'ABORTED', message: REVOKED.message });
+    this.#endStreams();
+  }
+
   /** The tunnel's TCP connection closes without further frames; each stream logs the reason. */
   cut(reason: ConnectionError): void {
     this.#reason = reason;
     if (this.#tunnel !== undefined) this.#tunnel.abort({ code: 'ABORTED', message: reason.message });
     // Nothing happens to a socket that the handshake has: it is cut when the handshake is cancelled.
     else this.#plain.reset();
-    // Those that live on without their stream, because the application has not ended yet.
-    for (const stream of this.#streams) stream.cut();
+    this.#endStreams();
     this.#end();
+  }
+
+  /** Those that live on without their stream, because the application has not ended yet. */
+  #endStreams(): void {
+    for (const stream of this.#streams) stream.cut();
   }
 
   /** Why the connection was cut, if it was. */
@@ -107,15 +119,24 @@ export class HboneConnection implements PodConnection {
     if (pending !== undefined) this.#pending = pending;
   }
 
-  #handshake({ credentials, identity }: HeldCertificate): void {
+  #handshake({ credentials, identity, rootsPem }: HeldCertificate): void {
+    const { revocations } = this.pod.context;
+    const trust = { rootsPem, usage: 'client' } as const;
     const tls = {
       credentials,
-      verify: ([leaf]: readonly Uint8Array[]) =>
-        leaf === undefined ? 'no certificate presented' : verifyClientPeer(leaf, identity.trustDomain)?.message,
+      verify: (chain: readonly Uint8Array[]) => {
+        const [leaf] = chain;
+        if (leaf === undefined) return 'no certificate presented';
+        return revocations.refusal(chain, trust) ?? verifyClientPeer(leaf, identity.trustDomain);
+      },
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
     };
     this.#pending = acceptTunnel(this.pod.context.engine, this.#plain, tls, {
-      established: (secure) => this.#serve(secure),
+      established: (secure) => {
+        revocations.remember(secure, trust);
+        this.#secure = secure;
+        this.#serve(secure);
+      },
       failed: (failure) => {
         this.#logEarly(`tls handshake error: ${failure.message}`);
         this.#end();

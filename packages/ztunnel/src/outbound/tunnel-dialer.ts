@@ -34,15 +34,27 @@ export class TunnelDialer {
   /** Connects from the pod's own address and shakes hands. */
   dial(handler: HandshakeHandler): Cancellable {
     const { nextHop: to, expected } = this.#upstream;
+    const { credentials, rootsPem } = this.#certificate;
+    const { engine, revocations } = this.#pod.context;
+    const trust = { rootsPem, usage: 'server' } as const;
     const tls = {
-      credentials: this.#certificate.credentials,
-      verify: ([leaf]: readonly Uint8Array[]) =>
-        leaf === undefined ? 'no certificate presented' : verifyServerPeer(leaf, expected)?.message,
+      credentials,
+      verify: (chain: readonly Uint8Array[]) => {
+        const [leaf] = chain;
+        if (leaf === undefined) return 'no certificate presented';
+        return revocations.refusal(chain, trust) ?? verifyServerPeer(leaf, expected);
+      },
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
     };
-    const { engine } = this.#pod.context;
+    const shaken: HandshakeHandler = {
+      established: (secure) => {
+        revocations.remember(secure, trust);
+        handler.established(secure);
+      },
+      failed: (failure) => handler.failed(failure),
+    };
     return withSocket(this.#pod, { family: isIPv6(to.ip) ? 6 : 4 }, handler, (descriptor) =>
-      connectTunnel(engine, { descriptor, to, timeoutMs: CONNECT_TIMEOUT_MS }, tls, handler),
+      connectTunnel(engine, { descriptor, to, timeoutMs: CONNECT_TIMEOUT_MS }, tls, shaken),
     );
   }
 }

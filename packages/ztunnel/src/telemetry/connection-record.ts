@@ -15,7 +15,8 @@ export type ResponseFlag =
   | 'TLS_FAILURE'
   | 'H2_HANDSHAKE_FAILURE'
   | 'NETWORK_POLICY'
-  | 'IDENTITY_ERROR';
+  | 'IDENTITY_ERROR'
+  | 'CERT_REVOKED';
 
 /** Why a connection failed: the text of the log and the flag of the metrics. */
 export interface ConnectionError {

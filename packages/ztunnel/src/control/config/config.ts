@@ -39,6 +39,8 @@ export interface ZtunnelConfig {
   readonly ca: CaConfig;
   readonly secretTtlSeconds: number;
   readonly localXds: { readonly kind: 'file' | 'inline'; readonly text: string } | undefined;
+  /** File of revocation lists. */
+  readonly crlPath: string | undefined;
   readonly inpodUds: string;
   readonly portReuse: boolean;
   readonly packetMark: number;

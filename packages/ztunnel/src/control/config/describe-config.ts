@@ -90,7 +90,7 @@ export function describeConfig(config: ZtunnelConfig, args: readonly string[]): 
     ztunnelIdentity: null,
     ztunnelWorkload: null,
     ipv6Enabled: config.ipv6,
-    crlPath: null,
+    crlPath: config.crlPath ?? null,
     enableEnhancedBaggage: config.responseBaggage,
   };
 }

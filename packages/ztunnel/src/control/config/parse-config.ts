@@ -49,6 +49,7 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     ca: parseCaConfig(environment, system, problems),
     secretTtlSeconds: Math.floor(environment.durationMs('SECRET_TTL', defaultSecretTtlMs) / 1000),
     localXds: parseLocalXds(environment, problems),
+    crlPath: environment.text('CRL_PATH') || undefined,
     ...parseSockets(environment),
     ...parseTunnels(environment),
     drainDeadlineMs: Math.min(parseDrainDeadline(environment), maxDrainMs),

@@ -25,6 +25,7 @@ import { LocalWorkloads } from '../local-workloads.ts';
 import { OpeningTunnels } from '../opening-tunnels.ts';
 import type { Pod, PodConnection } from '../pod.ts';
 import type { CertificateMaterial, DataPlaneConfig, PodInfo } from '../protocol.ts';
+import { Revocations } from '../revocations.ts';
 import { tunnelOptions } from '../tunnel-options.ts';
 
 /** As the reference's defaults, without source spoofing. */
@@ -100,6 +101,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     policies: new PolicyIndex(),
     localWorkloads: new LocalWorkloads(state, engine),
     certificates: new ThreadCertificates(engine, (identity) => wanted.push(identity)),
+    revocations: new Revocations(),
     selector: new UpstreamSelector(state, new LoadBalancer(() => 0), config.network),
     counters: new Counters(),
     accessLog: new AccessLog(log, config.accessLog),

@@ -1,0 +1,122 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { RevocationLists } from '@ambientmesh/spiffe';
+import { bare } from '../log/line.ts';
+import type { Logger } from '../log/logger.ts';
+import type { Clock } from './certificates/certificate-source.ts';
+
+/** Spec hbone.md §9. A ConfigMap is replaced in several steps. */
+const debounceMs = 2000;
+/** How often a file that is not there, or a directory that cannot be watched, is looked for; the reference does so at handshakes. */
+const retryMs = 5000;
+
+export interface CrlFileOptions {
+  /** Undefined: nothing is ever read. */
+  readonly path: string | undefined;
+  readonly clock: Clock;
+  /** Takes a file that was read and found good. */
+  readonly publish: (file: Uint8Array) => void;
+  readonly logger: Logger;
+}
+
+/** Reads the file of revocation lists and reads it again when it changes (spec hbone.md §9). */
+export class CrlFile {
+  readonly #options: CrlFileOptions;
+  #watcher: FSWatcher | undefined;
+  /** Cancels the reading that is due. */
+  #due: (() => void) | undefined;
+  #last: Buffer | undefined;
+  #closed = false;
+
+  constructor(options: CrlFileOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the file has been read, or could not be. Never rejects. */
+  async start(): Promise<void> {
+    const { path, logger } = this.#options;
+    if (path === undefined) return;
+    // Watched first: a change while it is read is not missed.
+    this.#watch(path);
+    const outcome = await this.#load(path);
+    if (outcome === 'missing') {
+      logger.warn([['path', path]], 'CRL file not found: no certificate counts as revoked until it is there');
+      this.#retry(path);
+    } else if (outcome === 'unusable') {
+      logger.warn([['path', path]], 'CRL checking is disabled: correct the file and restart');
+      this.close();
+    }
+  }
+
+  /** Stops reading. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#due?.();
+    this.#watcher?.close();
+  }
+
+  #watch(path: string): void {
+    if (this.#watcher !== undefined || this.#closed) return;
+    try {
+      // The directory, not the file: what a ConfigMap changes is a link beside it.
+      this.#watcher = watch(dirname(path), { persistent: false }, () => this.#readAfter(debounceMs, path));
+    } catch {
+      return;
+    }
+    this.#watcher.on('error', () => {
+      this.#watcher?.close();
+      this.#watcher = undefined;
+      this.#retry(path);
+    });
+  }
+
+  /** Not put off by further changes: a busy directory would put it off for ever. */
+  #readAfter(delayMs: number, path: string): void {
+    if (this.#due !== undefined || this.#closed) return;
+    this.#due = this.#options.clock.schedule(delayMs, () => {
+      this.#due = undefined;
+      this.#watch(path);
+      this.#load(path).then(
+        (outcome) => (outcome === 'missing' || this.#watcher === undefined ? this.#retry(path) : undefined),
+        // `#load` tells all of its failures; this one would be of a data thread that is gone, which ends the process.
+        () => undefined,
+      );
+    });
+  }
+
+  #retry(path: string): void {
+    this.#readAfter(retryMs, path);
+  }
+
+  async #load(path: string): Promise<'loaded' | 'missing' | 'unusable'> {
+    const { logger, publish } = this.#options;
+    let file: Buffer;
+    try {
+      file = await readFile(path);
+    } catch (error) {
+      if (this.#last !== undefined)
+        logger.warn([['path', path]], `CRL file cannot be read, the last one holds: ${textOf(error)}`);
+      return 'missing';
+    }
+    if (this.#closed || this.#last?.equals(file) === true) return 'loaded';
+    try {
+      const lists = RevocationLists.parse(file);
+      publish(file);
+      this.#last = file;
+      const counts = [
+        ['lists', bare(String(lists.count))],
+        ['revoked', bare(String(lists.size))],
+      ] as const;
+      logger.info(counts, 'CRL file loaded');
+      return 'loaded';
+    } catch (error) {
+      logger.warn([['path', path]], `CRL file is not used: ${textOf(error)}`);
+      return 'unusable';
+    }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
