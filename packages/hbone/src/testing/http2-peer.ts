@@ -5,6 +5,7 @@ import {
   createSecureServer,
   type Http2Server,
   type ServerHttp2Stream,
+  type Settings,
 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
 import { type Cleanup, fixture, portOf } from './loopback.ts';
@@ -38,13 +39,14 @@ export async function http2Client(port: number, cleanup: Cleanup): Promise<Clien
 export async function http2Server(
   serve: (stream: ServerHttp2Stream) => void,
   cleanup: Cleanup,
+  settings: Settings = { initialWindowSize: PEER_WINDOW_BYTES },
 ): Promise<{ readonly port: number; readonly server: Http2Server }> {
   const server = createSecureServer({
     ca: fixture('root.pem'),
     cert: fixture('server.pem'),
     key: fixture('server.key.pem'),
     requestCert: true,
-    settings: { initialWindowSize: PEER_WINDOW_BYTES },
+    settings,
   });
   server.on('sessionError', () => {});
   server.on('session', (session) => cleanup(() => session.destroy()));
