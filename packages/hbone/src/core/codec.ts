@@ -1,5 +1,6 @@
 import { Connection } from './connection.ts';
 import type { Events, Fields, Receiver, Sender } from './contract.ts';
+import { ErrorCode } from './error-code.ts';
 import { Flag, FrameType, MAX_STREAM_ID, writeUint32 } from './frame.ts';
 import { type CodecOptions, type Role, resolveCodecOptions } from './limits.ts';
 import { FrameReceiver } from './receiver.ts';
@@ -137,7 +138,11 @@ export class Codec implements Receiver, Sender {
     const stream = connection.streams.get(id);
     if (stream === undefined) return;
     if (stream.closed) connection.forget(stream);
-    else connection.resetStream(id, code);
+    else {
+      connection.resetStream(id, code);
+      // Who is refused asked for too much, whether we say so or our user: else resets of refused streams would cost nothing.
+      if (code === ErrorCode.REFUSED_STREAM && connection.role === 'server') connection.countReset();
+    }
   }
 
   goaway(code: number, graceful: boolean): void {

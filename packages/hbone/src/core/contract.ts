@@ -80,7 +80,8 @@ export interface Sender {
   respond(id: number, fields: Fields, last: boolean): void;
   /**
    * Queues RST_STREAM, unless both sides have ended, and forgets the stream: bytes not credited go back to the
-   * connection's window. No event follows. Ignored for streams that are gone.
+   * connection's window. No event follows. Ignored for streams that are gone. Server: REFUSED_STREAM counts as a reset
+   * that the peer provoked, so that one too many ends the connection, with `fatal`.
    */
   resetStream(id: number, code: number): void;
   /** Queues GOAWAY. `graceful` (server): last id 2^31-1 now; call again without it to send the real last id. */
