@@ -111,6 +111,17 @@ test('what came before an end is read, although the connection is lost meanwhile
   expect(events).toMatchObject([{ code: 'HBONE_CONNECTION_LOST' }]);
 });
 
+test('a server that has ended and wants no more closes in an orderly way for who has read everything', async () => {
+  const { near, far } = await openPair(cleanup);
+  near.write('x'.repeat(100));
+  far.end('enough');
+  await once(far, 'finish');
+  far.destroy();
+  expect(await text(near)).toBe('enough');
+  await closed(near);
+  expect(near.errored).toBe(null);
+});
+
 test('nobody who only writes hangs on a stream that was reset behind its end', async () => {
   const { near, far, listener } = await openPair(cleanup);
   far.end();
