@@ -1,4 +1,4 @@
-import { type Connection, CREDIT_FRACTION } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { Flag } from './frame.ts';
 import type { Stream } from './stream.ts';
@@ -12,12 +12,9 @@ export class DataReceiver {
   #padLengthDue = false;
   /** Octets of payload proper that have not come yet; unknown (everything) until the pad length was read. */
   #left = 0;
-  /** The connection's window is looked after when no more of it is left. */
-  readonly #lowWindowBytes: number;
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#lowWindowBytes = connection.options.connectionWindowBytes / CREDIT_FRACTION;
   }
 
   /** A frame header. A connection error leaves the connection `failed`. */
@@ -31,16 +28,14 @@ export class DataReceiver {
       return;
     }
     if (length > connection.receiveWindow) {
-      connection.fail(
-        ErrorCode.FLOW_CONTROL_ERROR,
-        `DATA of ${length} octets, ${connection.receiveWindow} are left of the window of the connection`,
-      );
+      this.#failTooMuch(length);
       return;
     }
     if (length === 0 && !this.#last) connection.countUseless();
     if (connection.failed) return;
     connection.take(length);
     this.#stream = this.#admit(id, length);
+    if (!this.#padLengthDue) this.#checkContent();
   }
 
   /** Payload; `memory[start, end)` is empty only for an empty frame. */
@@ -59,12 +54,14 @@ export class DataReceiver {
       // Padding never reaches the user, who therefore never credits it.
       if (this.#stream !== undefined) this.#connection.creditStream(this.#stream, padding + 1);
       this.#connection.release(padding + 1);
+      this.#checkContent();
     }
     const to = Math.min(end, at + this.#left);
     this.#left -= to - at;
     this.#deliver(memory, at, to);
     // At most times the window is far from used up, and crediting it is the user's call.
-    if (this.#connection.receiveWindow <= this.#lowWindowBytes) this.#connection.grant();
+    const connection = this.#connection;
+    if (connection.receiveWindow <= connection.lowWindowBytes) connection.grant();
   }
 
   #deliver(memory: Uint8Array, start: number, end: number): void {
@@ -75,12 +72,6 @@ export class DataReceiver {
       return;
     }
     const bytes = end - start;
-    if (stream.contentLeft >= 0 && !stream.takeContent(bytes, this.#last && this.#left === 0)) {
-      // RFC 9113 8.1.1: not as long as content-length says
-      connection.release(bytes);
-      connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
-      return;
-    }
     stream.undelivered += bytes;
     if (this.#last && this.#left === 0) {
       this.#stream = undefined;
@@ -88,6 +79,20 @@ export class DataReceiver {
       connection.events.data(stream.id, memory, start, end, true);
       connection.settle(stream);
     } else if (bytes > 0) connection.events.data(stream.id, memory, start, end, false);
+  }
+
+  #failTooMuch(length: number): void {
+    const left = this.#connection.receiveWindow;
+    const message = `DATA of ${length} octets, where ${left} are left of the window of the connection`;
+    this.#connection.fail(ErrorCode.FLOW_CONTROL_ERROR, message);
+  }
+
+  /** RFC 9113 8.1.1: content is as long as `content-length` says. */
+  #checkContent(): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.contentLeft < 0 || stream.takeContent(this.#left, this.#last)) return;
+    this.#stream = undefined;
+    this.#connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR);
   }
 
   /** The stream if it may receive the frame. */

@@ -51,16 +51,8 @@ export class FrameReceiver implements FrameHandler {
       return this.#fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS: is the peer an HTTP/2 endpoint?');
     const unfinished = this.#headers.unfinished;
     if (unfinished !== 0 && (type !== FrameType.CONTINUATION || id !== unfinished))
-      return this.#fail(
-        ErrorCode.PROTOCOL_ERROR,
-        `${frameName(type)} on stream ${id} inside of the header block of stream ${unfinished}`,
-      );
-    const { maxFrameBytes } = connection.options;
-    if (length > maxFrameBytes)
-      return this.#fail(
-        ErrorCode.FRAME_SIZE_ERROR,
-        `${frameName(type)} of ${length} octets, more than MAX_FRAME_SIZE ${maxFrameBytes}`,
-      );
+      return this.#failInBlock(unfinished);
+    if (length > connection.options.maxFrameBytes) return this.#failTooLong(length);
     const mode = type === FrameType.DATA ? this.#beginData(length) : this.#beginOther(length);
     return connection.failed ? 'stop' : mode;
   }
@@ -112,6 +104,17 @@ export class FrameReceiver implements FrameHandler {
     this.#connection.fail(code, message);
     this.#parser.stop();
     return 'stop';
+  }
+
+  #failInBlock(unfinished: number): 'stop' {
+    const message = `${frameName(this.#type)} on stream ${this.#id} inside of the header block of stream ${unfinished}`;
+    return this.#fail(ErrorCode.PROTOCOL_ERROR, message);
+  }
+
+  #failTooLong(length: number): 'stop' {
+    const { maxFrameBytes } = this.#connection.options;
+    const message = `${frameName(this.#type)} of ${length} octets, more than MAX_FRAME_SIZE ${maxFrameBytes}`;
+    return this.#fail(ErrorCode.FRAME_SIZE_ERROR, message);
   }
 
   /** A peer that makes us answer and does not read the answers. */
