@@ -166,9 +166,12 @@ export interface Engine {
   listen(descriptor: number, acceptor: Acceptor): Listening;
   connect(options: ConnectOptions, handler: ConnectHandler): Cancellable;
   credentials(source: CredentialsSource): Credentials;
-  /** Starts the handshake of the accepting side on a socket from which nothing was read. `plain` is used up. */
+  /**
+   * Starts the handshake of the accepting side on a socket from which nothing was read. `plain` is used up. It may be of
+   * another making (a tunnel's stream), at the price of a few copies.
+   */
   secureServer(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure;
-  /** Starts the handshake of the dialling side. `plain` is used up. */
+  /** Starts the handshake of the dialling side. `plain` is used up; as for `secureServer`. */
   secureClient(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure;
   /** Calls once after `ms` milliseconds. */
   after(ms: number, callback: () => void): Cancellable;

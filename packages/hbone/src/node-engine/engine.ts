@@ -15,7 +15,8 @@ import type {
 } from '../engine.ts';
 import { NodeCredentials } from './credentials.ts';
 import { NodePlain } from './plain.ts';
-import { NodeSecure } from './secure.ts';
+import { PlainDuplex } from './plain-duplex.ts';
+import { type Carrier, NodeSecure } from './secure.ts';
 import { DEADLINE_TEXT, errorCode, socketFailure } from './system-failure.ts';
 import type { TlsRole } from './tls-failure.ts';
 import { Turn } from './turn.ts';
@@ -104,10 +105,15 @@ class NodeEngineImplementation implements NodeEngine {
   }
 
   #secure(role: TlsRole, plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
-    if (!(plain instanceof NodePlain) || options.credentials.engine !== this)
-      throw new TypeError('socket or credentials of another engine');
-    return new NodeSecure(role, plain, this.#turn, options, handler);
+    if (options.credentials.engine !== this) throw new TypeError('credentials of another engine');
+    return new NodeSecure(role, carrierOf(plain), this.#turn, options, handler);
   }
+}
+
+function carrierOf(plain: Plain): Carrier {
+  const { local, remote } = plain;
+  if (!(plain instanceof NodePlain)) return { local, remote, stream: new PlainDuplex(plain), lost: undefined };
+  return { local, remote, stream: plain.release(), lost: plain.lost };
 }
 
 class NodeListening implements Listening {

@@ -1,11 +1,12 @@
 import type { X509Certificate } from 'node:crypto';
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
 import { emptyContext, NodeCredentials } from './credentials.ts';
 import { canPresentWithoutRoot, clientChainError, presentWithoutRoot, readInto } from './node-internals.ts';
 import { Outgoing } from './outgoing.ts';
-import type { NodePlain } from './plain.ts';
+
 import {
   chainFailure,
   handshakeEnd,
@@ -25,8 +26,12 @@ const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
 const LINGER_MS = 2000;
 /** A closing connection is cut when its peer has taken nothing of the queue for this long. */
 const STALLED_MS = 30_000;
-/** Longest chain that is looked at; real ones have two or three. */
-const MAX_CHAIN = 16;
+/**
+ * Longest chain, in certificates and in octets, of a peer that is not refused; real ones have two or three of 1 KiB each.
+ * OpenSSL takes no certificate message of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT) and no path of more than 100.
+ */
+const MAX_CHAIN = { certificates: 16, bytes: 65_536 };
+const CHAIN_TOO_LONG = 'certificate chain too long';
 const ALPN = ['h2'];
 /** Host names play no part: `verify` looks at SPIFFE ids. */
 const ANY_NAME = (): undefined => undefined;
@@ -43,6 +48,15 @@ const NOBODY: SecureHandler = {
   ended: () => {},
   failed: () => {},
 };
+
+/** What TLS runs on. */
+export interface Carrier {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly stream: Duplex;
+  /** Why `stream` is gone already. */
+  readonly lost: Error | undefined;
+}
 
 /** `Secure` on a `TLSSocket`. */
 export class NodeSecure implements Secure, Flushable {
@@ -70,17 +84,17 @@ export class NodeSecure implements Secure, Flushable {
   #gone = false;
 
   // oxlint-disable-next-line max-params -- one caller, in this folder
-  constructor(role: TlsRole, plain: NodePlain, turn: Turn, options: TlsOptions, handler: SecureHandler) {
+  constructor(role: TlsRole, carrier: Carrier, turn: Turn, options: TlsOptions, handler: SecureHandler) {
     this.#role = role;
     this.#turn = turn;
     this.#verify = (chain) => options.verify(chain);
     this.handler = handler;
-    this.local = plain.local;
-    this.remote = plain.remote;
+    this.local = carrier.local;
+    this.remote = carrier.remote;
     if (!(options.credentials instanceof NodeCredentials)) throw new TypeError('credentials of another engine');
     const { context } = options.credentials;
+    const { stream: raw, lost } = carrier;
     const shared = { secureContext: context, ALPNProtocols: ALPN, highWaterMark: QUEUE_LIMIT_BYTES };
-    const raw = plain.release();
     if (role === 'server') {
       const secureContext = presentsWithoutRoot() ? emptyContext() : context;
       const server = { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true };
@@ -98,7 +112,6 @@ export class NodeSecure implements Secure, Flushable {
       this.#fail(tlsFailure(role, error));
     });
     this.#socket.on('end', () => this.#peerEnded());
-    const { lost } = plain;
     this.#socket.on('close', () => {
       if (lost !== undefined) this.#fail(tlsFailure(role, lost));
       else this.#fail(this.#established ? CLOSED : handshakeEnd(role));
@@ -224,9 +237,9 @@ export class NodeSecure implements Secure, Flushable {
       return;
     }
     const chain = derChain(leaf);
-    const reason = this.#verify(chain);
-    if (reason !== undefined) {
-      this.#refuse(verificationFailure(this.#role, reason));
+    const reason = chain === undefined ? CHAIN_TOO_LONG : this.#verify(chain);
+    if (chain === undefined || reason !== undefined) {
+      this.#refuse(verificationFailure(this.#role, reason ?? CHAIN_TOO_LONG));
       return;
     }
     this.#stopTimer();
@@ -313,11 +326,16 @@ function presentsWithoutRoot(): boolean {
   return withoutRoot;
 }
 
-function derChain(leaf: X509Certificate): readonly Uint8Array[] {
+/** The peer's chain, or undefined if it is too long to be looked at. */
+function derChain(leaf: X509Certificate): readonly Uint8Array[] | undefined {
   const chain: Uint8Array[] = [];
+  let bytes = 0;
   let next: X509Certificate | undefined = leaf;
-  while (next !== undefined && chain.length < MAX_CHAIN) {
-    chain.push(next.raw);
+  while (next !== undefined) {
+    const { raw } = next;
+    bytes += raw.length;
+    if (chain.length === MAX_CHAIN.certificates || bytes > MAX_CHAIN.bytes) return undefined;
+    chain.push(raw);
     next = next.issuerCertificate;
   }
   return chain;
