@@ -72,6 +72,7 @@ function buildCommon(opened: readonly Buffer[]): Record<string, FrameSeed> {
         windowUpdate(0, 0x7fff_ffff),
       ],
     },
+    'window-updates': { behaviour: SMALL | GREETED | DRAINS, frames: [...opened, ...repeat(12, windowUpdate(0, 1))] },
     'window-exceeded': {
       behaviour: SMALL | GREETED | HOARDS,
       frames: [...opened, ...repeat(3, data(1, '00'.repeat(990)))],
@@ -154,6 +155,19 @@ function buildServer(): Record<string, FrameSeed> {
       frames: [headers(1, [...CONNECT, ['x', 'y'.repeat(400)]]), ...opened.slice(1)],
     },
     ids: { behaviour: GREETED, frames: [headers(9, CONNECT), headers(3, CONNECT), headers(2, CONNECT)] },
+    'provoked-resets': {
+      behaviour: SMALL | GREETED | DRAINS,
+      frames: STREAMS.map((id) => headers(id, malformed[0]!)),
+    },
+    'content-length': {
+      behaviour: GREETED | CREDITS_INSIDE,
+      frames: [
+        ...[1, 3, 5].map((id) => headers(id, [...GET, ['content-length', '3']])),
+        data(1, '616263', Flag.END_STREAM),
+        data(3, '6162', Flag.END_STREAM),
+        data(5, '61626364'),
+      ],
+    },
     trailers: {
       behaviour: GREETED | CREDITS_INSIDE,
       frames: [
@@ -180,6 +194,20 @@ function buildClient(): Record<string, FrameSeed> {
         settings(),
         headers(7, OK),
         headers(7, [['x', 'y']], Flag.END_STREAM),
+      ],
+    },
+    'content-length': {
+      behaviour: GREETED | CREDITS_INSIDE,
+      frames: [
+        ...[1, 3, 5].map((id) =>
+          headers(id, [
+            [':status', '404'],
+            ['content-length', '3'],
+          ]),
+        ),
+        data(1, '616263', Flag.END_STREAM),
+        data(3, '6162', Flag.END_STREAM),
+        data(5, '61626364'),
       ],
     },
     'data-before-response': { behaviour: GREETED, frames: [data(1, '61'), headers(1, OK)] },
