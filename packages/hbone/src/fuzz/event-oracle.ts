@@ -60,14 +60,14 @@ export class EventOracle implements Events {
     const codec = this.#requireCodec();
     codec.push(memory, start, end);
     this.#pushed = undefined;
-    require(this.#unprocessed.size === 0, 'streams above the last id of GOAWAY were not reset');
-    require(codec.failed === (this.fatalCode !== undefined), 'failed without fatal, or the other way round');
-    require(codec.openStreams === this.#countOpen(), `open streams: ${codec.openStreams}, not ${this.#countOpen()}`);
+    demand(this.#unprocessed.size === 0, 'streams above the last id of GOAWAY were not reset');
+    demand(codec.failed === (this.fatalCode !== undefined), 'failed without fatal, or the other way round');
+    demand(codec.openStreams === this.#countOpen(), `open streams: ${codec.openStreams}, not ${this.#countOpen()}`);
   }
 
   /** The codec's user opened a stream. */
   requested(id: number): void {
-    require(id > this.#highest && id % 2 === 1, `request got stream ${id}`);
+    demand(id > this.#highest && id % 2 === 1, `request got stream ${id}`);
     this.#highest = id;
     this.#add(id, false);
   }
@@ -93,8 +93,8 @@ export class EventOracle implements Events {
   budget(id: number): number {
     const bytes = this.#requireCodec().budget(id);
     const stream = this.streams.get(id);
-    require(bytes >= 0, `budget of ${bytes}`);
-    require(stream !== undefined || bytes === 0, `budget for stream ${id}, which is gone`);
+    demand(bytes >= 0, `budget of ${bytes}`);
+    demand(stream !== undefined || bytes === 0, `budget for stream ${id}, which is gone`);
     if (stream !== undefined && bytes === 0 && !stream.localEnded) stream.starved = true;
     return bytes;
   }
@@ -113,11 +113,11 @@ export class EventOracle implements Events {
 
   data(...[id, memory, start, end, last]: Parameters<Events['data']>): void {
     const stream = this.#require(id);
-    require(stream.began && !stream.ended, `DATA on stream ${id} before its headers or behind its end`);
-    require(start <= end && (end > start || last), `DATA from ${start} to ${end}`);
+    demand(stream.began && !stream.ended, `DATA on stream ${id} before its headers or behind its end`);
+    demand(start <= end && (end > start || last), `DATA from ${start} to ${end}`);
     if (end > start) {
-      require(memory === this.#pushed, 'DATA that lies not in the pushed memory');
-      require(start >= this.#start && end <= this.#end, `DATA at ${start}-${end} of ${this.#start}-${this.#end}`);
+      demand(memory === this.#pushed, 'DATA that lies not in the pushed memory');
+      demand(start >= this.#start && end <= this.#end, `DATA at ${start}-${end} of ${this.#start}-${this.#end}`);
     }
     stream.uncredited += end - start;
     stream.ended = last;
@@ -128,12 +128,12 @@ export class EventOracle implements Events {
   headers(id: number, fields: Fields, last: boolean): void {
     this.#alive();
     if (this.role === 'server') {
-      require(id % 2 === 1 && id > this.#highest, `request on stream ${id} behind ${this.#highest}`);
+      demand(id % 2 === 1 && id > this.#highest, `request on stream ${id} behind ${this.#highest}`);
       this.#highest = id;
       this.#add(id, true);
     }
     const stream = this.#require(id);
-    require(this.role === 'server' || !stream.began, `second response on stream ${id}`);
+    demand(this.role === 'server' || !stream.began, `second response on stream ${id}`);
     requireFields(fields, this.role === 'server' ? ':method' : ':status');
     stream.began = true;
     stream.ended = last;
@@ -144,14 +144,14 @@ export class EventOracle implements Events {
   reset(id: number, code: number, local: boolean): void {
     this.#require(id);
     this.streams.delete(id);
-    if (this.#unprocessed.delete(id)) require(code === ErrorCode.REFUSED_STREAM && !local, `unprocessed, but ${code}`);
+    if (this.#unprocessed.delete(id)) demand(code === ErrorCode.REFUSED_STREAM && !local, `unprocessed, but ${code}`);
     this.reactions.reset?.(id, code, local);
   }
 
   goaway(last: number, code: number): void {
     this.#alive();
-    require(last >= 0 && last <= MAX_STREAM_ID, `GOAWAY with last id ${last}`);
-    require(code >= 0, `GOAWAY with code ${code}`);
+    demand(last >= 0 && last <= MAX_STREAM_ID, `GOAWAY with last id ${last}`);
+    demand(code >= 0, `GOAWAY with code ${code}`);
     if (this.role === 'client') for (const id of this.openIds()) if (id > last) this.#unprocessed.add(id);
     this.reactions.goaway?.(last, code);
   }
@@ -159,7 +159,7 @@ export class EventOracle implements Events {
   writable(id: number): void {
     const stream = this.#require(id);
     const budget = this.#requireCodec().budget(id);
-    require(budget > 0, `writable on stream ${id} with budget ${budget}`);
+    demand(budget > 0, `writable on stream ${id} with budget ${budget}`);
     stream.starved = false;
   }
 
@@ -174,7 +174,7 @@ export class EventOracle implements Events {
 
   fatal(code: number, message: string): void {
     this.#alive();
-    require(code > 0 && message !== '', `fatal ${code} ${message}`);
+    demand(code > 0 && message !== '', `fatal ${code} ${message}`);
     this.fatalCode = code;
     this.streams.clear();
     this.#unprocessed.clear();
@@ -196,7 +196,7 @@ export class EventOracle implements Events {
   }
 
   #alive(): void {
-    require(this.fatalCode === undefined, 'an event after fatal');
+    demand(this.fatalCode === undefined, 'an event after fatal');
   }
 
   #require(id: number): OracleStream {
@@ -213,14 +213,14 @@ export class EventOracle implements Events {
 }
 
 /** Throws when the codec did what its contract does not allow. */
-export function require(condition: boolean, message: string): void {
+export function demand(condition: boolean, message: string): void {
   if (!condition) throw new Error(`oracle: ${message}`);
 }
 
 function requireFields(fields: Fields, pseudo: string): void {
-  require(fields.filter(([name]) => name === pseudo).length === 1, `header fields without one ${pseudo}`);
+  demand(fields.filter(([name]) => name === pseudo).length === 1, `header fields without one ${pseudo}`);
   for (const [name, value] of fields) {
-    require(name !== '' && name === name.toLowerCase(), `field name ${JSON.stringify(name)}`);
-    require(!/[\0\r\n]/.test(value), `field value ${JSON.stringify(value)}`);
+    demand(name !== '' && name === name.toLowerCase(), `field name ${JSON.stringify(name)}`);
+    demand(!/[\0\r\n]/.test(value), `field value ${JSON.stringify(value)}`);
   }
 }

@@ -1,7 +1,7 @@
 import { Flag, FRAME_HEADER_BYTES, FrameType, PAYLOAD_BYTES, readUint24 } from '../core/frame.ts';
 import { DEFAULT_WINDOW_BYTES, type Role } from '../core/limits.ts';
 import { Behaviour, CodecUser } from './codec-user.ts';
-import { require } from './event-oracle.ts';
+import { demand } from './event-oracle.ts';
 import { buildGreeting, cutFrames, type RawFrame } from './frames.ts';
 import { Random } from './random.ts';
 
@@ -52,13 +52,15 @@ function pushSplit(user: CodecUser, stream: Uint8Array, random: Random): void {
 }
 
 function requireSame(split: CodecUser, whole: CodecUser, drained: boolean): void {
-  require(split.log.join('\n') ===
-    whole.log.join('\n'), `split:\n${split.log.join('\n')}\nwhole:\n${whole.log.join('\n')}`);
-  require(split.oracle.fatalCode === whole.oracle.fatalCode, 'a split changes the connection error');
+  demand(
+    split.log.join('\n') === whole.log.join('\n'),
+    `split:\n${split.log.join('\n')}\nwhole:\n${whole.log.join('\n')}`,
+  );
+  demand(split.oracle.fatalCode === whole.oracle.fatalCode, 'a split changes the connection error');
   if (drained) return;
   split.drain();
   whole.drain();
-  require(Buffer.concat(split.output).equals(Buffer.concat(whole.output)), 'a split changes what is sent');
+  demand(Buffer.concat(split.output).equals(Buffer.concat(whole.output)), 'a split changes what is sent');
 }
 
 /** Control frames never wait beyond the limit by more than one event's worth of frames. */
@@ -67,7 +69,7 @@ function requireQueueLimit(user: CodecUser): void {
   const waited = user.output.reduce((bytes, { length }) => bytes + length, 0);
   const limit = user.options.maxControlBytes;
   if (limit === undefined) return;
-  require(waited <= limit + EVENT_OUTPUT_BYTES, `${waited} octets of control frames waited`);
+  demand(waited <= limit + EVENT_OUTPUT_BYTES, `${waited} octets of control frames waited`);
 }
 
 /** The user lets go of everything: no stream is left, and the peer has its window back. */
@@ -76,14 +78,14 @@ function finish(user: CodecUser, stream: Uint8Array, role: Role): void {
   if (due > 0 && due <= MAX_COMPLETED_BYTES) user.push(new Uint8Array(due), 0, due);
   user.releaseAll();
   user.drain();
-  require(user.codec.openStreams === 0, 'a stream is left');
+  demand(user.codec.openStreams === 0, 'a stream is left');
   const sent = cutFrames(Buffer.concat(user.output));
-  require(sent.rest.length === 0, 'half a control frame');
+  demand(sent.rest.length === 0, 'half a control frame');
   for (const frame of sent.frames) requireValidFrame(frame, role);
   if (user.oracle.fatalCode !== undefined || due > MAX_COMPLETED_BYTES) return;
   const full = user.options.connectionWindowBytes ?? DEFAULT_CONNECTION_WINDOW_BYTES;
   const window = DEFAULT_WINDOW_BYTES + granted(sent.frames) - dataBytes(stream);
-  require(window <= full && window > full * 0.75, `${window} octets of ${full} are left of the connection's window`);
+  demand(window <= full && window > full * 0.75, `${window} octets of ${full} are left of the connection's window`);
 }
 
 /** Octets that the last frame of a stream lacks. */
@@ -116,10 +118,10 @@ const ON_STREAM: ReadonlySet<number> = new Set([FrameType.HEADERS, FrameType.RST
 
 function requireValidFrame({ type, flags, id, payload }: RawFrame, role: Role): void {
   const name = `frame of type ${type} on stream ${id}`;
-  require(payload.length === (LENGTHS.get(type) ?? payload.length), `${name} has ${payload.length} octets`);
-  if (ON_CONNECTION.has(type)) require(id === 0, name);
-  else if (ON_STREAM.has(type)) require(id > 0 && (role === 'server' || id % 2 === 1), name);
-  else require(type === FrameType.WINDOW_UPDATE, name);
-  if (type === FrameType.HEADERS) require((flags & Flag.END_HEADERS) !== 0, `${name} without END_HEADERS`);
-  if (type === FrameType.WINDOW_UPDATE) require(Buffer.from(payload).readUInt32BE(0) > 0, `${name} says 0`);
+  demand(payload.length === (LENGTHS.get(type) ?? payload.length), `${name} has ${payload.length} octets`);
+  if (ON_CONNECTION.has(type)) demand(id === 0, name);
+  else if (ON_STREAM.has(type)) demand(id > 0 && (role === 'server' || id % 2 === 1), name);
+  else demand(type === FrameType.WINDOW_UPDATE, name);
+  if (type === FrameType.HEADERS) demand((flags & Flag.END_HEADERS) !== 0, `${name} without END_HEADERS`);
+  if (type === FrameType.WINDOW_UPDATE) demand(Buffer.from(payload).readUInt32BE(0) > 0, `${name} says 0`);
 }

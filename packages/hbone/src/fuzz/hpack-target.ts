@@ -3,7 +3,7 @@ import { HpackDecoder } from '../core/hpack/decoder.ts';
 import { fieldBytes } from '../core/hpack/dynamic-table.ts';
 import { HpackEncoder } from '../core/hpack/encoder.ts';
 import { decodeHuffman, encodeHuffman, huffmanLength } from '../core/hpack/huffman.ts';
-import { require } from './event-oracle.ts';
+import { demand } from './event-oracle.ts';
 
 const LARGE_LIST_BYTES = 65_536;
 
@@ -22,8 +22,7 @@ export function fuzzHpack(input: Uint8Array): void {
     const end = Math.min(input.length, start + input[at]!);
     const list = decoder.decode(input, start, end);
     if (list === undefined) return;
-    require(list.fields.reduce((bytes, field) => bytes + fieldBytes(field), 0) <=
-      maxListBytes, 'the list is too large');
+    demand(list.fields.reduce((bytes, field) => bytes + fieldBytes(field), 0) <= maxListBytes, 'the list is too large');
     for (const repeater of again) repeater.repeat(list.fields);
     at = end;
   }
@@ -41,25 +40,25 @@ class Repeater {
 
   repeat(fields: Fields): void {
     const block = this.#encoder.encode(fields);
-    require(block.length <= HpackEncoder.maxEncodedBytes(fields), `${block.length} octets are more than foretold`);
+    demand(block.length <= HpackEncoder.maxEncodedBytes(fields), `${block.length} octets are more than foretold`);
     const decoded = this.#decoder.decode(block, 0, block.length);
-    require(JSON.stringify(decoded?.fields) === JSON.stringify(fields), 'encoded and decoded fields differ');
+    demand(JSON.stringify(decoded?.fields) === JSON.stringify(fields), 'encoded and decoded fields differ');
   }
 }
 
 /** A text and its code belong to one another, one to one; nothing else is accepted. */
 export function fuzzHuffman(input: Uint8Array): void {
   const decoded = decodeHuffman(input, 0, input.length);
-  if (decoded !== undefined) require(encode(decoded).equals(input), 'decoded text has another code');
+  if (decoded !== undefined) demand(encode(decoded).equals(input), 'decoded text has another code');
   const text = Buffer.from(input).toString('latin1');
   const code = encode(text);
-  require(decodeHuffman(code, 0, code.length) === text, 'encoded text decodes to another');
+  demand(decodeHuffman(code, 0, code.length) === text, 'encoded text decodes to another');
 }
 
 function encode(text: string): Buffer {
   const bytes = huffmanLength(text);
   const memory = Buffer.alloc(bytes + 1, 0xee);
-  require(encodeHuffman(text, memory, 0) === bytes, 'code of another length than foretold');
-  require(memory[bytes] === 0xee, 'code beyond its length');
+  demand(encodeHuffman(text, memory, 0) === bytes, 'code of another length than foretold');
+  demand(memory[bytes] === 0xee, 'code beyond its length');
   return memory.subarray(0, bytes);
 }

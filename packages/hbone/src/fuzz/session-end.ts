@@ -3,7 +3,7 @@ import { ErrorCode } from '../core/error-code.ts';
 import { Flag, FRAME_HEADER_BYTES, FrameType, MIN_MAX_FRAME_BYTES, readUint32 } from '../core/frame.ts';
 import { type CodecOptions, DEFAULT_WINDOW_BYTES, MIN_CONTROL_ROOM_BYTES, type Role } from '../core/limits.ts';
 import { frame as buildFrame, settings as settingsFrame } from '../core/testing/frames.ts';
-import { EventOracle, require } from './event-oracle.ts';
+import { demand, EventOracle } from './event-oracle.ts';
 import { buildSettings, cutFrames } from './frames.ts';
 
 const PATTERN_BYTES = 251;
@@ -140,12 +140,11 @@ export class SessionEnd {
 
   /** What must hold when nothing is on the way and everything that came was credited. */
   requireSettled(): void {
-    require(this.oracle.fatalCode === undefined, `${this.role}: connection error ${this.oracle.fatalCode}`);
+    demand(this.oracle.fatalCode === undefined, `${this.role}: connection error ${this.oracle.fatalCode}`);
     for (const { id, starved, localEnded } of this.oracle.streams.values())
-      if (starved && !localEnded) require(this.codec.budget(id) === 0, `${this.role} was not told of stream ${id}`);
+      if (starved && !localEnded) demand(this.codec.budget(id) === 0, `${this.role} was not told of stream ${id}`);
     const full = this.options.connectionWindowBytes ?? 0;
-    require(this.#granted <= full &&
-      this.#granted >= full * LEAST_LEFT, `${this.#granted} of ${full} octets of window`);
+    demand(this.#granted <= full && this.#granted >= full * LEAST_LEFT, `${this.#granted} of ${full} octets of window`);
   }
 
   #onHeaders(id: number, last: boolean): void {
@@ -156,13 +155,15 @@ export class SessionEnd {
   #onData(id: number, bytes: Uint8Array, last: boolean): void {
     const flow = flowOf(this.received, id);
     const sender = this.role === 'client' ? 'server' : 'client';
-    for (const octet of bytes) require(octet === patternAt(sender, id, flow.bytes++), `stream ${id}: wrong octet`);
+    for (const octet of bytes) demand(octet === patternAt(sender, id, flow.bytes++), `stream ${id}: wrong octet`);
     flow.ended = last;
     const uncredited = [...this.oracle.streams.values()].reduce((sum, stream) => sum + stream.uncredited, 0);
     const stream = this.oracle.streams.get(id)?.uncredited ?? 0;
-    require(stream <=
-      Math.max(this.options.streamWindowBytes ?? 0, DEFAULT_WINDOW_BYTES), 'more than a stream may have');
-    require(uncredited <= 2 * (this.options.connectionWindowBytes ?? 0), 'more than the connection may have');
+    demand(
+      stream <= Math.max(this.options.streamWindowBytes ?? 0, DEFAULT_WINDOW_BYTES),
+      'more than a stream may have',
+    );
+    demand(uncredited <= 2 * (this.options.connectionWindowBytes ?? 0), 'more than the connection may have');
   }
 
   #withoutInjectedAcks(bytes: Uint8Array): Buffer {

@@ -1,7 +1,7 @@
 import type { Fields } from '../core/contract.ts';
 import { ErrorCode } from '../core/error-code.ts';
 import type { CodecOptions } from '../core/limits.ts';
-import { require } from './event-oracle.ts';
+import { demand } from './event-oracle.ts';
 import { flowOf, SessionEnd } from './session-end.ts';
 
 const SMALL: Partial<CodecOptions> = {
@@ -114,14 +114,14 @@ class Session {
   finish(): void {
     this.#settle();
     const open = this.#client.oracle.openIds();
-    require(open.join() === this.#server.oracle.openIds().join(), 'the ends disagree on the streams that are open');
+    demand(open.join() === this.#server.oracle.openIds().join(), 'the ends disagree on the streams that are open');
     this.#requireArrived(this.#client, this.#server);
     this.#requireArrived(this.#server, this.#client);
     for (const id of this.#client.oracle.streams.keys()) this.#client.reset(id);
     this.#settle();
     for (const end of [this.#client, this.#server]) {
       for (const id of end.oracle.streams.keys()) end.reset(id);
-      require(end.codec.openStreams === 0, `${end.role}: a stream is left`);
+      demand(end.codec.openStreams === 0, `${end.role}: a stream is left`);
     }
     this.#settle();
   }
@@ -167,7 +167,7 @@ class Session {
       for (const end of ends) end.deliver(ALL);
     }
     for (const end of ends) {
-      require(end.arrivingBytes === 0, 'the ends never stop talking');
+      demand(end.arrivingBytes === 0, 'the ends never stop talking');
       end.requireSettled();
     }
   }
@@ -176,8 +176,8 @@ class Session {
     for (const [id, sent] of from.sent) {
       if (from.cut.has(id) || to.cut.has(id)) continue;
       const received = flowOf(to.received, id);
-      require(sent.bytes === received.bytes, `stream ${id}: ${received.bytes} of ${sent.bytes} octets arrived`);
-      require(sent.ended === received.ended, `stream ${id}: ends of ${from.role} differ`);
+      demand(sent.bytes === received.bytes, `stream ${id}: ${received.bytes} of ${sent.bytes} octets arrived`);
+      demand(sent.ended === received.ended, `stream ${id}: ends of ${from.role} differ`);
     }
   }
 }
