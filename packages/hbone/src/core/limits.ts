@@ -89,9 +89,11 @@ export interface CodecOptions {
   readonly maxContinuations: number;
   /** Server: SETTINGS_MAX_CONCURRENT_STREAMS; more are refused. */
   readonly maxConcurrentStreams: number;
+  /** Settings in one SETTINGS frame. */
   readonly maxSettingsEntries: number;
   /** Octets of control frames that wait for `control`. */
   readonly maxControlBytes: number;
+  /** Streams we reset of which we know so, to drop what crosses with the reset; older ones are like any closed stream. */
   readonly maxRecentResets: number;
   /** Whether our header blocks are Huffman coded. Default false: it costs both ends time. */
   readonly huffman: boolean;
@@ -101,15 +103,16 @@ export interface CodecOptions {
    */
   readonly neverIndexed: ReadonlySet<string>;
   /**
-   * Streams that were work for nothing: a server counts RST_STREAM for a stream that it has not answered yet, both ends
-   * count what the peer did to make the codec reset a stream.
+   * Streams that were work for nothing: a server counts RST_STREAM for a stream that it has not answered yet, and streams
+   * that it refuses (REFUSED_STREAM); both ends count what the peer did to make the codec reset a stream.
    */
   readonly resets: Rate;
   /** PING and SETTINGS of the peer, each of which has to be answered. */
   readonly answers: Rate;
   /**
    * Frames that change nothing: empty DATA without END_STREAM, DATA of padding only, PRIORITY, unknown types, answers to
-   * PINGs that were not sent, repeated GOAWAYs, frames on closed streams (but for a few that each stream earns).
+   * PINGs that were not sent, repeated GOAWAYs, interim responses, frames on closed streams (but for a few that each
+   * stream earns), and every 256 octets of a header block whose list is over the limit.
    */
   readonly uselessFrames: Rate;
   /** WINDOW_UPDATEs beyond what the DATA we sent earned. */

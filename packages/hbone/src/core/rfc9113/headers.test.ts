@@ -151,6 +151,17 @@ describe('8.1: content and trailers, where there is no tunnel', () => {
     ]);
   });
 
+  test('8.1.1: it is judged a frame at a time, however it was cut', () => {
+    const bytes = data(1, '6162636465');
+    for (let at = 0; at < bytes.length; at++) {
+      const subject = new Subject('server');
+      subject.push(headers(1, GET_4));
+      expect([...subject.push(bytes.subarray(0, at)), ...subject.push(bytes.subarray(at))]).toEqual([
+        { type: 'reset', id: 1, code: PROTOCOL_ERROR, local: true },
+      ]);
+    }
+  });
+
   test('8.1.1: content announced, and END_STREAM at once', () => {
     const server = new Subject('server');
     expect(server.push(headers(1, GET_4, END_STREAM))).toEqual([]);

@@ -60,6 +60,12 @@ describe('10.5.1: header blocks', () => {
   });
 });
 
+test('lists over the limit cost their decoding', () => {
+  const subject = new Subject('server', { maxHeaderListBytes: 1000, uselessFrames: { burst: 20, perSecond: 0 } });
+  // Four times 256 octets each.
+  expect(taken(subject, (index) => headers(2 * index + 1, [...CONNECT, ['a', 'b'.repeat(1200)]]))).toBe(5);
+});
+
 describe.each(ROLES)('what costs a %s answers', (role) => {
   test('settings in a frame', () => {
     expect(withStream(role).errorOf(settings('000900000000'.repeat(64)))).toBeUndefined();
