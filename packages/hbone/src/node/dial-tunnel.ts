@@ -7,7 +7,10 @@ export interface DialTunnelOptions
     OpenTunnelOptions {
   /** Where the tunnel leads: `ip:port`, `[ipv6]:port` or `name:port`. */
   readonly authority: string;
-  /** A tunnel inside of a tunnel: TLS inside of this stream instead of on a connection of its own. Ends with it. */
+  /**
+   * A tunnel inside of a tunnel: TLS inside of this stream instead of on a connection of its own. It is owned from now on:
+   * destroyed when the tunnel ends or cannot be opened.
+   */
   readonly through?: Duplex;
 }
 
@@ -16,6 +19,12 @@ export interface DialTunnelOptions
  * opens many uses that.
  */
 export async function dialTunnel(options: DialTunnelOptions): Promise<TunnelDuplex> {
-  const opener = new TunnelOpener({ ...options, maxStreamsPerConnection: 1 });
-  return opener.open(options.authority, options, options.through);
+  const { authority, through } = options;
+  try {
+    const opener = new TunnelOpener({ ...options, maxStreamsPerConnection: 1 });
+    return await opener.open(authority, options, through);
+  } catch (error) {
+    through?.destroy();
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -120,6 +121,17 @@ test('a server that has ended and wants no more closes in an orderly way for who
   expect(await text(near)).toBe('enough');
   await closed(near);
   expect(near.errored).toBe(null);
+});
+
+test('HTTP through a tunnel', async () => {
+  const server = createServer((request, response) => void response.end(`you asked for ${request.url}`));
+  const { near, far } = await openPair(cleanup);
+  server.emit('connection', far);
+  const request = get({ host: 'far', path: '/this', createConnection: () => near });
+  const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
+  request.on('response', resolve);
+  expect(await text(await promise)).toBe('you asked for /this');
+  await Promise.all([closed(near), closed(far)]);
 });
 
 test('nobody who only writes hangs on a stream that was reset behind its end', async () => {
