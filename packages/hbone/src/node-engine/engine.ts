@@ -13,6 +13,7 @@ import type {
   SecureHandler,
   TlsOptions,
 } from '../engine.ts';
+import { CLOSE_LIMITS, type CloseLimits } from './close-limits.ts';
 import { NodeCredentials } from './credentials.ts';
 import { NodePlain } from './plain.ts';
 import { PlainDuplex } from './plain-duplex.ts';
@@ -33,12 +34,16 @@ export interface NodeEngine extends Engine {
 }
 
 /** Makes the engine on `node:net` and `node:tls`, for any thread with an event loop. It holds nothing that must be closed. */
-export function createNodeEngine(): NodeEngine {
-  return new NodeEngineImplementation();
+export function createNodeEngine(limits: Partial<CloseLimits> = {}): NodeEngine {
+  return new NodeEngineImplementation({ ...CLOSE_LIMITS, ...limits });
 }
 
 class NodeEngineImplementation implements NodeEngine {
-  readonly #turn = new Turn();
+  readonly #turn: Turn;
+
+  constructor(limits: CloseLimits) {
+    this.#turn = new Turn(limits);
+  }
 
   adopt(socket: Socket): Plain {
     return this.#adopt(socket);

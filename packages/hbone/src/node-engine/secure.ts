@@ -22,10 +22,6 @@ import type { Flushable, Turn } from './turn.ts';
 const QUEUE_LIMIT_BYTES = 1_048_576;
 /** The owner may go on when this much has left: early enough to keep the socket busy. */
 const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
-/** Once all was sent the peer has this long to end its side before the socket is cut. */
-const LINGER_MS = 2000;
-/** A closing connection is cut when its peer has taken nothing of the queue for this long. */
-const STALLED_MS = 30_000;
 /**
  * Longest chain, in certificates and in octets, of a peer that is not refused; real ones have two or three of 1 KiB each.
  * OpenSSL takes no certificate message of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT) and no path of more than 100.
@@ -169,7 +165,7 @@ export class NodeSecure implements Secure, Flushable {
     this.#touch();
     // What still comes is dropped: bytes left unread would turn our FIN into a RST.
     this.#socket.resume();
-    this.#abortAfter(STALLED_MS);
+    this.#abortAfter(this.#turn.closeLimits.closeStalledMs);
   }
 
   abort(): void {
@@ -191,7 +187,7 @@ export class NodeSecure implements Secure, Flushable {
   #finish(): void {
     if (!this.#closing || this.#ending || this.#dirty || this.#outgoing.waiting) return;
     this.#ending = true;
-    this.#socket.end(() => this.#abortAfter(LINGER_MS));
+    this.#socket.end(() => this.#abortAfter(this.#turn.closeLimits.closeLingerMs));
   }
 
   #abortAfter(ms: number): void {

@@ -1,3 +1,4 @@
+import type { CloseLimits } from './close-limits.ts';
 import { Slabs } from './slabs.ts';
 
 /** A socket with writes to hand to the kernel at the end of the turn. */
@@ -10,12 +11,17 @@ export const READ_BYTES = 65_536;
 
 /** What the sockets of one engine share: memory, and what is due at the end of the turn of the event loop. */
 export class Turn {
+  readonly closeLimits: CloseLimits;
   readonly slabs = new Slabs();
   /** Every socket reads into this, and is done with it before the next one reads. */
   readonly readMemory = Buffer.allocUnsafeSlow(READ_BYTES);
   #callbacks: (() => void)[] = [];
   #dirty: Flushable[] = [];
   #scheduled = false;
+
+  constructor(closeLimits: CloseLimits) {
+    this.closeLimits = closeLimits;
+  }
 
   /** Calls at the end of this turn, before the flushes. */
   atEnd(callback: () => void): void {
