@@ -44,6 +44,7 @@ export class Connection {
   goawaySent: number | undefined;
   /** Last id of the GOAWAY that came. */
   goawayReceived: number | undefined;
+  /** We send SETTINGS once, in the greeting: more than one is never unacknowledged. Whoever has a clock limits the wait. */
   settingsAcked = false;
   pingsSent = 0;
   failed = false;

@@ -81,6 +81,10 @@ describe('6.8: the GOAWAY of a server', () => {
     expect(subject.push(data(1, '61', Flag.END_STREAM))).toHaveLength(1);
   });
 
+  test('may have a code that nobody knows. 7', () => {
+    expect(withStream('client').push(goaway(1, 0xff))).toEqual([{ type: 'goaway', last: 1, code: 0xff }]);
+  });
+
   test('before any stream, and after the last', () => {
     expect(new Subject('client').push(goaway(0, 0))).toEqual([{ type: 'goaway', last: 0, code: 0 }]);
     const subject = withStream('client');

@@ -219,6 +219,15 @@ describe('CVE-2025-8671: resets that the peer makes us send', () => {
     expect(refused.sent()).toMatchObject([{ type: FrameType.RST_STREAM, payload: `0000000${REFUSED_STREAM}` }]);
   });
 
+  test('streams that our user refuses', () => {
+    const subject = new Subject('server', ONE);
+    const codes: unknown[] = [];
+    subject.recorder.headers = (id) => subject.codec.resetStream(id, REFUSED_STREAM);
+    subject.recorder.fatal = (code) => codes.push(code);
+    subject.push(headers(1, CONNECT), headers(3, CONNECT), headers(5, CONNECT));
+    expect(codes).toEqual([ENHANCE_YOUR_CALM]);
+  });
+
   test('malformed responses', () => {
     const subject = new Subject('client', ONE);
     expect(taken(subject, () => headers(subject.codec.request(CONNECT), []))).toBe(1);
@@ -251,6 +260,23 @@ describe.each(ROLES)('WINDOW_UPDATE at a %s', (role) => {
     );
     expect(total).toBe(2000);
   });
+});
+
+test('within the limits no frame reads the clock', () => {
+  let reads = 0;
+  const now = () => {
+    reads += 1;
+    return 0;
+  };
+  const subject = withStream('server', { now });
+  const before = reads;
+  for (let count = 0; count < 900; count++) {
+    subject.push(data(1, '61'), data(1, ''), ping(), windowUpdate(1, 1));
+    subject.codec.credit(1, 1);
+    subject.sendData(1, 1);
+    subject.sent();
+  }
+  expect(reads).toBe(before);
 });
 
 describe('our own side', () => {
