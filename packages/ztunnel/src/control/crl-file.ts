@@ -42,11 +42,11 @@ export class CrlFile {
     const outcome = await this.#load(path);
     if (outcome === 'missing') {
       logger.warn([['path', path]], 'CRL file not found: no certificate counts as revoked until it is there');
-      this.#retry(path);
     } else if (outcome === 'unusable') {
       logger.warn([['path', path]], 'CRL checking is disabled: correct the file and restart');
       this.close();
     }
+    this.#loaded(path, outcome);
   }
 
   /** Stops reading. Idempotent. */
@@ -67,26 +67,31 @@ export class CrlFile {
     this.#watcher.on('error', () => {
       this.#watcher?.close();
       this.#watcher = undefined;
-      this.#retry(path);
+      this.#readAfter(retryMs, path);
     });
   }
 
-  /** Not put off by further changes: a busy directory would put it off for ever. */
+  /** Does not put off what is due: in a busy directory it would never come. */
   #readAfter(delayMs: number, path: string): void {
     if (this.#due !== undefined || this.#closed) return;
     this.#due = this.#options.clock.schedule(delayMs, () => {
       this.#due = undefined;
       this.#watch(path);
       this.#load(path).then(
-        (outcome) => (outcome === 'missing' || this.#watcher === undefined ? this.#retry(path) : undefined),
+        (outcome) => this.#loaded(path, outcome),
         // `#load` tells all of its failures; this one would be of a data thread that is gone, which ends the process.
         () => undefined,
       );
     });
   }
 
-  #retry(path: string): void {
-    this.#readAfter(retryMs, path);
+  /** Without the file the directory may be another one by the time that it is there: watching begins anew. */
+  #loaded(path: string, outcome: 'loaded' | 'missing' | 'unusable'): void {
+    if (outcome === 'missing') {
+      this.#watcher?.close();
+      this.#watcher = undefined;
+    }
+    if (this.#watcher === undefined) this.#readAfter(retryMs, path);
   }
 
   async #load(path: string): Promise<'loaded' | 'missing' | 'unusable'> {

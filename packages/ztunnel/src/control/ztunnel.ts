@@ -134,7 +134,9 @@ export class Ztunnel {
     if (this.#draining !== undefined) return;
     if (config.localXds !== undefined) this.#logLocalConfig(local);
     this.#startDataPlane(local);
+    // Before the first pod: no connection is to be accepted that the lists forbid.
     await this.#crl.start();
+    if (this.#draining !== undefined) return;
     log.logger('app').info([], 'shared proxy mode - in-pod mode enabled');
     await this.#listen('admin', ['127.0.0.1', '::1'], {
       port: config.ports.admin,

@@ -1,5 +1,6 @@
 /** Data planes in real namespaces: two pods joined by a wire, applications in both, tunnels between them. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import { createNodeEngine } from '@ambientmesh/hbone';
@@ -165,6 +166,23 @@ test('a pod that stops is gone at once, and can start again', async () => {
   const again = await callServer();
   await vi.waitFor(() => expect(again.received()).toBe('hello'));
   expect(outbound.all('pod-failed')).toEqual([]);
+});
+
+test('a revocation list cuts the tunnel and refuses the next one', async () => {
+  await startApplication();
+  const { inbound } = startBoth();
+  const call = await callServer();
+  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  const { serialNumber } = new X509Certificate(material.client.chainPem);
+  const file = Buffer.from(await authority.revocationList([serialNumber]));
+  inbound.plane.apply({ type: 'revocations', file });
+  await vi.waitFor(() => expect(call.over()).toBe(true));
+  expect(inbound.log()).toContain('error="connection closed: peer certificate revoked by CRL"');
+  const again = await callServer();
+  await vi.waitFor(() => expect(again.over()).toBe(true));
+  await vi.waitFor(() => expect(inbound.log()).toContain('InvalidCertificate(Revoked)'));
+  const refused = inbound.all('report').reduce((sum, { revocations }) => sum + revocations.destination, 0);
+  expect(refused).toBe(1);
 });
 
 test('a drain waits for its deadline, cuts what is left and says so once', async () => {

@@ -236,3 +236,13 @@ test.each(['CA_ROOT_CA', 'AUTH_TOKEN'])('%s that cannot be read is told with its
   );
   expect(read).toThrow(/EISDIR/);
 });
+
+test.each([
+  { value: undefined, path: undefined },
+  { value: '', path: undefined },
+  { value: '/crl/ca-crl.pem', path: '/crl/ca-crl.pem' },
+])('hbone.md §9: CRL_PATH=$value is $path', ({ value, path }) => {
+  const config = parse({ CRL_PATH: value });
+  expect(config.crlPath).toBe(path);
+  expect(renderYaml(describeConfig(config, []))).toContain(`crlPath: ${path ?? 'null'}`);
+});

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { renderOpenMetrics } from './open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './process-metrics.ts';
+import { RevocationMetrics } from './revocation-metrics.ts';
 import { TcpMetrics } from './tcp-metrics.ts';
 
 const source = [
@@ -76,4 +77,14 @@ test('label sets that peers make up are bounded: the rest is counted together, n
     ],
     value: 5000,
   });
+});
+
+test('§10: handshakes that revocation lists ended, of all threads, by reporter', () => {
+  const metrics = new RevocationMetrics();
+  expect(renderOpenMetrics([metrics.family()])).toBe('# EOF\n');
+  metrics.add({ source: 0, destination: 2 });
+  metrics.add({ source: 0, destination: 1 });
+  expect(renderOpenMetrics([metrics.family()])).toContain(
+    'istio_crl_policy_rejections_total{reporter="destination"} 3\n',
+  );
 });

@@ -1,0 +1,191 @@
+/** Revocation lists against handshakes and running tunnels (spec hbone.md §9), with real sockets and real TLS. */
+
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { CertificateAuthority } from '@ambientmesh/spiffe';
+import { afterEach, expect, test, vi } from 'vitest';
+import { HboneConnection } from '../inbound/hbone-connection.ts';
+import { OutboundConnection } from '../outbound/outbound-connection.ts';
+import { workload } from '../state/fixtures.ts';
+import { DRAINED } from './pod.ts';
+import type { CertificateMaterial } from './protocol.ts';
+import { cutRevokedTunnels } from './revocations.ts';
+import { createTestPod, issueMaterial, listen, listenSockets, type TestPod } from './testing/test-pod.ts';
+
+const undos: (() => void)[] = [];
+const cleanup = (undo: () => void): void => void undos.push(undo);
+afterEach(() => {
+  for (const undo of undos.splice(0).toReversed()) undo();
+});
+
+const authority = await CertificateAuthority.create({ trustDomain: 'cluster.local', intermediate: true });
+const unrelated = await CertificateAuthority.create({ trustDomain: 'cluster.local' });
+const serverCertificate = await issueMaterial(authority, 'default');
+const clientCertificate = await issueMaterial(authority, 'client');
+const [intermediate] = serverCertificate.chainPem.split(/(?<=-----END CERTIFICATE-----\n)/).slice(1);
+const lists = {
+  server: await authority.revocationList([serialOf(serverCertificate.chainPem)]),
+  client: await authority.revocationList([serialOf(clientCertificate.chainPem)]),
+  intermediate: await authority.revocationList([serialOf(intermediate ?? '')], 'root'),
+  unrelated: await unrelated.revocationList([
+    serialOf(serverCertificate.chainPem),
+    serialOf(clientCertificate.chainPem),
+  ]),
+};
+const CLIENT = { name: 'client', namespace: 'default', serviceAccount: 'client' };
+const REVOKED_TEXT = 'error="connection closed: peer certificate revoked by CRL"';
+
+/** Of the first certificate of a PEM text. */
+function serialOf(pem: string): string {
+  return new X509Certificate(pem).serialNumber;
+}
+
+/** Two pods; what the client's application sends leaves through a tunnel to the server, and comes back. */
+async function meshOfTwo() {
+  const inbound = createTestPod();
+  const outbound = createTestPod({ info: CLIENT });
+  const inboundPort = await listen((plain) => inbound.serve(new HboneConnection(inbound.pod, plain)), cleanup);
+  const port = await listen((plain) => outbound.serve(new OutboundConnection(outbound.pod, plain)), cleanup);
+  prepare(inbound, serverCertificate);
+  prepare(outbound, clientCertificate);
+  outbound.routes.set('127.0.0.1:15008', inboundPort);
+  inbound.routes.set(`127.0.0.1:${port}`, await listenSockets((socket) => socket.pipe(socket), cleanup));
+  return { inbound, outbound, port };
+}
+
+function prepare(made: TestPod, certificate: CertificateMaterial): void {
+  made.state.putWorkload(workload({ name: 'server', ips: ['127.0.0.1'] }), []);
+  made.state.putWorkload(workload({ name: 'client', serviceAccount: 'client', ips: ['127.0.0.9'] }), []);
+  made.context.localWorkloads.changed();
+  made.context.certificates.put(certificate);
+  cleanup(() => {
+    for (const connection of made.connections) connection.cut(DRAINED);
+    made.pod.pool.close();
+  });
+}
+
+/** As the data plane does with the control thread's message. */
+function revoke({ context, connections, pod }: TestPod, file: string): void {
+  context.revocations.put(Buffer.from(file));
+  for (const connection of connections) connection.recheck?.();
+  cutRevokedTunnels(pod.pool, context.revocations);
+}
+
+async function call(port: number, text: string) {
+  const socket = new Socket({ allowHalfOpen: true });
+  const chunks: Buffer[] = [];
+  let over = false;
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
+  socket.on('end', () => void (over = true)).on('close', () => void (over = true));
+  cleanup(() => socket.destroy());
+  socket.connect({ port, host: '127.0.0.1' });
+  await once(socket, 'connect');
+  socket.write(text);
+  return { socket, received: () => Buffer.concat(chunks).toString(), over: () => over };
+}
+
+const flags = (made: TestPod): (string | undefined)[] =>
+  made.context.counters
+    .drain()
+    .filter(({ failed }) => failed > 0)
+    .map(({ labels }) => labels.find(([name]) => name === 'response_flags')?.[1]);
+
+test.each([
+  { name: 'leaf', list: lists.client },
+  { name: 'intermediate', list: lists.intermediate },
+])('new connection, the server refuses: $name of the client is revoked', async ({ list }) => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  revoke(inbound, list);
+  const { over } = await call(port, 'hello');
+  await vi.waitFor(() => expect(over()).toBe(true));
+  await vi.waitFor(() =>
+    expect(inbound.lines()).toEqual([
+      expect.stringContaining('tls handshake error: Custom { kind: InvalidData, error: InvalidCertificate(Revoked) }'),
+    ]),
+  );
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
+  expect(outbound.lines()).toHaveLength(1);
+});
+
+test.each([
+  { name: 'leaf', list: lists.server },
+  { name: 'intermediate', list: lists.intermediate },
+])('new connection, the client refuses: $name of the server is revoked', async ({ list }) => {
+  const { outbound, port } = await meshOfTwo();
+  revoke(outbound, list);
+  const { over } = await call(port, 'hello');
+  await vi.waitFor(() => expect(over()).toBe(true));
+  expect(outbound.lines()[0]).toContain('error="io error: invalid peer certificate: Revoked"');
+  expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
+  expect(flags(outbound)).toEqual(['CONNECT']);
+});
+
+test.each([
+  { name: 'the other side only', list: lists.server, side: 'inbound' },
+  { name: 'the other side only', list: lists.client, side: 'outbound' },
+  { name: 'an unrelated authority', list: lists.unrelated, side: 'inbound' },
+  { name: 'nothing', list: '', side: 'outbound' },
+] as const)('new connection goes through: the list of the $side is of $name', async ({ list, side }) => {
+  const mesh = await meshOfTwo();
+  revoke(mesh[side], list);
+  const { received } = await call(mesh.port, 'hello');
+  await vi.waitFor(() => expect(received()).toBe('hello'));
+});
+
+test('running: the server cuts the tunnels of a revoked client, with its streams, by GOAWAY', async () => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  const calls = [await call(port, 'one'), await call(port, 'two')];
+  for (const { received } of calls) await vi.waitFor(() => expect(received()).toHaveLength(3));
+  revoke(inbound, lists.server);
+  expect(inbound.connections.size).toBe(1);
+  revoke(inbound, lists.client);
+  for (const { over } of calls) await vi.waitFor(() => expect(over()).toBe(true));
+  await vi.waitFor(() => expect(inbound.connections.size).toBe(0));
+  expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT), expect.stringContaining(REVOKED_TEXT)]);
+  expect(flags(inbound)).toEqual(['CERT_REVOKED']);
+  expect(inbound.context.sockets.destination).toBe(0);
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
+  await vi.waitFor(() => expect(outbound.pod.pool.connectionCount).toBe(0));
+});
+
+test('running: the client drops its tunnels to a revoked server, used ones and idle ones', async () => {
+  const { outbound, port } = await meshOfTwo();
+  const first = await call(port, 'one');
+  await vi.waitFor(() => expect(first.received()).toBe('one'));
+  revoke(outbound, lists.server);
+  await vi.waitFor(() => expect(first.over()).toBe(true));
+  expect(outbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
+  expect(flags(outbound)).toEqual(['CERT_REVOKED']);
+  expect(outbound.pod.pool.connectionCount).toBe(0);
+
+  revoke(outbound, '');
+  const second = await call(port, 'two');
+  await vi.waitFor(() => expect(second.received()).toBe('two'));
+  second.socket.end();
+  await vi.waitFor(() => expect(second.over()).toBe(true));
+  expect(outbound.pod.pool.pooledCount).toBe(1);
+  revoke(outbound, lists.intermediate);
+  expect(outbound.pod.pool.connectionCount).toBe(0);
+});
+
+test('running: lists that name nobody cut nobody', async () => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  const { socket, received } = await call(port, 'one');
+  await vi.waitFor(() => expect(received()).toBe('one'));
+  for (const made of [inbound, outbound]) for (const list of [lists.unrelated, '']) revoke(made, list);
+  socket.write(' two');
+  await vi.waitFor(() => expect(received()).toBe('one two'));
+});
+
+test('lists that cannot be read change nothing', async () => {
+  const { inbound } = await meshOfTwo();
+  revoke(inbound, lists.client);
+  expect(() => inbound.context.revocations.put(Buffer.from('garbage'))).toThrow(/neither PEM nor DER/);
+  const chain = clientCertificate.chainPem.split(/(?<=-----END CERTIFICATE-----\n)/);
+  const ders = chain.filter((pem) => pem !== '').map((pem) => new X509Certificate(pem).raw);
+  const trust = { rootsPem: clientCertificate.rootsPem, usage: 'client' } as const;
+  expect(inbound.context.revocations.refusal(ders, trust)).toMatchObject({ code: 'SPIFFE_PEER_REVOKED' });
+});
