@@ -3,7 +3,7 @@ import type { TunnelDuplex } from './tunnel-duplex.ts';
 import { type OpenTunnelOptions, type TunnelClientOptions, TunnelOpener } from './tunnel-opener.ts';
 
 export interface DialTunnelOptions
-  extends Omit<TunnelClientOptions, 'maxStreamsPerConnection' | 'unusedReleaseMs'>,
+  extends Omit<TunnelClientOptions, 'maxStreamsPerConnection' | 'unusedReleaseMs' | 'maxWaiting'>,
     OpenTunnelOptions {
   /** Where the tunnel leads: `ip:port`, `[ipv6]:port` or `name:port`. */
   readonly authority: string;

@@ -37,6 +37,8 @@ export interface TunnelClientOptions {
   readonly maxStreamsPerConnection?: number;
   /** Milliseconds after its last use until an idle connection closes; 300,000 by default. */
   readonly unusedReleaseMs?: number;
+  /** Requests that may wait for the same connection to be dialled; 10,000 by default. */
+  readonly maxWaiting?: number;
   /** Limits and liveness of the connections. */
   readonly tunnel?: TunnelOptions;
 }
@@ -60,12 +62,13 @@ export class TunnelOpener {
 
   /** Throws HBONE_CREDENTIALS_INVALID. */
   constructor(options: TunnelClientOptions) {
-    const { maxStreamsPerConnection, unusedReleaseMs, tunnel } = options;
+    const { maxStreamsPerConnection, unusedReleaseMs, maxWaiting, tunnel } = options;
     this.#options = options;
     this.#credentials = this.#engine.credentials(options.credentials);
     this.pool = new TunnelPool(this.#engine, {
       ...(maxStreamsPerConnection !== undefined && { maxStreamsPerConnection }),
       ...(unusedReleaseMs !== undefined && { unusedReleaseMs }),
+      ...(maxWaiting !== undefined && { maxWaiting }),
       ...(tunnel !== undefined && { tunnel }),
     });
   }
