@@ -16,6 +16,8 @@ export type HboneErrorCode =
   | 'HBONE_LISTEN_FAILED'
   /** Listener: a connection was given up because there were too many. Client: too many wait for the same connection. */
   | 'HBONE_OVERLOADED'
+  /** `relay`: one of the two ends was reset or lost; the message says which. */
+  | 'HBONE_RELAY_FAILED'
   /** The authority or a header field is malformed. */
   | 'HBONE_REQUEST_INVALID'
   /** The answer was another status than 2xx; `status` has it. */

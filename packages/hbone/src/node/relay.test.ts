@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
-import { type RelayResult, relay } from '@ambientmesh/hbone';
+import { type RelayResult, relay, type TunnelDuplex } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { dialSocket, openDescriptors } from '../testing/loopback.ts';
-import { openPair, serveTcp, type TunnelPair } from '../testing/tunnel-pair.ts';
+import { listenOnLoopback, loopbackClient, openPair, serveTcp, type TunnelPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void) => undos.push(undo);
@@ -92,7 +92,7 @@ test.each(setups.slice(0, 2))('a reset of the application is one of the stream, 
     application.resetAndDestroy();
   await vi.waitUntil(() => far.closed);
   expect(far.errored).toMatchObject({ code: 'HBONE_STREAM_RESET', http2Code: 10 });
-  expect((await result).error).toBeDefined();
+  expect((await result).error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
 });
 
 test.each(setups)('a reset of the stream is one of the application, $name', async ({ setup }) => {
@@ -102,7 +102,7 @@ test.each(setups)('a reset of the stream is one of the application, $name', asyn
   application.resume();
   far.destroy(new Error('disk full'));
   await vi.waitUntil(() => socket.closed);
-  expect((await result).error).toBeDefined();
+  expect((await result).error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
   if (!('resetAndDestroy' in application)) return;
   await vi.waitUntil(() => application.closed);
   expect(errors).toMatchObject([{ code: 'ECONNRESET' }]);
@@ -115,6 +115,28 @@ test.each(setups)('a signal cuts both, $name', async ({ setup }) => {
   cut.abort(new Error('enough'));
   expect((await result).error).toMatchObject({ message: 'enough' });
   await vi.waitUntil(() => far.closed && near.closed && socket.closed);
+});
+
+test('a socket that is still connecting', async () => {
+  const port = await serveTcp(cleanup, (socket) => socket.pipe(socket));
+  const results: RelayResult[] = [];
+  const accept = async (stream: TunnelDuplex): Promise<void> => {
+    results.push(await relay(connect(port, '127.0.0.1'), stream));
+  };
+  const listener = await listenOnLoopback(cleanup, { route: () => ({ accept }) });
+  const stream = await loopbackClient(cleanup, listener.port).open('a:1');
+  stream.end('echo');
+  expect(await text(stream)).toBe('echo');
+  await vi.waitUntil(() => results.length === 1);
+  expect(results).toEqual([{ toTunnel: 4, fromTunnel: 4, error: undefined }]);
+});
+
+test('a socket that never connects', async () => {
+  const { near, far } = await openPair(cleanup);
+  const { error } = await relay(connect(1, '127.0.0.1'), near);
+  expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED', message: expect.stringContaining('refused') });
+  await vi.waitUntil(() => far.closed);
+  expect(far.errored).toMatchObject({ code: 'HBONE_STREAM_RESET', http2Code: 10 });
 });
 
 test('as the mesh has it, a reset is an end', async () => {

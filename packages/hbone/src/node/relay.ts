@@ -24,7 +24,7 @@ export interface RelayResult {
   readonly toTunnel: number;
   /** Bytes from the tunnel to the socket. */
   readonly fromTunnel: number;
-  /** Undefined: both sides ended in an orderly way. */
+  /** Undefined: both sides ended in an orderly way. Else HBONE_RELAY_FAILED, HBONE_CLOSED, or the signal's reason. */
   readonly error: Error | undefined;
 }
 
@@ -97,7 +97,7 @@ function plainOf(engine: NodeEngine, socket: Duplex): Plain {
 }
 
 function relayError({ direction, text }: RelayFailure): HboneError {
-  return new HboneError('HBONE_STREAM_RESET', `${direction === 'send' ? 'to' : 'from'} the tunnel: ${text}`);
+  return new HboneError('HBONE_RELAY_FAILED', `${direction === 'send' ? 'to' : 'from'} the tunnel: ${text}`);
 }
 
 /** By streams alone. */
@@ -106,20 +106,19 @@ function streamRelay(socket: Duplex, tunnel: Duplex, resolve: (result: RelayResu
   let fromTunnel = 0;
   let open = 2;
   let failure: Error | undefined;
-  const ended = (error: Error | null | undefined): void => {
-    failure ??= error ?? undefined;
+  const ended = (cause: Error | null | undefined): void => {
+    if (cause) failure ??= new HboneError('HBONE_RELAY_FAILED', cause.message, { cause });
     open -= 1;
     if (open === 0) resolve({ toTunnel, fromTunnel, error: failure });
   };
   // A socket whose tunnel was reset ends by a reset too.
-  const cut = (error: Error): void => {
-    failure ??= error;
+  const resetBoth = (error: Error): void => {
     tunnel.destroy(error);
     if (socket instanceof Socket && !socket.destroyed) socket.resetAndDestroy();
     else socket.destroy(error);
   };
   socket.allowHalfOpen = true;
-  tunnel.once('error', cut);
+  tunnel.once('error', resetBoth);
   socket.on('data', (bytes: Uint8Array) => {
     toTunnel += bytes.length;
   });
@@ -128,5 +127,8 @@ function streamRelay(socket: Duplex, tunnel: Duplex, resolve: (result: RelayResu
   });
   pipeline(socket, tunnel, ended);
   pipeline(tunnel, socket, ended);
-  return cut;
+  return (reason) => {
+    failure ??= reason;
+    resetBoth(reason);
+  };
 }
