@@ -119,6 +119,7 @@ describe('5.1.1: identifiers', () => {
   test.each([
     { what: 'smaller than the last', ids: [7, 13], next: 11, code: PROTOCOL_ERROR },
     { what: 'left out at the start', ids: [7], next: 1, code: PROTOCOL_ERROR },
+    { what: 'the only one left out', ids: [1, 5], next: 3, code: PROTOCOL_ERROR },
     { what: 'one of many left out', ids: [7, 107, 209], next: 205, code: PROTOCOL_ERROR },
     { what: 'of a refused request', ids: [7, 11], next: 11, code: undefined },
   ])('a request on a stream $what', ({ ids, next, code }) => {
@@ -193,6 +194,14 @@ describe('6.4: RST_STREAM', () => {
       const id = subject.codec.request(CONNECT);
       const events = subject.push(headers(id, [[':status', '401']], END_STREAM), reset(id, NO_ERROR));
       expect(events.map(({ type }) => type)).toEqual(['headers', 'reset']);
+    }
+  });
+
+  test('a server that resets every request costs a client nothing', () => {
+    const subject = new Subject('client', { resets: { burst: 0, perSecond: 0 } });
+    for (let count = 0; count < 20; count++) {
+      const id = subject.codec.request(CONNECT);
+      expect(subject.push(reset(id, REFUSED_STREAM))).toMatchObject([{ type: 'reset', local: false }]);
     }
   });
 
