@@ -180,7 +180,7 @@ test.each(Object.keys(TARGETS))('any bytes at all into %s', (name) => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (input) => {
       expect(() => TARGETS[name]?.(input)).not.toThrow();
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 
@@ -232,7 +232,7 @@ describe('a hostile peer', () => {
           expect(run(role, chunks)).toEqual(whole);
         },
       ),
-      { numRuns: 250 },
+      { numRuns: 120 },
     );
   });
 
@@ -257,7 +257,7 @@ describe('a hostile peer', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 100 },
     );
   });
 
@@ -321,7 +321,7 @@ describe('a hostile peer', () => {
         expect(window).toBeGreaterThan(65_535 * 0.75);
         expect(codec.openStreams).toBe(0);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });

@@ -5,7 +5,7 @@ import { loadInstrumented } from './instrumented.ts';
 import { GRAMMARS, TARGETS } from './targets.ts';
 
 /** The short run of every change; the long ones are by hand. */
-const RUNS = 400;
+const RUNS = 250;
 const SEED = 20_261_121;
 const MAX_FILES = 100;
 const MAX_FILE_BYTES = 4096;

@@ -4,7 +4,13 @@ import type { CodecOptions } from '../core/limits.ts';
 import { demand } from './event-oracle.ts';
 import { flowOf, SessionEnd } from './session-end.ts';
 
+/** A correct peer stays below: what it does is earned by what is done to it, but for requests that cross with GOAWAY. */
+const STRICT: Partial<CodecOptions> = {
+  windowUpdates: { burst: 3, perSecond: 0 },
+  uselessFrames: { burst: 300, perSecond: 0 },
+};
 const SMALL: Partial<CodecOptions> = {
+  ...STRICT,
   streamWindowBytes: 3000,
   connectionWindowBytes: 65_535,
   maxFrameBytes: 16_384,
@@ -12,7 +18,7 @@ const SMALL: Partial<CodecOptions> = {
   huffman: true,
 };
 /** Streams hold more than the connection: what starves whom, and who is woken. */
-const CROWDED: Partial<CodecOptions> = { streamWindowBytes: 60_000, connectionWindowBytes: 65_535 };
+const CROWDED: Partial<CodecOptions> = { ...STRICT, streamWindowBytes: 60_000, connectionWindowBytes: 65_535 };
 const SHAPES: readonly Partial<CodecOptions>[] = [{}, SMALL, CROWDED, { ...SMALL, streamWindowBytes: 100_000 }];
 /** Octets of an action: what, on which stream, how much. */
 export const ACTION_BYTES = 3;
@@ -72,7 +78,8 @@ function deliverSome({ end, other, amount }: Turn): void {
 class Session {
   readonly #client: SessionEnd;
   readonly #server: SessionEnd;
-  #goneAway = false;
+  #announced = false;
+  readonly #gone = new Set<SessionEnd>();
   /** By the low bits of an action's first octet; what happens often in life is there more than once. */
   readonly #actions: readonly ((turn: Turn) => void)[] = [
     ({ which }) => this.#request(which),
@@ -149,10 +156,12 @@ class Session {
     server.oracle.endedLocally(id);
   }
 
+  /** Says it once, and a server may announce it before: more often would be a flood. */
   #goaway(end: SessionEnd, amount: number): void {
-    if (amount >= GOAWAY_BELOW) return;
-    const graceful = end.role === 'server' && !this.#goneAway && amount < GRACEFUL_BELOW;
-    this.#goneAway = true;
+    if (amount >= GOAWAY_BELOW || this.#gone.has(end)) return;
+    const graceful = end.role === 'server' && !this.#announced && amount < GRACEFUL_BELOW;
+    if (graceful) this.#announced = true;
+    else this.#gone.add(end);
     end.codec.goaway(ErrorCode.NO_ERROR, graceful);
   }
 
