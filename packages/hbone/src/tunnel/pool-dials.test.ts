@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { interval: 2, timeout: 3000 });
+  await vi.waitUntil(condition, { interval: 2, timeout: 4500 });
 }
 
 const FIELDS = [

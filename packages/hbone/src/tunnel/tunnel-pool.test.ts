@@ -20,7 +20,9 @@ const cleanup = (undo: () => void): void => {
   undos.push(undo);
 };
 
-afterEach(() => {
+afterEach(async () => {
+  // Not from inside a handshake's callback: Node frees what OpenSSL is still using when both sockets go there.
+  await new Promise(setImmediate);
   for (const undo of undos.splice(0).toReversed()) undo();
 });
 
@@ -225,8 +227,7 @@ test('a dead pooled connection fails no request', async () => {
   };
   stream.start();
   accepted[0]!.abort();
-  await vi.waitUntil(() => failed);
-  expect(pool.connectionCount).toBe(0);
+  await vi.waitUntil(() => failed && pool.connectionCount === 0);
   await open();
   expect(dials.count).toBe(2);
 });
