@@ -52,6 +52,14 @@ export function presentWithoutRoot(socket: TLSSocket, context: SecureContext): v
   call('enableCertCb');
 }
 
+/**
+ * Calls `failed` when the TLS layer fails, also after the handshake: a socket of the accepting side tells that in public
+ * only if a `tls.Server` has made it, and else goes on as if nothing had been. On a Node without this event it does.
+ */
+export function onTlsError(socket: TLSSocket, failed: (error: Error) => void): void {
+  socket.on('_tlsError', failed);
+}
+
 /** Names of what a socket made with the option `onread` has set; `undefined` on other sockets, and to be set here. */
 const ON_READ = ['kBuffer', 'kBufferCb'] as const;
 

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
 import { emptyContext, NodeCredentials } from './credentials.ts';
-import { canPresentWithoutRoot, clientChainError, presentWithoutRoot, readInto } from './node-internals.ts';
+import { canPresentWithoutRoot, clientChainError, onTlsError, presentWithoutRoot, readInto } from './node-internals.ts';
 import { Outgoing } from './outgoing.ts';
 
 import {
@@ -106,6 +106,9 @@ export class NodeSecure implements Secure, Flushable {
     this.#socket.on('error', (error) => {
       if (isPlainHttp(error)) raw.write(DECODE_ERROR_ALERT);
       this.#fail(tlsFailure(role, error));
+    });
+    onTlsError(this.#socket, (error) => {
+      if (this.#established) this.#fail(tlsFailure(role, error));
     });
     this.#socket.on('end', () => this.#peerEnded());
     this.#socket.on('close', () => {
