@@ -11,6 +11,8 @@ import { Neighbour, type Stall } from './neighbour.ts';
 
 /** What a peer that does not read our GOAWAY has until it is cut (`Link`). */
 const DISMISSAL_MS = 2000;
+/** hbone.md §2 */
+const MAX_STREAMS = 200;
 const WAIT_MS = 10_000;
 const POLL_MS = 1;
 /** What one attack may make the process hold, unless it says otherwise: its sockets' and TLS buffers, its sessions. */
@@ -210,7 +212,12 @@ export function judge(attack: Attack, side: 'server' | 'client', outcome: Outcom
     if (typeof verdict === 'object') want(report.reset === verdict.reset, `RST ${verdict.reset}, not ${report.reset}`);
   }
   want(stall.roundTrips > 0, 'the neighbour connection does round trips');
-  want(stall.cpuMs < LONGEST_STALL_MS, `a round trip beside it takes ${stall.cpuMs} ms of computing`);
+  want(
+    stall.cpuMs < (attack.stallMs ?? LONGEST_STALL_MS),
+    `a round trip beside it takes ${stall.cpuMs} ms of computing`,
+  );
+  want(outcome.dials <= MAX_STREAMS, `${outcome.dials} dials at once`);
+  if (attack.answers !== undefined) want(report.blocks === attack.answers, `${report.blocks} answers`);
   const bound = attack.heldBytes ?? HELD_BYTES;
   want(heldBytes <= bound, `${heldBytes} octets are held, more than ${bound}`);
   return problems;

@@ -61,6 +61,12 @@ export interface Attack {
   readonly requests?: number;
   /** Octets that the process may hold for it at its end; default `HELD_BYTES`. */
   readonly heldBytes?: number;
+  /** Header blocks that must come back in all, the neighbour stream's among them. */
+  readonly answers?: number;
+  /** Too long for the unit tests. */
+  readonly soakOnly?: boolean;
+  /** Milliseconds of computing that a neighbour's round trip may take; default `LONGEST_STALL_MS`. */
+  readonly stallMs?: number;
   run(stage: Stage): Promise<void>;
 }
 

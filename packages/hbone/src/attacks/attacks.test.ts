@@ -21,7 +21,12 @@ afterAll(async () => {
 const SIDES = ['server', 'client'] as const;
 
 test.each(
-  SIDES.flatMap((side) => ATTACKS.filter((attack) => attack[side] !== undefined).map((attack) => ({ side, attack }))),
+  SIDES.flatMap((side) =>
+    ATTACKS.filter((attack) => attack[side] !== undefined && attack.soakOnly !== true).map((attack) => ({
+      side,
+      attack,
+    })),
+  ),
 )(
   '$side: $attack.name',
   async ({ side, attack }) => {

@@ -20,9 +20,12 @@ import type { Attack, Stage } from './attack.ts';
 
 const CALM = ErrorCode.ENHANCE_YOUR_CALM;
 /** More than what is allowed in a burst, of everything. */
-const FLOOD_FRAMES = 30_000;
+const FLOOD_FRAMES = 15_000;
 const RAPID_RESETS = 100_000;
 const PROVOKED_RESETS = 5000;
+const DENIED_REQUESTS = 5000;
+/** Their answers fill the kernels' buffers and ours, and then the codec's. */
+const UNREAD_DENIED_REQUESTS = 400_000;
 const OVERFLOW = 0x7fff_ffff;
 
 /** A flood of one frame, made for a stage once, or of several taken in turn. */
@@ -152,6 +155,24 @@ export const FLOOD_ATTACKS: readonly Attack[] = [
     server: CALM,
     application: 'stall',
     run: (stage) => stage.peer.flood(PROVOKED_RESETS, () => headers(stage.fresh(), connectBlock('stall:1'))),
+  },
+  {
+    // Each is answered and forgotten: what an honest client would do whose every request is denied.
+    name: 'denied requests',
+    server: 'survives',
+    run: (stage) => stage.peer.flood(DENIED_REQUESTS, () => headers(stage.fresh(), connectBlock('denied:1'))),
+  },
+  {
+    // Nothing limits them but the answers that wait: a second of full load, in turns of some ten milliseconds.
+    name: 'denied requests, unread',
+    server: CALM,
+    soakOnly: true,
+    stallMs: 500,
+    unread: true,
+    run: async (stage) => {
+      stage.peer.stopReading();
+      await stage.peer.flood(UNREAD_DENIED_REQUESTS, () => headers(stage.fresh(), connectBlock('denied:1')));
+    },
   },
   {
     name: 'flood of RST_STREAM on a closed stream',

@@ -92,6 +92,23 @@ const states: readonly Attack[] = [
     client: { reset: PROTOCOL_ERROR },
     run: async ({ peer, target }) => void (await peer.send(headers(target, NOTHING, FLAG.END_STREAM))),
   },
+  against('server', 'request below the last one', PROTOCOL_ERROR, (stage) => [
+    headers(IDLE, stage.message()),
+    headers(IDLE - 2, stage.message()),
+  ]),
+  {
+    name: 'request on a closed stream',
+    server: STREAM_CLOSED,
+    run: async (stage) => {
+      const { peer, target } = stage;
+      await peer.send(data(target, NOTHING, FLAG.END_STREAM));
+      await peer.until(() => peer.ended.has(target), 'END_STREAM');
+      await peer.send(headers(target, stage.message()));
+    },
+  },
+  both('more settings than there are', ErrorCode.ENHANCE_YOUR_CALM, () => [
+    settings(...Array.from({ length: 100 }, (_, index) => [0x100 + index, 0] as const)),
+  ]),
   both('SETTINGS acknowledged twice', PROTOCOL_ERROR, () => [settingsAck(), settingsAck()]),
   both('PUSH_PROMISE', PROTOCOL_ERROR, (stage) => [
     frame(Type.PUSH_PROMISE, FLAG.END_HEADERS, stage.target, Buffer.concat([uint32(EVEN), connectBlock('x:1')])),
@@ -179,6 +196,13 @@ const goaways: readonly Attack[] = [
     goaway(1, NO_ERROR),
     data(target, ONE),
     windowUpdate(target, 1),
+  ]),
+  both('GOAWAY whose last id grows', PROTOCOL_ERROR, () => [
+    goaway(HIGHEST_ID - 2, NO_ERROR),
+    goaway(HIGHEST_ID, NO_ERROR),
+  ]),
+  both('GOAWAY with much debug data', 'survives', () => [
+    frame(Type.GOAWAY, 0, 0, Buffer.concat([uint32(HIGHEST_ID), Buffer.alloc(200_000)])),
   ]),
   {
     name: 'GOAWAY, then a request',

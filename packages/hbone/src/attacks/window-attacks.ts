@@ -9,6 +9,8 @@ const MIB = 1_048_576;
 const FULL_WINDOWS_BYTES = 48 * MIB;
 const CHUNK = Buffer.alloc(16_384, 'h');
 const ONE_OCTET_TURNS = 50;
+/** hbone.md §2 */
+const MAX_STREAMS = 200;
 const REQUESTED_STREAMS = 1000;
 /** What may be sent before the window of a stream must be used up, whatever the kernels' buffers take. */
 const BEYOND_STREAM_BYTES = 24 * MIB;
@@ -109,6 +111,7 @@ export const WINDOW_ATTACKS: readonly Attack[] = [
   {
     name: 'zero window for ever on 1000 requested streams (CVE-2019-9517)',
     server: { reset: REFUSED_STREAM },
+    answers: MAX_STREAMS,
     application: 'source',
     run: async (stage) => {
       const { peer } = stage;
