@@ -30,7 +30,7 @@ export class DerCursor {
   end: number;
   /** Set once something is no DER: a length that is indefinite, not minimal or past the end. */
   malformed = false;
-  readonly #limit: number;
+  #limit: number;
 
   /** Before the first element of `bytes` from `start` to `limit`; the whole if they are absent. */
   constructor(bytes: Uint8Array, start = 0, limit = bytes.length) {
@@ -39,6 +39,13 @@ export class DerCursor {
     this.contentStart = start;
     this.end = start;
     this.#limit = limit;
+  }
+
+  /** As new, for another part of the same bytes. */
+  rewind(start: number, limit: number): void {
+    this.end = start;
+    this.#limit = limit;
+    this.malformed = false;
   }
 
   /** Goes to the next element; false at the end and where the bytes are malformed. */

@@ -3,7 +3,7 @@ import { DerTag } from './der-tags.ts';
 import { SpiffeError } from './errors.ts';
 
 /** RFC 5280 4.1.2.2 allows 20; one more for the sign of those that count without it. */
-const MAX_SERIAL_BYTES = 21;
+export const MAX_SERIAL_BYTES = 21;
 const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 /** RFC 5280 4.1.2.5.1: a year of two digits from 50 on is of the last century. */
 const CENTURY_TURN = 50;

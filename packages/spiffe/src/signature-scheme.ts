@@ -31,9 +31,9 @@ const SCHEMES: ReadonlyMap<string, SignatureScheme> = new Map([
   ['300d06092a864886f70d01010b0500', { family: 'RSA', hash: 'sha256' }],
   ['300d06092a864886f70d01010c0500', { family: 'RSA', hash: 'sha384' }],
   ['300d06092a864886f70d01010d0500', { family: 'RSA', hash: 'sha512' }],
-  [pss('01', '20'), { family: 'RSA', hash: 'sha256', pss: { saltLength: 32 } }],
-  [pss('02', '30'), { family: 'RSA', hash: 'sha384', pss: { saltLength: 48 } }],
-  [pss('03', '40'), { family: 'RSA', hash: 'sha512', pss: { saltLength: 64 } }],
+  ...pssForms('01', { family: 'RSA', hash: 'sha256', pss: { saltLength: 32 } }),
+  ...pssForms('02', { family: 'RSA', hash: 'sha384', pss: { saltLength: 48 } }),
+  ...pssForms('03', { family: 'RSA', hash: 'sha512', pss: { saltLength: 64 } }),
 ]);
 
 /** Uncompressed points: 4, then both coordinates. RFC 5480 2.2. */
@@ -87,8 +87,20 @@ export function verifiesSignature(
   }
 }
 
-/** RFC 4055 3.1: the hash (last byte of its OID), MGF1 with the same hash, the salt's length. */
-function pss(hash: string, saltLength: string): string {
-  const sha = `300d06096086480165030402${hash}0500`;
-  return `304106092a864886f70d01010a3034a00f${sha}a11c301a06092a864886f70d010108${sha}a2030201${saltLength}`;
+/**
+ * RFC 4055 3.1: the hash (last byte of its OID), MGF1 with the same hash, the salt's length. The hashes have NULL as
+ * parameters, or none: 2.1 wants both forms accepted.
+ */
+function pssForms(
+  hash: string,
+  scheme: SignatureScheme & { readonly pss: { readonly saltLength: number } },
+): [string, SignatureScheme][] {
+  const id = `06096086480165030402${hash}`;
+  const salt = `a2030201${scheme.pss.saltLength.toString(16)}`;
+  const withNull = `304106092a864886f70d01010a3034a00f300d${id}0500a11c301a06092a864886f70d010108300d${id}0500${salt}`;
+  const without = `303d06092a864886f70d01010a3030a00d300b${id}a11a301806092a864886f70d010108300b${id}${salt}`;
+  return [
+    [withNull, scheme],
+    [without, scheme],
+  ];
 }

@@ -51,7 +51,7 @@ test('with any single bit of the leaf or the intermediate flipped it never verif
       target[index] = (target[index] ?? 0) ^ (1 << shift);
       expect(isRefusal(ask(changed))).toBe(true);
     }),
-    { numRuns: 1_500 },
+    { numRuns: 800 },
   );
 });
 
