@@ -131,6 +131,7 @@ export class Codec implements Receiver, Sender {
     stream.answered = true;
     stream.localEnded = last;
     connection.settle(stream);
+    if (last) connection.countDenial();
   }
 
   resetStream(id: number, code: number): void {

@@ -179,6 +179,10 @@ export class Connection {
     if (!this.budgets.allowLate()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames on closed streams');
   }
 
+  countDenial(): void {
+    if (!this.budgets.allowDenial()) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many requests that were denied');
+  }
+
   countReset(): void {
     if (!this.budgets.allowReset())
       this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams were reset (rapid reset, or errors on every stream)');

@@ -76,7 +76,10 @@ export interface Sender {
   credit(id: number, bytes: number): void;
   /** Client: queues a CONNECT request; answers its stream id, or 0 when none may be opened now (GOAWAY, limit, ids used up). */
   request(fields: Fields): number;
-  /** Server: queues the response to a request. Ignored for streams that are gone. */
+  /**
+   * Server: queues the response to a request. Ignored for streams that are gone. A flood of requests that are denied
+   * (`last`) ends the connection: `fatal` may come from inside of the call.
+   */
   respond(id: number, fields: Fields, last: boolean): void;
   /**
    * Queues RST_STREAM, unless both sides have ended, and forgets the stream: bytes not credited go back to the

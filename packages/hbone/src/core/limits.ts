@@ -41,6 +41,11 @@ const MAX_RECENT_RESETS = 1000;
  * below, rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671) do not.
  */
 const RESETS: Rate = { burst: 1000, perSecond: 200 };
+/**
+ * Twice what a reference peer can ask for in a second, and so many at once. Each costs some microseconds; a flood brings a
+ * hundred thousand a second.
+ */
+const DENIALS: Rate = { burst: 10_000, perSecond: 10_000 };
 /** A peer that measures its round trip on every read sends some hundred PINGs a second; a flood is a hundred thousand. */
 const ANSWERS: Rate = { burst: 10_000, perSecond: 1000 };
 /** Real peers send a few on every connection. CVE-2019-9518, CVE-2019-9513 */
@@ -107,6 +112,8 @@ export interface CodecOptions {
    * that it refuses (REFUSED_STREAM); both ends count what the peer did to make the codec reset a stream.
    */
   readonly resets: Rate;
+  /** Server: requests that were answered by END_STREAM at once, as a denied one is. */
+  readonly denials: Rate;
   /** PING and SETTINGS of the peer, each of which has to be answered. */
   readonly answers: Rate;
   /**
@@ -139,6 +146,7 @@ export function resolveCodecOptions(role: Role, given: Partial<CodecOptions>): C
     huffman: false,
     neverIndexed: NEVER_INDEXED_NAMES,
     resets: RESETS,
+    denials: DENIALS,
     answers: ANSWERS,
     uselessFrames: USELESS_FRAMES,
     windowUpdates: WINDOW_UPDATES,

@@ -17,14 +17,16 @@ const BYTES_AN_UPDATE_SHIFT = Math.log2(BYTES_AN_UPDATE);
  */
 export class PeerBudget {
   readonly #resets: RateLimit;
+  readonly #denials: RateLimit;
   readonly #answers: RateLimit;
   readonly #useless: RateLimit;
   readonly #windowUpdates: RateLimit;
   #savedUpdates = 0;
   #savedLateFrames = 0;
 
-  constructor({ resets, answers, uselessFrames, windowUpdates, now }: CodecOptions) {
+  constructor({ resets, denials, answers, uselessFrames, windowUpdates, now }: CodecOptions) {
     this.#resets = new RateLimit(resets, now);
+    this.#denials = new RateLimit(denials, now);
     this.#answers = new RateLimit(answers, now);
     this.#useless = new RateLimit(uselessFrames, now);
     this.#windowUpdates = new RateLimit(windowUpdates, now);
@@ -45,6 +47,11 @@ export class PeerBudget {
   /** A stream was opened in vain, or the peer made us reset one. */
   allowReset(): boolean {
     return this.#resets.take();
+  }
+
+  /** A request was answered by the end of its stream. */
+  allowDenial(): boolean {
+    return this.#denials.take();
   }
 
   /** A PING or SETTINGS has to be answered. */

@@ -181,6 +181,21 @@ describe('CVE-2023-44487: rapid reset', () => {
   });
 });
 
+const requests = (from: number, count: number) =>
+  Buffer.concat(Array.from({ length: count }, (_, index) => headers(2 * (from + index) + 1, CONNECT)));
+
+test('denied requests: ten thousand at once, ten thousand a second', () => {
+  const subject = new Subject('server');
+  subject.recorder.headers = (id) => {
+    subject.codec.respond(id, [[':status', '401']], true);
+    subject.codec.resetStream(id, 0);
+  };
+  for (let at = 0; at < 10_000; at += 1000) expect(subject.errorOf(requests(at, 1000), ping())).toBeUndefined();
+  subject.nowMs = 10;
+  expect(subject.errorOf(requests(10_000, 100))).toBeUndefined();
+  expect(subject.errorOf(requests(10_100, 1))).toBe(ENHANCE_YOUR_CALM);
+});
+
 describe('CVE-2025-8671: resets that the peer makes us send', () => {
   const ONE = { resets: { burst: 1, perSecond: 0 } };
 
