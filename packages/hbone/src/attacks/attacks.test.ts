@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Arena, judge } from './arena.ts';
 import { ATTACKS } from './attacks.ts';
 
-let arena: Arena;
+let arena: Arena | undefined;
 const uncaught: unknown[] = [];
 const hear = (error: unknown): void => void uncaught.push(error);
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await arena.close();
+  await arena?.close();
   process.off('uncaughtException', hear);
   process.off('unhandledRejection', hear);
 });
@@ -30,7 +30,7 @@ test.each(
 )(
   '$side: $attack.name',
   async ({ side, attack }) => {
-    expect(judge(attack, side, await arena.play(attack, side))).toEqual([]);
+    expect(judge(attack, side, await arena!.play(attack, side))).toEqual([]);
   },
   30_000,
 );

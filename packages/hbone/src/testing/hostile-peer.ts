@@ -2,9 +2,9 @@
  * A peer that writes what it likes: raw frames over real TLS in either role, with the fixtures' certificates. It reads
  * and notes what comes back, or leaves it unread.
  */
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type TLSSocket, TLSSocket as Tls } from 'node:tls';
-import { fixture } from './loopback.ts';
 import { FLAG, frame, PREFACE, SETTING, settingsAck, Type } from './raw-frames.ts';
 
 /** Which end of the connection the hostile peer is. */
@@ -256,6 +256,9 @@ export function nextTurn(): Promise<void> {
 function count(map: Map<number, number>, key: number, by: number): void {
   map.set(key, (map.get(key) ?? 0) + by);
 }
+
+/** Not `fixture` of loopback.ts: that one knows the code under test, which an attacker's thread need not load. */
+const fixture = (name: string): string => readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8');
 
 const certificate = (leaf: string): { ca: string; cert: string; key: string } => ({
   ca: fixture('root.pem'),
