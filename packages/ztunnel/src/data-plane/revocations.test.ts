@@ -149,6 +149,8 @@ test('running: the server cuts the tunnels of a revoked client, with its streams
   expect(inbound.context.sockets.destination).toBe(0);
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
   await vi.waitFor(() => expect(outbound.pod.pool.connectionCount).toBe(0));
+  // An orderly end, and no reset.
+  for (const line of outbound.lines()) expect(line).toContain('stream closed because of a broken pipe');
 });
 
 test('running: the client drops its tunnels to a revoked server, used ones and idle ones', async () => {
