@@ -5,6 +5,7 @@ import { Certificate } from './certificate.ts';
 import { verifiesSignature } from './signature-scheme.ts';
 import { loadX509 } from './x509-library.ts';
 
+const OPENSSL = 'openssl';
 /** One for all: they take long to make. */
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
 const rsaPem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -62,7 +63,7 @@ async function rsaPair(algorithm: { readonly name: string }): Promise<webcrypto.
 
 const PSS = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt'];
 
-test.skipIf(spawnSync('openssl', ['version']).status !== 0).each([
+test.skipIf(spawnSync(OPENSSL, ['version']).status !== 0).each([
   { name: 'PSS with SHA-256', key: rsaPem, options: ['-sha256', ...PSS, 'rsa_pss_saltlen:32'] },
   { name: 'PSS with SHA-512', key: rsaPem, options: ['-sha512', ...PSS, 'rsa_pss_saltlen:64'] },
   { name: 'PKCS#1 with SHA-384', key: rsaPem, options: ['-sha384'] },
@@ -70,7 +71,10 @@ test.skipIf(spawnSync('openssl', ['version']).status !== 0).each([
   { name: 'Ed25519', key: edPem, options: [] },
 ])('as OpenSSL writes it: $name', ({ key, options }) => {
   // A socket, as Node's pipes are, cannot be opened by name: `cat` makes a real one.
-  const script = 'cat | openssl req -x509 -new -key /dev/stdin -subj /CN=a "$@"';
-  const pem = execFileSync('sh', ['-c', script, 'sh', ...options], { input: key, stdio: ['pipe', 'pipe', 'ignore'] });
+  const script = 'cat | "$0" req -x509 -new -key /dev/stdin -subj /CN=a "$@"';
+  const pem = execFileSync('sh', ['-c', script, OPENSSL, ...options], {
+    input: key,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   expect(verdict(new X509Certificate(pem).raw)).toEqual([true, false]);
 });
