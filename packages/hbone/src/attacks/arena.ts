@@ -151,7 +151,14 @@ export class Arena {
     const before = ends.length;
     const report = await this.#attacker.attackServer(attack.name, factor, this.#server.port);
     const dead = typeof attack.server === 'number';
-    if (dead) await this.#dismiss(attack, () => ends.length > before);
+    if (dead) {
+      const { latest } = this.#server;
+      await this.#dismiss(
+        attack,
+        () => latest?.streamCount === 0,
+        () => ends.length > before,
+      );
+    }
     const end = ends.length > before ? (ends[before] ?? 'orderly') : 'open';
     return { report, end };
   }
@@ -167,7 +174,12 @@ export class Arena {
     });
     const report = await hostile.report;
     const dead = typeof attack.client === 'number';
-    if (dead) await this.#dismiss(attack, () => end !== 'open');
+    if (dead)
+      await this.#dismiss(
+        attack,
+        () => !client.connection.usable,
+        () => end !== 'open',
+      );
     const neighbourFailure = dead ? undefined : await failureOf(client.neighbour);
     const outcome = { report, end, ...(neighbourFailure !== undefined && { neighbourFailure }) };
     if (!dead) (await client.neighbour.catch(() => undefined))?.stop();
@@ -175,19 +187,13 @@ export class Arena {
     return outcome;
   }
 
-  /** Who does not read our GOAWAY is cut when its time is over. */
-  async #dismiss(attack: Attack, closed: () => boolean): Promise<void> {
-    if (attack.unread !== true) {
-      await until(closed, () => 'end of the connection');
-      return;
+  /** Who does not read our GOAWAY is cut when its time is over, which starts when the connection has `failed`. */
+  async #dismiss(attack: Attack, failed: () => boolean, closed: () => boolean): Promise<void> {
+    if (attack.unread === true) {
+      await until(failed, () => 'connection error');
+      this.#engine.advance(DISMISSAL_MS);
     }
-    await until(
-      () => {
-        this.#engine.advance(DISMISSAL_MS);
-        return closed();
-      },
-      () => 'cut of an unread connection',
-    );
+    await until(closed, () => 'end of the connection');
   }
 }
 

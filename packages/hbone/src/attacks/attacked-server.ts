@@ -2,7 +2,7 @@ import { createServer, type Server, Socket } from 'node:net';
 import type { NodeEngine } from '../node-engine/engine.ts';
 import { TunnelRelay } from '../relay/tunnel-relay.ts';
 import { type Cleanup, listenTunnelServer, portOf } from '../testing/loopback.ts';
-import type { TunnelRequest } from '../tunnel/server-connection.ts';
+import type { ServerConnection, TunnelRequest } from '../tunnel/server-connection.ts';
 import type { ServerStream } from '../tunnel/tunnel-stream.ts';
 import type { Application } from './attack.ts';
 
@@ -18,6 +18,8 @@ export class AttackedServer {
   readonly port: number;
   /** How connections ended, in order; undefined: in an orderly way. */
   readonly ends: (string | undefined)[] = [];
+  /** The connection accepted last. */
+  latest: ServerConnection | undefined;
   #dials = 0;
   #mostDials = 0;
   readonly #engine: NodeEngine;
@@ -34,7 +36,10 @@ export class AttackedServer {
       request: (stream: ServerStream, request: TunnelRequest): void => server.#request(stream, request),
       closed: (failure?: { readonly code: string }): void => void server.ends.push(failure?.code),
     };
-    const port = await listenTunnelServer(engine, handlers, cleanup);
+    const accepted = (connection: ServerConnection): void => {
+      server.latest = connection;
+    };
+    const port = await listenTunnelServer(engine, handlers, cleanup, { accepted });
     const server = new AttackedServer({ engine, port, applications, sockets });
     cleanup(() => server.endApplications());
     return server;
