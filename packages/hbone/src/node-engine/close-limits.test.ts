@@ -130,7 +130,7 @@ test('a peer that has ended its side, but reads, gets all of it', async () => {
 });
 
 test('a slow reader gets all of it, however often the limit passes', async () => {
-  const closeStalledMs = 60;
+  const closeStalledMs = 250;
   const { peer, fill, close } = await closing({ closeStalledMs });
   fill();
   let restBytes = 8 * MEBIBYTE;

@@ -6,7 +6,6 @@ import { runInNewContext } from 'node:vm';
 import {
   type ConnectionFailure,
   createNodeEngine,
-  END,
   HboneError,
   type Plain,
   type PlainHandler,
@@ -49,16 +48,6 @@ async function pair(): Promise<{ plain: Plain; socket: Socket }> {
   return { plain, socket };
 }
 
-/** Reads all that waits, in reads of at most `max`. */
-function drain(plain: Plain, into: Buffer[], max = 65_536): number {
-  for (;;) {
-    const bytes = plain.read(max, {
-      bytes: (memory, start, end) => void into.push(Buffer.from(memory.subarray(start, end))),
-    });
-    if (bytes <= 0) return bytes;
-  }
-}
-
 async function ending(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     socket.once('end', () => resolve('fin'));
@@ -66,50 +55,6 @@ async function ending(socket: Socket): Promise<string> {
     socket.resume();
   });
 }
-
-test('read: nothing before it was asked for, at most `max`, then END', async () => {
-  const { plain, socket } = await pair();
-  const got: Buffer[] = [];
-  let readable = 0;
-  let answer = 0;
-  plain.handler = {
-    ...NOBODY,
-    readable: () => {
-      readable += 1;
-      answer = drain(plain, got, 3);
-    },
-  };
-  socket.end('hello world');
-  expect(drain(plain, got)).toBe(0);
-  await vi.waitUntil(() => answer === END);
-  expect(Buffer.concat(got).toString()).toBe('hello world');
-  expect(got.every((chunk) => chunk.length <= 3)).toBe(true);
-  expect(readable).toBeGreaterThan(0);
-});
-
-test('what is not read is left to the kernel: the writer stops', async () => {
-  const { plain, socket } = await pair();
-  plain.handler = { ...NOBODY, readable: () => void plain.read(1, { bytes: () => {} }) };
-  plain.read(1, { bytes: () => {} });
-  let sent = 0;
-  const chunk = Buffer.alloc(65_536);
-  const pour = (): void => {
-    do sent += chunk.length;
-    while (socket.write(chunk));
-  };
-  socket.on('drain', pour);
-  pour();
-  let before = -1;
-  await vi.waitUntil(
-    () => {
-      const still = sent === before;
-      before = sent;
-      return still;
-    },
-    { interval: 100 },
-  );
-  expect(sent).toBeLessThan(16 * 1_048_576);
-});
 
 test('write: one `written` for a turn, `queued` falls by it, END after what was queued', async () => {
   const { plain, socket } = await pair();
@@ -156,60 +101,6 @@ test('small writes to a reader that does not read cost little more than their by
   }
   expect([bytes, last]).toEqual([16 * full.length + octets, '0123456789']);
   expect(plain.queued).toBe(0);
-});
-
-test('written memory may be used again at once', async () => {
-  const { plain, socket } = await pair();
-  const scratch = Buffer.alloc(10_000, 'a');
-  plain.write(scratch, 0, scratch.length);
-  scratch.fill('b');
-  plain.end();
-  const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk);
-  expect(Buffer.concat(chunks).toString()).toBe('a'.repeat(10_000));
-});
-
-test.each([
-  { name: 'nothing came', sent: '', read: 0, end: 'fin' },
-  { name: 'bytes came that nobody read', sent: 'hello', read: 0, end: 'ECONNRESET' },
-  { name: 'bytes were read in part', sent: 'hello', read: 2, end: 'ECONNRESET' },
-  { name: 'all bytes were read', sent: 'hello', read: 5, end: 'fin' },
-])('close after $name: $end', async ({ sent, read, end }) => {
-  const { plain, socket } = await pair();
-  if (sent !== '')
-    await new Promise((resolve) => {
-      socket.write(sent, resolve);
-    });
-  if (read > 0) {
-    await new Promise<void>((resolve) => {
-      let left = read;
-      const take = (): void => {
-        while (left > 0) {
-          const bytes = plain.read(left, { bytes: () => {} });
-          if (bytes <= 0) return;
-          left -= bytes;
-        }
-        resolve();
-      };
-      plain.handler = { ...NOBODY, readable: take };
-      take();
-    });
-  }
-  plain.close();
-  expect(await ending(socket)).toBe(end);
-});
-
-test('reset is RST; the peer`s RST is `failed`', async () => {
-  const first = await pair();
-  first.plain.reset();
-  expect(await ending(first.socket)).toBe('ECONNRESET');
-  const second = await pair();
-  const failures: ConnectionFailure[] = [];
-  second.plain.handler = { ...NOBODY, failed: (failure) => void failures.push(failure) };
-  second.plain.read(1, { bytes: () => {} });
-  second.socket.resetAndDestroy();
-  await vi.waitUntil(() => failures.length === 1);
-  expect(failures).toEqual([{ code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' }]);
 });
 
 test('addresses are canonical', async () => {

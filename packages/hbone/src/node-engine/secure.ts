@@ -27,6 +27,8 @@ const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
  * OpenSSL takes no certificate message of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT) and no path of more than 100.
  */
 const MAX_CHAIN = { certificates: 16, bytes: 65_536 };
+/** A connection that brought this much rests until the end of the turn: libuv would read 2 MiB before others had theirs. */
+const TURN_BYTES = 524_288;
 const CHAIN_TOO_LONG = 'certificate chain too long';
 const ALPN = ['h2'];
 /** Host names play no part: `verify` looks at SPIFFE ids. */
@@ -71,6 +73,9 @@ export class NodeSecure implements Secure, Flushable {
   #blocked = false;
   #deliveredDue = false;
   #paused = false;
+  /** Received in this turn, and whether that was enough. */
+  #turnBytes = 0;
+  #resting = false;
   /** Came behind a `pause`. */
   #held: Buffer[] | undefined;
   #closing = false;
@@ -153,7 +158,7 @@ export class NodeSecure implements Secure, Flushable {
   resume(): void {
     if (this.#gone || this.#closing || !this.#paused) return;
     this.#paused = false;
-    if (this.#held === undefined) this.#socket.resume();
+    if (this.#held === undefined) this.#readOn();
     else this.#turn.atEnd(() => this.#deliverHeld());
   }
 
@@ -263,7 +268,16 @@ export class NodeSecure implements Secure, Flushable {
       this.#deliveredDue = true;
       this.#turn.atEnd(this.#delivered);
     }
+    this.#turnBytes += bytes;
+    if (this.#turnBytes >= TURN_BYTES && !this.#resting) {
+      this.#resting = true;
+      this.#socket.pause();
+    }
     this.handler.bytes(memory, 0, bytes);
+  }
+
+  #readOn(): void {
+    if (!this.#gone && !this.#closing && !this.#paused && !this.#resting) this.#socket.resume();
   }
 
   #deliverHeld(): void {
@@ -271,13 +285,18 @@ export class NodeSecure implements Secure, Flushable {
       const chunk = this.#held.shift();
       if (chunk === undefined) {
         this.#held = undefined;
-        this.#socket.resume();
+        this.#readOn();
       } else this.#arrived(chunk, chunk.length);
     }
   }
 
   readonly #delivered = (): void => {
     this.#deliveredDue = false;
+    this.#turnBytes = 0;
+    if (this.#resting) {
+      this.#resting = false;
+      if (this.#held === undefined) this.#readOn();
+    }
     if (!this.#gone && !this.#closing) this.handler.delivered();
   };
 
