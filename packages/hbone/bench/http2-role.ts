@@ -99,7 +99,8 @@ async function roundTrips(session: ClientHttp2Session, count: number): Promise<n
   return ((performance.now() - started) * NS_A_MS) / count;
 }
 
-const target = Number(argv[3]);
+// `both`: a server of its own, so that round trips are not times of waking up another process.
+const target = argv[2] === 'both' ? await serve(0) : Number(argv[3]);
 if (argv[2] === 'server') serveRole(await serve(target), {});
 else {
   const session = await openSession(target);

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { argv } from 'node:process';
+// oxlint-disable-next-line no-restricted-imports -- a sink that allocates nothing, or it would cost as much as a tunnel
+import { readInto } from '../src/node-engine/node-internals.ts';
 import { serveRole } from './role-process.ts';
 
 const CHUNK = Buffer.alloc(262_144);
@@ -32,8 +34,9 @@ async function pour([port = 0, streams = 1, bytes = 0]: readonly number[]): Prom
 
 if (argv[2] === 'source') serveRole(0, { pour });
 else {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    socket.on('data', () => {});
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    if (!readInto(socket, CHUNK, () => {})) socket.on('data', () => {});
+    socket.resume();
     socket.on('end', () => socket.end());
     socket.on('error', () => {});
   });

@@ -6,6 +6,8 @@ const WARM_UP_BYTES = 250_000_000;
 const BITS = 8;
 const GIGA = 1e9;
 const ROUND_TRIPS = 3000;
+/** Of the measurement beside that of one stream. */
+export const MANY_STREAMS = 16;
 
 /** The two ends of a tunnel and what they lead to, each a process. */
 export interface TunnelPair {
@@ -52,7 +54,7 @@ export class Load {
   }
 
   async warmUp({ client }: TunnelPair): Promise<void> {
-    await this.#source.ask('pour', client.port, 1, WARM_UP_BYTES);
+    for (const streams of [1, MANY_STREAMS]) await this.#source.ask('pour', client.port, streams, WARM_UP_BYTES);
   }
 
   async measure(pair: TunnelPair, streams: number): Promise<Throughput> {
@@ -70,9 +72,14 @@ export class Load {
   }
 }
 
+/** Starts both ends in one process, for `measureRoundTrips`. */
+export async function startBoth(kind: Kind): Promise<RoleProcess> {
+  return RoleProcess.start(`${kind}-role.ts`, 'both');
+}
+
 /** CONNECTs a second, each opened, answered and ended by both sides before the next: on a connection that is up. */
-export async function measureRoundTrips({ client }: TunnelPair): Promise<number> {
-  const [ns = Number.NaN] = await client.ask('roundTrips', ROUND_TRIPS);
+export async function measureRoundTrips(both: RoleProcess): Promise<number> {
+  const [ns = Number.NaN] = await both.ask('roundTrips', ROUND_TRIPS);
   return GIGA / ns;
 }
 

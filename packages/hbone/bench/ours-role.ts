@@ -139,7 +139,8 @@ async function hold(port: number, connections: number, streams: number): Promise
   }
 }
 
-const target = Number(argv[3]);
+// `both`: a server of its own, so that round trips are not times of waking up another process.
+const target = argv[2] === 'both' ? await serve(0) : Number(argv[3]);
 if (argv[2] === 'server') serveRole(await serve(target), {});
 else {
   const connection = await openConnection(target);

@@ -3,10 +3,18 @@
  * Ours and theirs take turns, so that other load meets both.
  */
 import { argv, stdout } from 'node:process';
-import { type Kind, Load, measureRoundTrips, startPair, stopPair, type TunnelPair } from './measure-tunnel.ts';
+import {
+  type Kind,
+  Load,
+  measureRoundTrips,
+  startBoth,
+  startPair,
+  stopPair,
+  type TunnelPair,
+} from './measure-tunnel.ts';
+import type { RoleProcess } from './role-process.ts';
 
 const KINDS: readonly Kind[] = ['ours', 'http2'];
-const MANY_STREAMS = 16;
 /** Before the first: neither is fast until it is compiled. */
 const WARM_UP = 2;
 
@@ -17,28 +25,32 @@ const add = (key: (typeof keys)[number], kind: Kind, number: number): void => {
 };
 const count = Number(argv[2] ?? 1);
 
-async function eachKind(work: (kind: Kind, pair: TunnelPair) => Promise<void>, sink: number): Promise<void> {
-  const pairs = new Map<Kind, TunnelPair>();
-  for (const kind of KINDS) pairs.set(kind, await startPair(kind, sink));
-  for (let sample = -WARM_UP; sample < count; sample++) {
-    for (const [kind, pair] of pairs) {
-      if (sample >= 0) await work(kind, pair);
-      else if (sink === 0) await measureRoundTrips(pair);
-      else await load.warmUp(pair);
-    }
-  }
-  for (const pair of pairs.values()) stopPair(pair);
-}
-
 const load = await Load.start();
-await eachKind(async (kind, pair) => {
-  const one = await load.measure(pair, 1);
-  add('one', kind, one.gigabits);
-  add('oneCpu', kind, one.cpu);
-  const many = await load.measure(pair, MANY_STREAMS);
-  add('many', kind, many.gigabits);
-  add('manyCpu', kind, many.cpu);
-}, load.sink);
+const pairs = new Map<Kind, TunnelPair>();
+for (const kind of KINDS) pairs.set(kind, await startPair(kind, load.sink));
+for (let sample = -WARM_UP; sample < count; sample++) {
+  for (const [kind, pair] of pairs) {
+    if (sample < 0) {
+      await load.warmUp(pair);
+      continue;
+    }
+    const one = await load.measure(pair, 1);
+    add('one', kind, one.gigabits);
+    add('oneCpu', kind, one.cpu);
+    const many = await load.measure(pair, MANY_STREAMS);
+    add('many', kind, many.gigabits);
+    add('manyCpu', kind, many.cpu);
+  }
+}
+for (const pair of pairs.values()) stopPair(pair);
 load.stop();
-await eachKind(async (kind, pair) => add('roundTrips', kind, await measureRoundTrips(pair)), 0);
+const processes = new Map<Kind, RoleProcess>();
+for (const kind of KINDS) processes.set(kind, await startBoth(kind));
+for (let sample = -WARM_UP; sample < count; sample++) {
+  for (const [kind, both] of processes) {
+    const rate = await measureRoundTrips(both);
+    if (sample >= 0) add('roundTrips', kind, rate);
+  }
+}
+for (const both of processes.values()) both.stop();
 stdout.write(JSON.stringify(samples));
