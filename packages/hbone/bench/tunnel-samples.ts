@@ -6,6 +6,7 @@ import { argv, stdout } from 'node:process';
 import {
   type Kind,
   Load,
+  MANY_STREAMS,
   measureRoundTrips,
   startBoth,
   startPair,
