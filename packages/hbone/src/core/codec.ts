@@ -29,7 +29,7 @@ export class Codec implements Receiver, Sender {
     this.#receiver = new FrameReceiver(this.#connection);
   }
 
-  /** After a connection error nothing more is read, and nothing queued but what already waits. */
+  /** After a connection error or `stop` nothing more is read, and nothing queued but what already waits. */
   get failed(): boolean {
     return this.#connection.failed;
   }
@@ -59,6 +59,10 @@ export class Codec implements Receiver, Sender {
 
   push(memory: Uint8Array, start: number, end: number): void {
     this.#receiver.push(memory, start, end);
+  }
+
+  stop(): void {
+    this.#connection.stop();
   }
 
   budget(id: number): number {

@@ -47,6 +47,7 @@ export class Connection {
   /** We send SETTINGS once, in the greeting: more than one is never unacknowledged. Whoever has a clock limits the wait. */
   settingsAcked = false;
   pingsSent = 0;
+  /** By a connection error or by `stop`. */
   failed = false;
   readonly #recentResets = new Set<number>();
   /** The same ids in a ring: a set whose oldest go again and again searches ever longer for the next oldest. */
@@ -72,13 +73,18 @@ export class Connection {
   /** Connection error: nothing is received or sent any more but what waits in the queue and a GOAWAY. */
   fail(code: number, message: string): void {
     if (this.failed) return;
+    this.stop();
+    this.control.goaway(Math.min(this.lastPeerId, this.goawaySent ?? MAX_STREAM_ID), code);
+    this.events.fatal(code, message);
+  }
+
+  /** Nothing is received or sent any more but what waits in the queue; there are no streams left to have events. */
+  stop(): void {
     this.failed = true;
     for (const stream of this.streams.values()) stream.gone = true;
     this.streams.clear();
     this.starved.clear();
     this.openStreams = 0;
-    this.control.goaway(Math.min(this.lastPeerId, this.goawaySent ?? MAX_STREAM_ID), code);
-    this.events.fatal(code, message);
   }
 
   /** Whether no frame of the stream was ever allowed. RFC 9113 5.1 */

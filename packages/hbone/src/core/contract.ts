@@ -47,6 +47,11 @@ export interface Events {
 /** Bytes in. Any split of the same bytes gives the same events apart from how DATA is cut. */
 export interface Receiver {
   push(memory: Uint8Array, start: number, end: number): void;
+  /**
+   * The user wants no more: no event follows, not even from the `push` that it is called in, and there are no streams any
+   * more. What `control` has waiting may still be sent; nothing is added to it.
+   */
+  stop(): void;
 }
 
 /** Bytes out. */
