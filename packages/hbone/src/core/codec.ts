@@ -65,6 +65,14 @@ export class Codec implements Receiver, Sender {
     this.#connection.stop();
   }
 
+  get wakeWaiting(): boolean {
+    return this.#connection.wakeWaiting;
+  }
+
+  wake(): void {
+    this.#connection.wake();
+  }
+
   budget(id: number): number {
     const stream = this.#connection.streams.get(id);
     return stream === undefined ? 0 : this.#connection.budget(stream);
@@ -90,9 +98,9 @@ export class Codec implements Receiver, Sender {
     connection.budgets.noteData(length);
     if (last) {
       stream.localEnded = true;
-      connection.starved.delete(stream);
+      connection.feed(stream);
       connection.settle(stream);
-    } else if (stream.sendWindow <= 0 || connection.sendWindow <= 0) connection.starved.add(stream);
+    } else if (stream.sendWindow <= 0 || connection.sendWindow <= 0) connection.starve(stream);
   }
 
   control(memory: Uint8Array, at: number, room: number): number {
@@ -142,7 +150,8 @@ export class Codec implements Receiver, Sender {
     const connection = this.#connection;
     const stream = connection.streams.get(id);
     if (stream === undefined) return;
-    if (stream.closed) connection.forget(stream);
+    // Not `closed`: in the event that tells of the peer's end it is not settled yet.
+    if (stream.localEnded && stream.remoteEnded) connection.forget(stream);
     else {
       connection.resetStream(id, code);
       // Who is refused asked for too much, whether we say so or our user: else resets of refused streams would cost nothing.

@@ -17,8 +17,10 @@ export class Connection {
   readonly events: Events;
   readonly options: CodecOptions;
   readonly streams = new Map<number, Stream>();
-  /** Streams whose user waits for `writable`, longest first. */
+  /** Streams whose user waits for `writable` and for the connection's window, or for `wake`, longest first. */
   readonly starved = new Set<Stream>();
+  /** Streams whose user waits for `writable` and whose own window is shut: nobody looks at these but their own updates. */
+  readonly #shut = new Set<Stream>();
   readonly control = new ControlQueue();
   /** Answers to PING, sent before everything else. */
   readonly urgent = new ControlQueue();
@@ -84,6 +86,7 @@ export class Connection {
     for (const stream of this.streams.values()) stream.gone = true;
     this.streams.clear();
     this.starved.clear();
+    this.#shut.clear();
     this.openStreams = 0;
   }
 
@@ -113,24 +116,46 @@ export class Connection {
 
   /** Octets the stream may send; notes that its user waits when there are none. */
   budget(stream: Stream): number {
-    if (stream.localEnded) return 0;
+    if (stream.localEnded || (this.role === 'server' && !stream.answered)) return 0;
     const bytes = Math.min(stream.sendWindow, this.sendWindow);
     if (bytes > 0) return bytes;
-    this.starved.add(stream);
+    this.starve(stream);
     return 0;
   }
 
-  /** Tells one user that its stream's window opened. */
-  wake(stream: Stream): void {
-    if (Math.min(stream.sendWindow, this.sendWindow) <= 0 || !this.starved.delete(stream)) return;
-    this.events.writable(stream.id);
+  /** Its user waits for `writable`. */
+  starve(stream: Stream): void {
+    (stream.sendWindow > 0 ? this.starved : this.#shut).add(stream);
   }
 
-  /** The connection's window opened, or all streams' did. Who waits longest goes first and, when it takes all, goes last. */
-  wakeAll(): void {
+  /** Its user waits no more. */
+  feed(stream: Stream): void {
+    this.starved.delete(stream);
+    this.#shut.delete(stream);
+  }
+
+  /** The stream's own window opened. */
+  unshut(stream: Stream): void {
+    if (stream.sendWindow > 0 && this.#shut.delete(stream)) this.starved.add(stream);
+  }
+
+  /** All windows of streams became larger. */
+  unshutAll(): void {
+    for (const stream of this.#shut) this.unshut(stream);
+  }
+
+  get wakeWaiting(): boolean {
+    return this.starved.size > 0 && this.sendWindow > 0;
+  }
+
+  /** Tells users that their windows opened. Who waits longest goes first and, when it takes all, goes last. */
+  wake(): void {
     for (const stream of this.starved) {
       if (this.sendWindow <= 0) return;
-      this.wake(stream);
+      this.starved.delete(stream);
+      // SETTINGS may have shut it again.
+      if (stream.sendWindow <= 0) this.#shut.add(stream);
+      else this.events.writable(stream.id);
     }
   }
 
@@ -144,7 +169,7 @@ export class Connection {
   /** Closes the stream once both sides have ended, and forgets it once its bytes are credited as well. */
   settle(stream: Stream): void {
     if (!stream.localEnded || !stream.remoteEnded || stream.gone) return;
-    this.starved.delete(stream);
+    this.feed(stream);
     if (!stream.closed) this.openStreams -= 1;
     stream.closed = true;
     if (stream.undelivered === 0) this.forget(stream);
@@ -156,7 +181,7 @@ export class Connection {
     stream.gone = true;
     if (!stream.closed) this.openStreams -= 1;
     this.streams.delete(stream.id);
-    this.starved.delete(stream);
+    this.feed(stream);
     this.release(stream.undelivered);
   }
 

@@ -9,7 +9,7 @@ export type Field = readonly [name: string, value: string];
 /** A decoded header block, in the order received; names are lower case; values are octets as latin1 text. */
 export type Fields = readonly Field[];
 
-/** Receives what the peer sent. Calls come from inside `push`; `push` must not be called from them. */
+/** Receives what the peer sent. Calls come from inside `push` (`writable`: `wake`); neither may be called from them. */
 export interface Events {
   /**
    * Payload of a DATA frame (or a part of it), as offsets into the memory being pushed, without padding; valid in the
@@ -29,8 +29,8 @@ export interface Events {
    */
   goaway(last: number, code: number): void;
   /**
-   * A window opened: `budget(id)` is positive again after it answered 0 or `data` used it up. Who waits for the
-   * connection's window longest is told first; what it leaves goes to the next.
+   * A window opened: `budget(id)` is positive again after it answered 0 or `data` used it up. Called by `wake`. Who waits
+   * for the connection's window longest is told first; what it leaves goes to the next.
    */
   writable(id: number): void;
   /** The peer's SETTINGS were applied (first or later ones). */
@@ -56,8 +56,18 @@ export interface Receiver {
 
 /** Bytes out. */
 export interface Sender {
-  /** Octets of DATA that may be sent on the stream now: min(stream window, connection window), 0 for unknown streams. */
+  /**
+   * Octets of DATA that may be sent on the stream now: min(stream window, connection window); 0 for streams that are
+   * unknown, ended by us, or (server) not answered yet.
+   */
   budget(id: number): number;
+  /** True when `wake` has someone to tell. */
+  readonly wakeWaiting: boolean;
+  /**
+   * Calls `writable` for streams whose windows opened. To be called at the end of a turn, not after every `push`: a
+   * thousand WINDOW_UPDATEs of one octet are then one DATA frame of a thousand, not a thousand. CVE-2019-9511
+   */
+  wake(): void;
   /** Largest payload the peer takes in one DATA frame. */
   readonly maxFrame: number;
   /**

@@ -37,6 +37,7 @@ class Endpoint implements Events {
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
       this.codec.push(chunk, 0, chunk.length);
+      this.codec.wake();
       this.flush();
     });
     this.flush();

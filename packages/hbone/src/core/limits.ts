@@ -54,6 +54,8 @@ const USELESS_FRAMES: Rate = { burst: 1000, perSecond: 100 };
 const WINDOW_UPDATES: Rate = { burst: 1000, perSecond: 100 };
 /** WINDOW_UPDATEs that a DATA frame we send earns, as in Envoy's limit: a peer may give back every octet of a small one. */
 export const UPDATES_A_FRAME = 10;
+/** But no more for each octet in it, which cannot be given back to its stream and the connection in more pieces. */
+export const UPDATES_AN_OCTET = 2;
 /** Octets of DATA we send that earn one more: a peer may give back in small pieces what came in a large frame. */
 export const BYTES_AN_UPDATE = 1024;
 /** WINDOW_UPDATEs that a stream earns when it is opened: for its own window, and its share of the connection's. */
@@ -114,7 +116,10 @@ export interface CodecOptions {
   readonly resets: Rate;
   /** Server: requests that were answered by END_STREAM at once, as a denied one is. */
   readonly denials: Rate;
-  /** PING and SETTINGS of the peer, each of which has to be answered. */
+  /**
+   * PING and SETTINGS of the peer, each of which has to be answered. SETTINGS that change INITIAL_WINDOW_SIZE count once
+   * more for every stream.
+   */
   readonly answers: Rate;
   /**
    * Frames that change nothing: empty DATA without END_STREAM, DATA of padding only, PRIORITY, unknown types, answers to

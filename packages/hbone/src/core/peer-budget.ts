@@ -6,6 +6,7 @@ import {
   MAX_SAVED_UPDATES,
   UPDATES_A_FRAME,
   UPDATES_A_STREAM,
+  UPDATES_AN_OCTET,
 } from './limits.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -40,7 +41,9 @@ export class PeerBudget {
 
   /** We sent a DATA frame, which earns WINDOW_UPDATEs. */
   noteData(bytes: number): void {
-    const saved = this.#savedUpdates + UPDATES_A_FRAME + (bytes >>> BYTES_AN_UPDATE_SHIFT);
+    const small = bytes * UPDATES_AN_OCTET;
+    const frame = small < UPDATES_A_FRAME ? small : UPDATES_A_FRAME;
+    const saved = this.#savedUpdates + frame + (bytes >>> BYTES_AN_UPDATE_SHIFT);
     this.#savedUpdates = saved < MAX_SAVED_UPDATES ? saved : MAX_SAVED_UPDATES;
   }
 
@@ -54,9 +57,9 @@ export class PeerBudget {
     return this.#denials.take();
   }
 
-  /** A PING or SETTINGS has to be answered. */
-  allowAnswer(): boolean {
-    return this.#answers.take();
+  /** A PING or SETTINGS has to be answered, or changes as many windows. */
+  allowAnswer(cost: number): boolean {
+    return this.#answers.take(cost);
   }
 
   /** A frame changed nothing. */

@@ -24,11 +24,11 @@ export class RateLimit {
     this.#filledAtMs = now();
   }
 
-  /** Takes one; false when none is left. */
-  take(): boolean {
-    if (this.#tokens < 1) this.#fill();
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+  /** Takes `cost`, a whole number; false when fewer are left. */
+  take(cost = 1): boolean {
+    if (this.#tokens < cost) this.#fill();
+    if (this.#tokens < cost) return false;
+    this.#tokens -= cost;
     return true;
   }
 

@@ -211,7 +211,7 @@ export class FrameReceiver implements FrameHandler {
       this.#settingsAcked();
       return;
     }
-    if (!this.#allowAnswer()) return;
+    if (!this.#allowAnswer(1)) return;
     const { peer } = connection;
     const before = peer.streamWindowBytes;
     const error = peer.apply(memory, start, end);
@@ -221,7 +221,17 @@ export class FrameReceiver implements FrameHandler {
     }
     connection.encoder.limitTable(peer.leastHeaderTableBytes);
     connection.encoder.limitTable(peer.headerTableBytes);
-    const delta = peer.streamWindowBytes - before;
+    if (!this.#resizeWindows(peer.streamWindowBytes - before)) return;
+    connection.control.settingsAck();
+    connection.events.settings();
+  }
+
+  /** RFC 9113 6.9.2. False: a connection error. */
+  #resizeWindows(delta: number): boolean {
+    const connection = this.#connection;
+    // One frame opens the windows of all streams, each of which then costs a read and a frame: CVE-2019-9511
+    if (delta === 0) return true;
+    if (!this.#allowAnswer(connection.streams.size)) return false;
     for (const stream of connection.streams.values()) {
       stream.sendWindow += delta;
       if (stream.sendWindow > MAX_WINDOW_BYTES) {
@@ -229,16 +239,15 @@ export class FrameReceiver implements FrameHandler {
           ErrorCode.FLOW_CONTROL_ERROR,
           `INITIAL_WINDOW_SIZE makes the window of stream ${stream.id} larger than 2^31-1`,
         );
-        return;
+        return false;
       }
     }
-    connection.control.settingsAck();
-    connection.events.settings();
-    if (delta > 0) connection.wakeAll();
+    if (delta > 0) connection.unshutAll();
+    return true;
   }
 
-  #allowAnswer(): boolean {
-    if (this.#connection.budgets.allowAnswer()) return true;
+  #allowAnswer(cost: number): boolean {
+    if (this.#connection.budgets.allowAnswer(cost)) return true;
     this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many PING or SETTINGS frames, each of which wants an answer');
     return false;
   }
@@ -257,7 +266,7 @@ export class FrameReceiver implements FrameHandler {
   #ping(memory: Uint8Array, at: number): void {
     const connection = this.#connection;
     if ((this.#flags & Flag.ACK) === 0) {
-      if (this.#allowAnswer()) connection.urgent.pong(memory, at);
+      if (this.#allowAnswer(1)) connection.urgent.pong(memory, at);
       return;
     }
     const number = readUint32(memory, at + 4);
@@ -318,7 +327,7 @@ export class FrameReceiver implements FrameHandler {
       connection.streamError(stream.id, ErrorCode.FLOW_CONTROL_ERROR);
     else {
       stream.sendWindow += increment;
-      connection.wake(stream);
+      connection.unshut(stream);
     }
   }
 
@@ -327,10 +336,7 @@ export class FrameReceiver implements FrameHandler {
     if (increment === 0) this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0 octets on stream 0');
     else if (connection.sendWindow + increment > MAX_WINDOW_BYTES)
       this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'WINDOW_UPDATE makes the window of the connection larger than 2^31-1');
-    else {
-      connection.sendWindow += increment;
-      connection.wakeAll();
-    }
+    else connection.sendWindow += increment;
   }
 
   #reset(code: number): void {

@@ -59,6 +59,7 @@ export class EventOracle implements Events {
     this.#end = end;
     const codec = this.#requireCodec();
     codec.push(memory, start, end);
+    codec.wake();
     this.#pushed = undefined;
     demand(this.#unprocessed.size === 0, 'streams above the last id of GOAWAY were not reset');
     demand(codec.failed === (this.fatalCode !== undefined), 'failed without fatal, or the other way round');

@@ -135,9 +135,7 @@ export class Link implements SecureHandler {
   wait(stream: TunnelStream): void {
     if (this.codec.budget(stream.id) <= 0) return;
     this.#waiting.add(stream);
-    if (this.#serveDue || this.secure.room <= 0) return;
-    this.#serveDue = true;
-    this.engine.atEndOfTurn(this.#serve);
+    this.#serveSoon();
   }
 
   /** Forgets a stream once both sides have ended. */
@@ -179,6 +177,8 @@ export class Link implements SecureHandler {
     if (this.#closed) return;
     this.codec.push(memory, start, end);
     this.touch();
+    // Windows that opened in small steps in one turn are one step.
+    if (this.codec.wakeWaiting) this.#serveSoon();
   }
 
   delivered(): void {
@@ -277,10 +277,17 @@ export class Link implements SecureHandler {
     if (!this.#closed && this.secure.room > 0) this.#flushControl();
   };
 
+  #serveSoon(): void {
+    if (this.#serveDue || this.secure.room <= 0) return;
+    this.#serveDue = true;
+    this.engine.atEndOfTurn(this.#serve);
+  }
+
   /** Gives every waiting stream its turn while there is room; who has more to send comes back last. */
   readonly #serve = (): void => {
     // Held while streams are served: those that come back are in the same round.
     this.#serveDue = true;
+    if (!this.#closed && this.secure.room > 0) this.codec.wake();
     for (const stream of this.#waiting) {
       if (this.#closed || this.secure.room <= 0) break;
       this.#waiting.delete(stream);

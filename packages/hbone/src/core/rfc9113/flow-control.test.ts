@@ -4,7 +4,7 @@ import { ErrorCode } from '../error-code.ts';
 import { EventRecorder } from '../event-recorder.ts';
 import { CLIENT_PREFACE, Flag, FrameType } from '../frame.ts';
 import type { Role } from '../limits.ts';
-import { CONNECT, data, headers, octets, reset, settings, settingsAck, windowUpdate } from '../testing/frames.ts';
+import { CONNECT, data, headers, OK, octets, reset, settings, settingsAck, windowUpdate } from '../testing/frames.ts';
 import { Subject, serverWithStream, update, withStream } from '../testing/subject.ts';
 
 const { CANCEL, FLOW_CONTROL_ERROR, PROTOCOL_ERROR } = ErrorCode;
@@ -84,7 +84,34 @@ describe('what we may send', () => {
     for (const bytes of [16_384, 16_384, 16_384, 16_383]) subject.sendData(ids[0]!, bytes);
     for (const id of ids) subject.codec.budget(id);
     for (let round = 0; round < 6; round++) subject.push(windowUpdate(ids[round % 3]!, 10), windowUpdate(0, 10));
-    expect(order).toEqual([1, 3, 5, 1, 3, 5]);
+    // The first had used up its own window as well, and began to wait for the connection's when that opened.
+    expect(order).toEqual([3, 5, 1, 3, 5, 1]);
+  });
+
+  test('a window that opens and shuts again before anyone is told is shut', () => {
+    const subject = new Subject('client');
+    const id = subject.open();
+    subject.push(settings('000400000000'));
+    expect(subject.codec.budget(id)).toBe(0);
+    const opened = subject.push(windowUpdate(id, 5), settings('000400000001'), settings('000400000000'));
+    expect(opened.at(-1)).toEqual({ type: 'writable', id });
+    expect(subject.codec.budget(id)).toBe(5);
+    subject.sendData(id, 5);
+    const shut = subject.push(settings('000400000001'), settings('000400000000'));
+    expect(shut).toEqual([{ type: 'settings' }, { type: 'settings' }]);
+    expect(subject.codec.wakeWaiting).toBe(false);
+    expect(subject.push(windowUpdate(id, 1))).toEqual([{ type: 'writable', id }]);
+  });
+
+  test('a request has no budget before it is answered', () => {
+    const subject = new Subject('server');
+    subject.push(headers(1, CONNECT));
+    expect(subject.codec.budget(1)).toBe(0);
+    subject.codec.respond(1, OK, false);
+    expect(subject.codec.budget(1)).toBe(65_535);
+    subject.push(headers(3, CONNECT));
+    subject.codec.respond(3, OK, true);
+    expect(subject.codec.budget(3)).toBe(0);
   });
 
   test('6.9.2: INITIAL_WINDOW_SIZE changes all streams, below 0 too', () => {

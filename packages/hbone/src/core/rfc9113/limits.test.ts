@@ -260,7 +260,7 @@ describe.each(ROLES)('WINDOW_UPDATE at a %s', (role) => {
     const sender = withStream(role, { windowUpdates: { burst: 3, perSecond: 0 } });
     sender.sendData(1, 16_384);
     sender.sendData(1, 1);
-    expect(taken(sender, next)).toBe(3 + opened + 10 + 16 + 10);
+    expect(taken(sender, next)).toBe(3 + opened + 10 + 16 + 2);
   });
 
   test('a hundred a second besides', () => {
@@ -274,6 +274,62 @@ describe.each(ROLES)('WINDOW_UPDATE at a %s', (role) => {
       2000,
     );
     expect(total).toBe(2000);
+  });
+});
+
+describe.each(ROLES)('CVE-2019-9511: windows that open octet by octet at a %s', (role) => {
+  const STREAMS = 50;
+  const INITIAL_WINDOW = '0004';
+  const window = (bytes: number) => settings(`${INITIAL_WINDOW}${bytes.toString(16).padStart(8, '0')}`);
+  const ids = Array.from({ length: STREAMS }, (_, index) => 2 * index + 1);
+
+  /** Streams with more to send than their windows take, and how often one was told to send. */
+  function starve(): { readonly subject: Subject; readonly told: number[] } {
+    const subject = new Subject(role);
+    subject.push(window(0), windowUpdate(0, 1_000_000));
+    for (const id of ids) {
+      if (role === 'client') subject.open();
+      else {
+        subject.push(headers(id, CONNECT));
+        subject.codec.respond(id, OK, false);
+      }
+      expect(subject.codec.budget(id)).toBe(0);
+    }
+    const told: number[] = [];
+    subject.recorder.writable = (id) => {
+      told.push(id);
+      subject.sendData(id, subject.codec.budget(id));
+    };
+    return { subject, told };
+  }
+
+  test('by SETTINGS: what arrives together makes one frame a stream, and the next ones cost a token a stream', () => {
+    const { subject, told } = starve();
+    expect(subject.errorOf(...Array.from({ length: 100 }, (_, index) => window(index + 1)))).toBeUndefined();
+    expect(told).toEqual(ids);
+    let next = 101;
+    const left = taken(subject, () => window(next++));
+    expect((100 + left) * (STREAMS + 1)).toBeGreaterThan(9900);
+    expect((100 + left) * (STREAMS + 1)).toBeLessThan(10_000);
+    expect(told.length).toBeLessThan(10_000);
+  });
+
+  test('by WINDOW_UPDATE: what arrives together makes one frame a stream', () => {
+    const { subject, told } = starve();
+    const updates = Array.from({ length: 1000 }, (_, index) => windowUpdate(ids[index % STREAMS]!, 1));
+    expect(subject.errorOf(...updates)).toBeUndefined();
+    expect(told).toEqual(ids);
+    // Far fewer than were needed were earned: 1000 at once, and two an octet or ten a frame.
+    let round = 0;
+    expect(taken(subject, () => (round++, Buffer.concat(updates)))).toBeLessThan(10);
+    expect(told.length).toBe(ids.length * round);
+  });
+
+  test('the window of the connection does not look at streams whose own is shut', () => {
+    const { subject, told } = starve();
+    for (let count = 0; count < 500; count++) subject.push(windowUpdate(0, 1));
+    expect(told).toEqual([]);
+    expect(subject.codec.wakeWaiting).toBe(false);
   });
 });
 

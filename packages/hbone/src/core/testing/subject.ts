@@ -29,6 +29,7 @@ export class Subject {
   push(...frames: readonly Uint8Array[]): RecordedEvent[] {
     const bytes = Buffer.concat(frames);
     this.codec.push(bytes, 0, bytes.length);
+    this.codec.wake();
     return this.recorder.take();
   }
 
