@@ -2,13 +2,18 @@ import { ErrorCode } from '../core/error-code.ts';
 import { data, headers, SETTING, settings, windowUpdate } from '../testing/raw-frames.ts';
 import type { Attack, Stage } from './attack.ts';
 
-const { FLOW_CONTROL_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } = ErrorCode;
+const { ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } = ErrorCode;
 const LARGEST_WINDOW = 0x7fff_ffff;
 const MIB = 1_048_576;
 /** Both windows of hbone.md §2, what is lent beside them, and a share of garbage. */
 const FULL_WINDOWS_BYTES = 48 * MIB;
 const CHUNK = Buffer.alloc(16_384, 'h');
 const ONE_OCTET_TURNS = 50;
+/** As many as a client may open before it has heard of a limit, and the neighbour stream. */
+const STARVED_STREAMS = 90;
+const DRIBBLES = 15_000;
+/** What is read of an application at once, and kept while its stream takes an octet of it. */
+const READ_BYTES = 65_536;
 /** hbone.md §2 */
 const MAX_STREAMS = 200;
 const REQUESTED_STREAMS = 1000;
@@ -43,6 +48,37 @@ function hog(targets: number): Attack {
     run: fill,
   };
 }
+
+/** All streams have more to send than the nothing that their windows take; but for the neighbour stream's. */
+async function starve({ peer }: Stage): Promise<void> {
+  await peer.send(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), windowUpdate(1, MIB), windowUpdate(0, MIB));
+}
+
+/** Windows that open octet by octet: a frame of some ten octets makes us read, and send, one. CVE-2019-9511 */
+const dribbles: readonly Attack[] = [
+  {
+    name: 'SETTINGS that open 90 windows octet by octet',
+    unit: (index: number) => settings([SETTING.INITIAL_WINDOW_SIZE, index + 1]),
+  },
+  {
+    name: '90 windows that open octet by octet',
+    unit: (index: number, { targets }: Stage) => windowUpdate(targets[index % targets.length]!, 1),
+  },
+  {
+    name: 'the window of the connection opens octet by octet, with 90 shut streams',
+    unit: () => windowUpdate(0, 1),
+  },
+].map(({ name, unit }) => ({
+  name,
+  server: ENHANCE_YOUR_CALM,
+  client: ENHANCE_YOUR_CALM,
+  application: 'source',
+  targets: STARVED_STREAMS,
+  run: async (stage) => {
+    await starve(stage);
+    await stage.peer.flood(DRIBBLES * stage.factor, (index) => unit(index, stage));
+  },
+}));
 
 /** Attacks by flow control. RFC 9113 5.2, 6.9 */
 export const WINDOW_ATTACKS: readonly Attack[] = [
@@ -131,6 +167,22 @@ export const WINDOW_ATTACKS: readonly Attack[] = [
     targets: 90,
     run: async ({ peer }) => {
       await peer.send(settings([SETTING.INITIAL_WINDOW_SIZE, 0]), windowUpdate(1, MIB));
+    },
+  },
+  ...dribbles,
+  {
+    name: 'SETTINGS that open 90 windows octet by octet, one a round trip',
+    server: 'survives',
+    client: 'survives',
+    application: 'source',
+    targets: STARVED_STREAMS,
+    heldBytes: STARVED_STREAMS * READ_BYTES + 8 * MIB,
+    run: async (stage) => {
+      await starve(stage);
+      for (let turn = 1; turn <= ONE_OCTET_TURNS; turn++) {
+        await stage.peer.send(settings([SETTING.INITIAL_WINDOW_SIZE, turn]));
+        await stage.neighbour();
+      }
     },
   },
   {
