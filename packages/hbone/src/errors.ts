@@ -14,6 +14,8 @@ export type HboneErrorCode =
   | 'HBONE_HANDSHAKE_FAILED'
   /** The port cannot be listened on. */
   | 'HBONE_LISTEN_FAILED'
+  /** An option is out of its range. */
+  | 'HBONE_OPTIONS_INVALID'
   /** Listener: a connection was given up because there were too many. Client: too many wait for the same connection. */
   | 'HBONE_OVERLOADED'
   /** `relay`: one of the two ends was reset or lost; the message says which. */

@@ -33,11 +33,11 @@ export interface IncomingTunnel extends TunnelRequest {
 
 /** What becomes of a request: relayed to a TCP address, refused, or handed over as a stream. `headers` go into the answer. */
 export type Route =
-  | { readonly host: string; readonly port: number; readonly headers?: TunnelHeaders }
+  | { readonly host: string; readonly port: number; readonly headers?: TunnelHeaders | undefined }
   /** 300 to 599. */
-  | { readonly status: number; readonly headers?: TunnelHeaders }
+  | { readonly status: number; readonly headers?: TunnelHeaders | undefined }
   /** Called after the 200 was sent. A promise that rejects resets the stream, as a throw does. */
-  | { readonly accept: (stream: TunnelDuplex) => void | Promise<void>; readonly headers?: TunnelHeaders };
+  | { readonly accept: (stream: TunnelDuplex) => unknown; readonly headers?: TunnelHeaders | undefined };
 
 /** What the requests of a listener have in common. */
 export interface Routing {
@@ -142,7 +142,7 @@ export class Answering implements IncomingTunnel, StreamHandler {
     }
   }
 
-  #accept(accept: (stream: TunnelDuplex) => void | Promise<void>, fields: Fields): void {
+  #accept(accept: (stream: TunnelDuplex) => unknown, fields: Fields): void {
     const { authority } = this;
     this.#stream.respond(OK, fields, { last: false });
     this.#settle();

@@ -10,6 +10,8 @@ import { listenOnLoopback, loopbackClient, openPair, serveTcp, type TunnelPair }
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void) => undos.push(undo);
 
+const sorry = () => ({ accept: (stream: TunnelDuplex) => stream.destroy(new Error('sorry')) });
+
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
 });
@@ -148,4 +150,31 @@ test('as the mesh has it, a reset is an end', async () => {
   expect(await text(far)).toBe('x');
   far.end();
   expect(await result).toMatchObject({ toTunnel: 1, error: undefined });
+});
+
+test.each(['socket', 'tunnel'] as const)('a %s that is gone already ends the other', async (gone) => {
+  const [{ near, far }, { socket, application }] = await Promise.all([openPair(cleanup), socketPair()]);
+  application.on('error', () => {}).resume();
+  const first = gone === 'socket' ? socket : near;
+  first.destroy();
+  const { error, toTunnel } = await relay(socket, near);
+  expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED', message: expect.stringContaining(gone) });
+  expect(toTunnel).toBe(0);
+  await vi.waitUntil(() => socket.closed && near.closed && far.closed);
+});
+
+test('a tunnel that is reset while nobody listens yet, and a signal that has aborted', async () => {
+  const { application, socket } = await socketPair();
+  application.on('error', () => {}).resume();
+  const listener = await listenOnLoopback(cleanup, { route: sorry });
+  const client = loopbackClient(cleanup, listener.port);
+  const { error } = await relay(socket, await client.open('a:1'));
+  expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
+  await vi.waitUntil(() => socket.closed && client.streamCount === 0);
+  const { near } = await openPair(cleanup);
+  const [left, right] = duplexPair();
+  right.on('error', () => {}).resume();
+  const cut = await relay(left, near, { signal: AbortSignal.abort(new Error('enough')) });
+  expect(cut.error).toMatchObject({ message: 'enough' });
+  await vi.waitUntil(() => left.closed && near.closed);
 });

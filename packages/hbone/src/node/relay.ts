@@ -34,18 +34,49 @@ export interface RelayResult {
  *
  * Fastest with a tunnel of which nothing was read and a `net.Socket`; any other `Duplex` does.
  */
-export function relay(socket: Duplex, tunnel: Duplex, options: RelayOptions = {}): Promise<RelayResult> {
+export async function relay(socket: Duplex, tunnel: Duplex, options: RelayOptions = {}): Promise<RelayResult> {
   const { signal } = options;
-  return new Promise((resolve) => {
-    const cut = directRelay(socket, tunnel, options, resolve) ?? streamRelay(socket, tunnel, resolve);
-    const aborted = (): void => cut(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    if (signal?.aborted === true) aborted();
-    signal?.addEventListener('abort', aborted);
-    tunnel.once('close', () => signal?.removeEventListener('abort', aborted));
-  });
+  const { promise, resolve } = Promise.withResolvers<RelayResult>();
+  const cut = startRelay(socket, tunnel, options, resolve);
+  const aborted = (): void => cut(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
+  if (signal?.aborted === true) aborted();
+  signal?.addEventListener('abort', aborted);
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', aborted);
+  }
 }
 
 type Cut = (reason: Error) => void;
+
+function startRelay(
+  socket: Duplex,
+  tunnel: Duplex,
+  options: RelayOptions,
+  resolve: (result: RelayResult) => void,
+): Cut {
+  const gone = goneAlready('socket', socket) ?? goneAlready('tunnel', tunnel);
+  if (gone === undefined) return directRelay(socket, tunnel, options, resolve) ?? streamRelay(socket, tunnel, resolve);
+  cutBoth(socket, tunnel, gone);
+  resolve({ toTunnel: 0, fromTunnel: 0, error: gone });
+  return () => {};
+}
+
+/** Neither its end nor its error will be told any more. */
+function goneAlready(name: string, { destroyed, errored }: Duplex): HboneError | undefined {
+  if (!destroyed) return undefined;
+  const text = `the ${name} was destroyed before it was relayed${errored ? `: ${errored.message}` : ''}`;
+  return new HboneError('HBONE_RELAY_FAILED', text, { cause: errored });
+}
+
+/** A socket whose tunnel was reset ends by a reset too. */
+function cutBoth(socket: Duplex, tunnel: Duplex, error: Error): void {
+  for (const end of [socket, tunnel]) if (end.listenerCount('error') === 0) end.on('error', () => {});
+  tunnel.destroy(error);
+  if (socket instanceof Socket && !socket.destroyed) socket.resetAndDestroy();
+  else socket.destroy(error);
+}
 
 function directRelay(
   socket: Duplex,
@@ -111,12 +142,7 @@ function streamRelay(socket: Duplex, tunnel: Duplex, resolve: (result: RelayResu
     open -= 1;
     if (open === 0) resolve({ toTunnel, fromTunnel, error: failure });
   };
-  // A socket whose tunnel was reset ends by a reset too.
-  const resetBoth = (error: Error): void => {
-    tunnel.destroy(error);
-    if (socket instanceof Socket && !socket.destroyed) socket.resetAndDestroy();
-    else socket.destroy(error);
-  };
+  const resetBoth = (error: Error): void => cutBoth(socket, tunnel, error);
   socket.allowHalfOpen = true;
   tunnel.once('error', resetBoth);
   socket.on('data', (bytes: Uint8Array) => {

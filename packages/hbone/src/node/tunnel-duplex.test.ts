@@ -3,12 +3,15 @@ import { createServer, get, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import type { TunnelDuplex } from '@ambientmesh/hbone';
+import { dialTunnel, type TunnelDuplex } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
-import { openPair } from '../testing/tunnel-pair.ts';
+import { fixtureCredentials } from '../testing/loopback.ts';
+import { listenOnLoopback, loopbackClient, openPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void) => undos.push(undo);
+
+const sorry = () => ({ accept: (stream: TunnelDuplex) => stream.destroy(new Error('sorry')) });
 
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
@@ -168,4 +171,32 @@ test('a reader that stalls stops the far writer within the window', async () => 
   expect(far.readableLength).toBeLessThan(4_194_304 + 65_536);
   near.end();
   expect((await buffer(far)).length).toBe(sent);
+});
+
+test.each([
+  { name: 'heard', heard: ['error HBONE_STREAM_RESET 10', 'close'], listen: record },
+  { name: 'read', heard: ['HBONE_STREAM_RESET'], listen: (stream: TunnelDuplex) => [text(stream)] },
+])('a reset in the turn of the answer is $name by who awaited the tunnel', async ({ heard, listen }) => {
+  const listener = await listenOnLoopback(cleanup, { route: sorry });
+  const client = loopbackClient(cleanup, listener.port);
+  const to = { host: '127.0.0.1', port: listener.port, credentials: fixtureCredentials('client') };
+  for (const open of [() => client.open('a:1'), () => dialTunnel({ ...to, authority: 'a:1' })]) {
+    const stream = await open();
+    expect([stream.destroyed, stream.errored]).toEqual([false, null]);
+    const told: unknown[] = listen(stream);
+    const [first] = told;
+    if (first instanceof Promise) told[0] = await first.catch((error: { code: string }) => error.code);
+    await closed(stream);
+    expect(told).toEqual(heard);
+  }
+  expect(client.streamCount).toBe(0);
+});
+
+test('a write under way hears that the tunnel is gone', async () => {
+  const { near, far } = await openPair(cleanup);
+  const told = new Promise((resolve) => {
+    near.write(Buffer.alloc(20_000_000), resolve);
+  });
+  far.destroy(new Error('disk full'));
+  expect(await told).toMatchObject({ code: 'HBONE_STREAM_RESET' });
 });

@@ -1,11 +1,12 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Fields } from '../core/contract.ts';
 import { ErrorCode } from '../core/error-code.ts';
 import type { Secure, SocketAddress } from '../engine.ts';
-import type { HboneError } from '../errors.ts';
+import { HboneError } from '../errors.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
 import type { StreamFailure } from '../tunnel/stream-failure.ts';
 import type { TunnelStream } from '../tunnel/tunnel-stream.ts';
+import { IdleDuplex } from './idle-duplex.ts';
 import { streamError } from './tunnel-error.ts';
 import { headerMap } from './tunnel-headers.ts';
 
@@ -45,9 +46,12 @@ let take: (tunnel: TunnelDuplex, abort: () => void) => Taken | undefined;
  *
  * `destroy()` tells the peer CANCEL, `destroy(error)` CONNECT_ERROR. A reset by the peer is an 'error' with code
  * HBONE_STREAM_RESET, a lost connection one with HBONE_CONNECTION_LOST; bytes before an end of the peer's side are still
- * read first. Who does not listen to 'error' hears 'close': no peer can end the process.
+ * read first. Who does not listen to 'error' hears 'close': no peer can end the process. Nothing is told before whoever
+ * awaits the tunnel has it.
+ *
+ * `setTimeout` is that of a `net.Socket`; its other settings are there and do nothing.
  */
-export class TunnelDuplex extends Duplex {
+export class TunnelDuplex extends IdleDuplex {
   static {
     take = (tunnel, abort) => tunnel.#take(abort);
   }
@@ -89,7 +93,8 @@ export class TunnelDuplex extends Duplex {
         this.push(null);
       },
       writable: () => this.#pump(),
-      failed: (failure) => this.#failed(failure),
+      // In the turn of the answer nobody has the tunnel yet who could listen.
+      failed: (failure) => void setImmediate(() => this.#failed(failure)),
     };
   }
 
@@ -103,8 +108,7 @@ export class TunnelDuplex extends Duplex {
     return this.#origin.secure.peerChain;
   }
 
-  /** Address of the other end of the connection under the tunnel. */
-  get remote(): SocketAddress {
+  override get remote(): SocketAddress {
     return this.#origin.secure.remote;
   }
 
@@ -120,6 +124,7 @@ export class TunnelDuplex extends Duplex {
   override _write(chunk: Uint8Array, _encoding: string, done: Done): void {
     // Nothing is kept for a chunk that leaves at once.
     if (chunk.length <= this.#stream.budget) {
+      this.active();
       this.#stream.send(chunk, 0, chunk.length);
       done();
       return;
@@ -142,19 +147,25 @@ export class TunnelDuplex extends Duplex {
     if (this.#abort !== undefined) this.#abort();
     else if (error === null || error.name === 'AbortError') this.#stream.cancel();
     else this.#stream.reset(ErrorCode.CONNECT_ERROR);
+    const written = this.#done;
     this.#chunks = NONE;
     this.#done = undefined;
+    this.endIdleTimer();
     done(error);
+    written?.(error ?? new HboneError('HBONE_CLOSED', `tunnel to ${this.authority}: destroyed`));
   }
 
   #take(abort: () => void): Taken | undefined {
     const used = this.#started || this.destroyed || this.writableEnded || this.writableLength > 0;
-    if (used || this.#failure !== undefined || this.#abort !== undefined) return undefined;
+    // What came already is in the buffer of the stream, if that has failed.
+    const buffered = this.readableLength > 0 || this.#remoteEnded;
+    if (used || buffered || this.#failure !== undefined || this.#abort !== undefined) return undefined;
     this.#abort = abort;
     return { stream: this.#stream, engine: this.#origin.engine };
   }
 
   #data(memory: Uint8Array, start: number, end: number): void {
+    this.active();
     this.#uncredited += end - start;
     if (!this.push(Buffer.from(memory.subarray(start, end)))) return;
     this.#stream.credit(this.#uncredited);
@@ -162,6 +173,7 @@ export class TunnelDuplex extends Duplex {
   }
 
   #failed(failure: StreamFailure): void {
+    if (this.destroyed || this.#abort !== undefined) return;
     const error = streamError(`tunnel to ${this.authority}`, failure);
     this.#failure = error;
     if (!this.#remoteEnded || this.readableEnded) {
@@ -213,6 +225,7 @@ export class TunnelDuplex extends Duplex {
     const left = chunk.length - this.#at;
     if (left >= SMALL_BYTES || this.#index === this.#chunks.length - 1) {
       const bytes = Math.min(left, budget);
+      this.active();
       this.#stream.send(chunk, this.#at, this.#at + bytes);
       this.#advance(bytes, chunk);
       return;
