@@ -23,7 +23,7 @@ export class Codec implements Receiver, Sender {
   readonly #receiver: FrameReceiver;
   #greeted = false;
 
-  /** Throws RangeError for options the RFC does not allow. */
+  /** Throws RangeError, which names the option, for options that the RFC does not allow or that make no sense. */
   constructor(role: Role, events: Events, options: Partial<CodecOptions> = {}) {
     this.#connection = new Connection(role, events, resolveCodecOptions(role, options));
     this.#receiver = new FrameReceiver(this.#connection);
@@ -163,9 +163,14 @@ export class Codec implements Receiver, Sender {
     const connection = this.#connection;
     if (connection.failed) return;
     const last = graceful && connection.role === 'server' ? MAX_STREAM_ID : connection.lastPeerId;
+    const before = connection.goawaySent;
     // RFC 9113 6.8: the last id must not grow
-    connection.goawaySent = Math.min(last, connection.goawaySent ?? MAX_STREAM_ID);
-    connection.control.goaway(connection.goawaySent, code);
+    const now = Math.min(last, before ?? MAX_STREAM_ID);
+    connection.goawaySent = now;
+    connection.control.goaway(now, code);
+    // Requests that cross with it earn nothing by themselves, and are nobody's fault.
+    if (connection.role === 'server' && now !== before && now < MAX_STREAM_ID)
+      connection.budgets.noteCrossing(connection.options.maxConcurrentStreams);
   }
 
   ping(): number {

@@ -10,13 +10,15 @@ import {
 } from './frame.ts';
 import type { Setting } from './settings.ts';
 
+/** Made when the first frame comes: of the two queues of a connection one stays empty for long. */
 const INITIAL_BYTES = 256;
+const NOTHING = new Uint8Array(0);
 /** A buffer that grew larger than this is given back once it is empty: idle connections are many. */
 const KEEP_BYTES = 4096;
 
 /** Whole control frames waiting to be sent, first in first out. It does not bound itself: `bytes` is checked by its owner. */
 export class ControlQueue {
-  #memory = new Uint8Array(INITIAL_BYTES);
+  #memory = NOTHING;
   #head = 0;
   #tail = 0;
   #prefaceWaiting = false;
@@ -103,7 +105,7 @@ export class ControlQueue {
 
   #rewind(): void {
     this.#head = this.#tail = 0;
-    if (this.#memory.length > KEEP_BYTES) this.#memory = new Uint8Array(INITIAL_BYTES);
+    if (this.#memory.length > KEEP_BYTES) this.#memory = NOTHING;
   }
 
   /** Writes a frame header and answers where its payload goes. */
@@ -124,7 +126,9 @@ export class ControlQueue {
     const waiting = this.bytes;
     // Moving down pays only when at least half of the memory is free, else every frame would move everything.
     const target =
-      2 * (waiting + bytes) <= this.#memory.length ? this.#memory : new Uint8Array(2 * (this.#memory.length + bytes));
+      2 * (waiting + bytes) <= this.#memory.length
+        ? this.#memory
+        : new Uint8Array(Math.max(INITIAL_BYTES, 2 * (this.#memory.length + bytes)));
     target.set(this.#memory.subarray(this.#head, this.#tail));
     this.#memory = target;
     this.#head = 0;

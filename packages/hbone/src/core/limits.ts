@@ -74,6 +74,26 @@ export const MAX_SENT_BLOCK_BYTES = MIN_MAX_FRAME_BYTES;
 /** Room with which `Sender.control` always moves at least one frame, however large. */
 export const MIN_CONTROL_ROOM_BYTES = FRAME_HEADER_BYTES + MAX_SENT_BLOCK_BYTES;
 
+/** Values of settings have 32 bits. RFC 9113 6.5.1 */
+const MAX_SETTING = 0xffff_ffff;
+/** What a client says first takes 76 octets. */
+const MIN_MAX_CONTROL_BYTES = 100;
+/** Least and largest value of each option that is a whole number; infinite is no limit. */
+const RANGES = [
+  ['streamWindowBytes', 1, MAX_WINDOW_BYTES],
+  ['connectionWindowBytes', DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES],
+  ['maxLentBytes', 0, MAX_WINDOW_BYTES],
+  ['maxFrameBytes', MIN_MAX_FRAME_BYTES, MAX_MAX_FRAME_BYTES],
+  ['maxHeaderListBytes', 1, MAX_SETTING],
+  ['maxHeaderBlockBytes', 1, Number.POSITIVE_INFINITY],
+  ['maxContinuations', 0, Number.POSITIVE_INFINITY],
+  ['maxConcurrentStreams', 0, MAX_SETTING],
+  ['maxSettingsEntries', 1, Number.POSITIVE_INFINITY],
+  ['maxControlBytes', MIN_MAX_CONTROL_BYTES, Number.POSITIVE_INFINITY],
+  ['maxRecentResets', 0, MAX_SETTING],
+] as const;
+const RATES = ['resets', 'denials', 'answers', 'uselessFrames', 'windowUpdates'] as const;
+
 /** Limits of one connection. Every one has a default, the constant of the same name in this module. */
 export interface CodecOptions {
   /** SETTINGS_INITIAL_WINDOW_SIZE: octets a stream may have on the way and unread. */
@@ -133,7 +153,7 @@ export interface CodecOptions {
   readonly now: () => number;
 }
 
-/** Fills in the defaults of the role. Throws RangeError for windows and sizes the RFC does not allow. */
+/** Fills in the defaults of the role. Throws RangeError, which names the option, for what the RFC does not allow or what makes no sense. */
 export function resolveCodecOptions(role: Role, given: Partial<CodecOptions>): CodecOptions {
   const maxHeaderListBytes = given.maxHeaderListBytes ?? MAX_HEADER_LIST_BYTES[role];
   const options: CodecOptions = {
@@ -158,10 +178,9 @@ export function resolveCodecOptions(role: Role, given: Partial<CodecOptions>): C
     now: monotonicMs,
     ...given,
   };
-  requireRange('streamWindowBytes', options.streamWindowBytes, 1, MAX_WINDOW_BYTES);
-  requireRange('connectionWindowBytes', options.connectionWindowBytes, DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES);
-  requireRange('maxLentBytes', options.maxLentBytes, 0, MAX_WINDOW_BYTES);
-  requireRange('maxFrameBytes', options.maxFrameBytes, MIN_MAX_FRAME_BYTES, MAX_MAX_FRAME_BYTES);
+  for (const range of RANGES) requireRange(range, options[range[0]]);
+  for (const name of RATES) requireRate(name, options[name]);
+  if (typeof options.now !== 'function') throw new RangeError('now: not a function that answers milliseconds');
   return options;
 }
 
@@ -169,7 +188,13 @@ function monotonicMs(): number {
   return performance.now();
 }
 
-function requireRange(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
+function requireRange([name, least, most]: (typeof RANGES)[number], value: number): void {
+  if (value >= least && value <= most && (value === most || Number.isInteger(value))) return;
   throw new RangeError(`${name}: ${value} is not a whole number from ${least} to ${most}`);
+}
+
+/** Never (0) and without limit (infinite) are rates. */
+function requireRate(name: (typeof RATES)[number], rate: Rate): void {
+  if (rate?.burst >= 0 && rate.perSecond >= 0) return;
+  throw new RangeError(`${name}: burst ${rate?.burst}, perSecond ${rate?.perSecond} are not both numbers from 0`);
 }

@@ -39,6 +39,12 @@ export class PeerBudget {
     this.#savedLateFrames = Math.min(MAX_SAVED_LATE_FRAMES, this.#savedLateFrames + LATE_FRAMES_A_STREAM);
   }
 
+  /** We said GOAWAY: so many requests may cross with it, each of them and what belongs to its end. */
+  noteCrossing(streams: number): void {
+    const saved = this.#savedLateFrames + streams * (1 + LATE_FRAMES_A_STREAM);
+    this.#savedLateFrames = Math.min(MAX_SAVED_LATE_FRAMES, saved);
+  }
+
   /** We sent a DATA frame, which earns WINDOW_UPDATEs. */
   noteData(bytes: number): void {
     const small = bytes * UPDATES_AN_OCTET;

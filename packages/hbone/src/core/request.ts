@@ -39,6 +39,11 @@ const USUAL_NAMES: ReadonlySet<string> = new Set([
   'date',
 ]);
 const COLON = 0x3a;
+/** What an authority's port is when it names none. RFC 3986 6.2.3 */
+const DEFAULT_PORT: ReadonlyMap<string | undefined, string> = new Map([
+  ['http', ':80'],
+  ['https', ':443'],
+]);
 const REQUEST_PSEUDO: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path']);
 const RESPONSE_PSEUDO: ReadonlySet<string> = new Set([':status']);
 const NO_PSEUDO: ReadonlySet<string> = new Set();
@@ -50,6 +55,7 @@ export function evaluateRequest(fields: Fields): 'connect' | 'other' | undefined
   const authority = valueOf(fields, ':authority');
   const scheme = valueOf(fields, ':scheme');
   const path = valueOf(fields, ':path');
+  if (!doHostsAgree(fields, authority, scheme)) return undefined;
   if (method === 'CONNECT') {
     const wellFormed = scheme === undefined && path === undefined && authority !== undefined;
     return wellFormed && AUTHORITY.test(authority) ? 'connect' : undefined;
@@ -92,6 +98,25 @@ function valueOf(fields: Fields, name: string): string | undefined {
     if (!isPseudo(field[0])) return undefined;
   }
   return undefined;
+}
+
+/** RFC 9113 8.3.1: a `host` that is another entity than `:authority` is malformed; nobody may choose between them. */
+function doHostsAgree(fields: Fields, authority: string | undefined, scheme: string | undefined): boolean {
+  let entity = authority;
+  for (const [name, value] of fields) {
+    if (name !== 'host') continue;
+    entity ??= value;
+    if (value !== entity && normalizeHost(value, scheme) !== normalizeHost(entity, scheme)) return false;
+  }
+  return true;
+}
+
+/** RFC 3986 6.2.2.1, 6.2.3 */
+function normalizeHost(host: string, scheme: string | undefined): string {
+  const lower = host.toLowerCase();
+  const port = DEFAULT_PORT.get(scheme) ?? ':';
+  if (lower.endsWith(port)) return lower.slice(0, -port.length);
+  return lower.endsWith(':') ? lower.slice(0, -1) : lower;
 }
 
 function areFieldsValid(fields: Fields, pseudo: ReadonlySet<string>): boolean {

@@ -9,6 +9,7 @@ import { rst, Subject } from '../testing/subject.ts';
 const { ENHANCE_YOUR_CALM, NO_ERROR, PROTOCOL_ERROR } = ErrorCode;
 const { END_HEADERS, END_STREAM, PADDED, PRIORITY } = Flag;
 const [METHOD, SCHEME, PATH] = GET;
+const METHOD_CONNECT = [':method', 'CONNECT'] as const;
 const REFUSAL: Fields = [[':status', '503']];
 
 interface Malformed {
@@ -53,6 +54,12 @@ const REQUESTS: readonly Malformed[] = [
   { rule: '8.3.1: no scheme', fields: [METHOD, PATH] },
   { rule: '8.3.1: no path', fields: [METHOD, SCHEME] },
   { rule: '8.3.1: an empty path', fields: [METHOD, SCHEME, [':path', '']] },
+  { rule: '8.3.1: host other than :authority', fields: [...CONNECT, ['host', '10.0.0.2:80']] },
+  { rule: '8.3.1: host of another port', fields: [...CONNECT, ['host', '10.0.0.1:81']] },
+  { rule: '8.3.1: host without the port', fields: [...CONNECT, ['host', '10.0.0.1']] },
+  { rule: '8.3.1: an empty host', fields: [...CONNECT, ['host', '']] },
+  { rule: '8.3.1: host twice, one other', fields: [...CONNECT, ['host', '10.0.0.1:80'], ['host', 'b:80']] },
+  { rule: '8.3.1: two hosts without :authority', fields: [...GET, ['host', 'a'], ['host', 'b']] },
   { rule: '8.1.1: content-length that is no number', fields: [...GET, ['content-length', '-1']] },
   { rule: '8.1.1: content-length twice', fields: [...GET, ['content-length', '1'], ['content-length', '2']] },
   { rule: '8.1.1: content-length beyond numbers', fields: [...GET, ['content-length', '9'.repeat(17)]] },
@@ -65,6 +72,16 @@ describe('a malformed request is a stream error', () => {
     expect(subject.sent()).toEqual([rst(1, PROTOCOL_ERROR)]);
     expect(subject.push(headers(3, CONNECT))).toHaveLength(1);
   });
+});
+
+test.each<Malformed>([
+  { rule: 'the same', fields: [...CONNECT, ['host', '10.0.0.1:80']] },
+  { rule: 'the same in capitals', fields: [METHOD_CONNECT, [':authority', 'a.example:80'], ['host', 'A.Example:80']] },
+  { rule: 'no :authority', fields: [...GET, ['host', 'a']] },
+  { rule: 'the default port', fields: [METHOD, SCHEME, [':authority', 'a:80'], PATH, ['host', 'a']] },
+  { rule: 'an empty port', fields: [METHOD, SCHEME, [':authority', 'a'], PATH, ['host', 'a:']] },
+])('8.3.1: host is $rule', ({ fields }) => {
+  expect(new Subject('server').push(headers(1, fields))).toMatchObject([{ type: 'headers' }]);
 });
 
 const RESPONSES: readonly Malformed[] = [
