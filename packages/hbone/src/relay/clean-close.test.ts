@@ -8,7 +8,8 @@ import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => void undos.push(undo);
 const scope = { engine: createNodeEngine(), cleanup };
-const LAST = Buffer.from('last words');
+const LAST = 'last words';
+const CASES = (['peer', 'application'] as const).flatMap((who) => [LAST, ''].map((rest) => ({ who, rest })));
 
 afterEach(async () => {
   await new Promise(setImmediate);
@@ -24,9 +25,9 @@ async function faultsOf(peer: HostilePeer, outcomes: readonly Outcome[]): Promis
   return [...peer.resets, ...peer.goaways, ...outcomes.filter(({ failure }) => failure !== undefined)];
 }
 
-test.each(['peer', 'application'] as const)(
-  'a server says no RST_STREAM when both have ended, %s first',
-  async (who) => {
+test.each(CASES)(
+  'a server says no RST_STREAM when both have ended, $who first, "$rest" with the peer\'s end',
+  async ({ who, rest }) => {
     const outcomes: Outcome[] = [];
     const application = await listenSockets((socket) => {
       if (who === 'application') socket.end(LAST);
@@ -40,14 +41,14 @@ test.each(['peer', 'application'] as const)(
     cleanup(() => peer.socket.destroy());
     await peer.send(headers(1, connectBlock('a:1')));
     if (who === 'application') await peer.until(() => peer.ended.has(1), 'END_STREAM');
-    await peer.send(data(1, LAST, FLAG.END_STREAM));
+    await peer.send(data(1, Buffer.from(rest), FLAG.END_STREAM));
     expect(await faultsOf(peer, outcomes)).toEqual([]);
   },
 );
 
-test.each(['peer', 'application'] as const)(
-  'a client says no RST_STREAM when both have ended, %s first',
-  async (who) => {
+test.each(CASES)(
+  'a client says no RST_STREAM when both have ended, $who first, "$rest" with the peer\'s end',
+  async ({ who, rest }) => {
     const outcomes: Outcome[] = [];
     const { promise, resolve, reject } = Promise.withResolvers<HostilePeer>();
     const hostile = await listenHostile((accepted) => void accepted.secure(settings()).then(resolve, reject));
@@ -64,7 +65,7 @@ test.each(['peer', 'application'] as const)(
       application.end(LAST);
       await peer.until(() => peer.ended.has(1), 'END_STREAM');
     }
-    await peer.send(data(1, LAST, FLAG.END_STREAM));
+    await peer.send(data(1, Buffer.from(rest), FLAG.END_STREAM));
     expect(await faultsOf(peer, outcomes)).toEqual([]);
   },
 );
