@@ -12,6 +12,8 @@ import { type Flushable, READ_BYTES, type Turn } from './turn.ts';
 const SLOW_START_BYTES = 1_048_576;
 
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
+/** Of a socket that TLS has taken over, which listens by itself. */
+const IGNORED = (): void => {};
 
 /**
  * `Plain` on a `net.Socket` made with `allowHalfOpen` that nothing has read from. With `lost` the socket is gone already:
@@ -50,7 +52,7 @@ export class NodePlain implements Plain, Flushable {
     this.#outgoing = new Outgoing(socket, turn.slabs, (bytes) => this.#wrote(bytes));
     this.lost = lost;
     if (lost !== undefined) turn.atEnd(() => this.#fail(lost));
-    socket.on('error', (error) => this.#fail(error));
+    socket.on('error', this.#fail);
     this.local = { ip: canonicalIp(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
     this.remote = { ip: canonicalIp(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
   }
@@ -109,10 +111,10 @@ export class NodePlain implements Plain, Flushable {
     this.#finish();
   }
 
-  /** Hands the socket over to TLS; this object is used up. */
+  /** Hands the socket over to TLS, and keeps nothing of this object alive by it: it is used up. */
   release(): Socket {
     this.#gone = true;
-    return this.#socket;
+    return this.#socket.on('error', IGNORED).off('error', this.#fail);
   }
 
   #touch(): void {
@@ -216,12 +218,12 @@ export class NodePlain implements Plain, Flushable {
     this.#socket.end();
   }
 
-  #fail(error: Error): void {
+  readonly #fail = (error: Error): void => {
     if (this.#gone) return;
     this.#gone = true;
     this.#waiting = undefined;
     this.handler.failed(socketFailure(error));
-  }
+  };
 }
 
 /** An address as text in its canonical form: v4-mapped v6 is written as v4, and without the zone Node adds to link-local ones. */
