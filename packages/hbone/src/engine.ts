@@ -33,6 +33,8 @@ export interface ConnectionFailure {
    * time-out), or the TLS error in the words of hbone.md §4 (accepting side) and ztunnel.md §11.1 (dialling side).
    */
   readonly message: string;
+  /** What to check, where more is known than `message` may say: it keeps the reference's words. For debug logs. */
+  readonly detail?: string;
 }
 
 /** What the owner of a `Plain` is told. */
@@ -98,7 +100,11 @@ export interface Secure {
   /** Stops and resumes reading: the peer's back-pressure is TCP's own. */
   pause(): void;
   resume(): void;
-  /** close_notify and FIN after what is queued; `done` once nothing of it is left: the peer ended too, or it was cut. */
+  /**
+   * close_notify and FIN after what is queued; `done` once nothing of it is left: the peer ended too, or it was cut.
+   * Nobody above has a deadline for it, so the engine has: a peer that takes nothing of what is queued, or has it all and
+   * does not end its side, is cut in limited time, and `done` comes.
+   */
   close(done?: () => void): void;
   /** Cuts the TCP connection; nothing queued is sent. Also after `close`. */
   abort(): void;

@@ -5,6 +5,7 @@ import { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type Role } from '../core/li
 import type { Cancellable, ConnectionFailure, Engine, Secure, SecureHandler } from '../engine.ts';
 import { Liveness, type LivenessOptions } from './liveness.ts';
 import { CONNECTION_ABORTED, CONNECTION_ENDED, errorCodeText } from './stream-failure.ts';
+import { tellEach } from './tell-each.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
 
 /** Both ends' settings; what is left out is hbone.md §2. */
@@ -154,17 +155,14 @@ export class Link implements SecureHandler {
   /** As `close`, for a peer that cannot be trusted to read: what has not left soon never does. */
   dismiss(failure: ConnectionFailure = CONNECTION_ENDED): void {
     if (this.#told) return;
-    this.close(failure);
-    this.#deadline?.cancel();
-    this.#deadline = this.engine.after(DISMISSAL_MS, () => this.abort(failure));
+    tellEach([() => this.close(failure), () => this.#limitDismissal(failure)], (step) => step());
   }
 
   /** Cuts the connection, also one that is closing; streams fail with `failure`. */
   abort(failure: ConnectionFailure = CONNECTION_ABORTED): void {
     if (this.#told) return;
     this.secure.abort();
-    this.#endStreams(failure);
-    this.#tell(failure);
+    this.failed(failure);
   }
 
   // SecureHandler
@@ -175,7 +173,15 @@ export class Link implements SecureHandler {
 
   bytes(memory: Uint8Array, start: number, end: number): void {
     if (this.#closed) return;
-    this.codec.push(memory, start, end);
+    try {
+      this.codec.push(memory, start, end);
+    } catch (error) {
+      // A handler threw, and the rest of these bytes is lost: the connection cannot go on.
+      const fault = (): void => {
+        throw error;
+      };
+      tellEach([fault, () => this.abort()], (step) => step());
+    }
     this.touch();
     // Windows that opened in small steps in one turn are one step.
     if (this.codec.wakeWaiting) this.#serveSoon();
@@ -195,8 +201,7 @@ export class Link implements SecureHandler {
   }
 
   failed(failure: ConnectionFailure): void {
-    this.#endStreams(failure);
-    this.#tell(failure);
+    tellEach([() => this.#endStreams(failure), () => this.#tell(failure)], (step) => step());
   }
 
   /** For the codec: a window opened. */
@@ -244,9 +249,20 @@ export class Link implements SecureHandler {
     this.#liveness?.stop();
     this.#deadline?.cancel();
     this.#waiting.clear();
+    // It may be in the midst of what was received: the rest of it is for nobody.
+    this.codec.stop();
     const streams = [...this.streams.values()];
     this.streams.clear();
-    for (const stream of streams) stream.fail({ kind: 'connection', failure });
+    const reason = { kind: 'connection', failure } as const;
+    // All before the first is told, which may be joined to another one and pass its end on.
+    for (const stream of streams) stream.lose(reason);
+    tellEach(streams, (stream) => stream.fail(reason));
+  }
+
+  #limitDismissal(failure: ConnectionFailure): void {
+    if (this.#told) return;
+    this.#deadline?.cancel();
+    this.#deadline = this.engine.after(DISMISSAL_MS, () => this.abort(failure));
   }
 
   #tell(failure: ConnectionFailure): void {
@@ -268,7 +284,7 @@ export class Link implements SecureHandler {
   readonly #checkSettings = (): void => {
     if (this.codec.settled) return;
     this.codec.goaway(ErrorCode.SETTINGS_TIMEOUT, false);
-    this.dismiss(connectionError(ErrorCode.SETTINGS_TIMEOUT));
+    this.dismiss(connectionError(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS, or the acknowledgement of ours, did not come'));
   };
 
   readonly #sendControl = (): void => {
@@ -287,13 +303,19 @@ export class Link implements SecureHandler {
   readonly #serve = (): void => {
     // Held while streams are served: those that come back are in the same round.
     this.#serveDue = true;
-    if (!this.#closed && this.secure.room > 0) this.codec.wake();
-    for (const stream of this.#waiting) {
-      if (this.#closed || this.secure.room <= 0) break;
-      this.#waiting.delete(stream);
-      stream.handler.writable();
+    try {
+      if (this.secure.room > 0) this.codec.wake();
+      for (const stream of this.#waiting) {
+        if (this.#closed || this.secure.room <= 0) break;
+        this.#waiting.delete(stream);
+        stream.handler.writable();
+      }
+    } finally {
+      // Left over with room for them only when one of them threw.
+      const left = this.#waiting.size > 0 || this.codec.wakeWaiting;
+      this.#serveDue = !this.#closed && left && this.secure.room > 0;
+      if (this.#serveDue) this.engine.atEndOfTurn(this.#serve);
     }
-    this.#serveDue = false;
   };
 }
 
@@ -339,12 +361,12 @@ class LinkEvents implements Events {
     this.#link.answered(number);
   }
 
-  fatal(code: number): void {
-    this.#link.dismiss(connectionError(code));
+  fatal(code: number, message: string): void {
+    this.#link.dismiss(connectionError(code, message));
   }
 }
 
 /** A connection error that we found. */
-function connectionError(code: number): ConnectionFailure {
-  return { code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}` };
+function connectionError(code: number, detail: string): ConnectionFailure {
+  return { code: 'HTTP2', message: `connection error detected: ${errorCodeText(code)}`, detail };
 }

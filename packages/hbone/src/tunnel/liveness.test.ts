@@ -302,7 +302,11 @@ test('the time for SETTINGS is an option; the streams are told', async () => {
   expect(failures).toEqual([
     {
       kind: 'connection',
-      failure: { code: 'HTTP2', message: 'connection error detected: settings ACK not received in timely manner' },
+      failure: {
+        code: 'HTTP2',
+        message: 'connection error detected: settings ACK not received in timely manner',
+        detail: 'SETTINGS, or the acknowledgement of ours, did not come',
+      },
     },
   ]);
 });

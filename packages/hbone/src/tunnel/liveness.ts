@@ -17,6 +17,7 @@ export class Liveness {
   readonly #ping: () => void;
   readonly #dead: () => void;
   #timer: Cancellable;
+  #stopped = false;
 
   constructor(engine: Engine, options: LivenessOptions, ping: () => void, dead: () => void) {
     this.#engine = engine;
@@ -28,11 +29,14 @@ export class Liveness {
 
   /** The PING was answered. */
   answered(): void {
+    if (this.#stopped) return;
     this.#timer.cancel();
     this.#timer = this.#rest();
   }
 
+  /** For good: no timer is left, and none is made by an answer that comes late. */
   stop(): void {
+    this.#stopped = true;
     this.#timer.cancel();
   }
 

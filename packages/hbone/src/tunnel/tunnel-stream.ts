@@ -41,7 +41,9 @@ export class TunnelStream {
   #flowing = false;
   #localEnded = false;
   #remoteEnded = false;
-  #gone = false;
+  #failure: StreamFailure | undefined;
+  /** Who was told that the stream is gone, or gave it up; undefined: nobody yet. */
+  #told: StreamHandler | undefined;
 
   constructor(link: Link, id: number) {
     this.#link = link;
@@ -60,18 +62,22 @@ export class TunnelStream {
 
   /** Reset by either side, or its connection is gone. */
   get gone(): boolean {
-    return this.#gone;
+    return this.#failure !== undefined;
   }
 
   /** Bytes that may be sent now: what the stream's and the connection's window and the TLS queue have room for. */
   get budget(): number {
-    if (this.#gone || this.#localEnded) return 0;
+    if (this.gone || this.#localEnded) return 0;
     return Math.max(0, Math.min(this.#link.codec.budget(this.id), this.#link.secure.room));
   }
 
-  /** Lets `data` and `ended` through to `handler`, what was kept first. */
+  /**
+   * Lets `data` and `ended` through to `handler`, what was kept first. A handler that came too late to hear that the stream
+   * is gone is told at the end of the turn.
+   */
   start(): void {
-    if (this.#started || this.#gone) return;
+    if (this.#told !== undefined) this.#tellLate(this.#told);
+    if (this.#started || this.#told !== undefined) return;
     this.#started = true;
     if (this.#held === undefined && !this.#remoteEnded) this.#flowing = true;
     else this.#link.engine.atEndOfTurn(() => this.#deliverHeld());
@@ -79,24 +85,24 @@ export class TunnelStream {
 
   /** Sends bytes, at most `budget`. Lent memory is not copied. */
   send(memory: Uint8Array, start: number, end: number): void {
-    if (!this.#gone && !this.#localEnded) this.#link.sendData(this, memory, start, end);
+    if (!this.gone && !this.#localEnded) this.#link.sendData(this, memory, start, end);
   }
 
   /** Ends our side: END_STREAM. */
   end(): void {
-    if (this.#gone || this.#localEnded) return;
+    if (this.gone || this.#localEnded) return;
     this.#link.sendEnd(this);
     this.noteLocalEnd();
   }
 
   /** Asks for `writable` once `budget` allows to go on; streams of a connection take turns. */
   wait(): void {
-    if (!this.#gone && !this.#localEnded) this.#link.wait(this);
+    if (!this.gone && !this.#localEnded) this.#link.wait(this);
   }
 
   /** The application took `bytes` of what `data` brought: the peer may send as much more. */
   credit(bytes: number): void {
-    if (!this.#gone) this.#link.credit(this, bytes);
+    if (!this.gone) this.#link.credit(this, bytes);
   }
 
   /**
@@ -104,9 +110,11 @@ export class TunnelStream {
    * connection. `code`: RFC 9113 7. No callback follows.
    */
   reset(code: number): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#told !== undefined) return;
     this.handler = NOBODY;
+    this.#told = NOBODY;
+    if (this.gone) return;
+    this.#failure = { kind: 'reset', code, local: true };
     this.#link.reset(this, code);
   }
 
@@ -127,15 +135,21 @@ export class TunnelStream {
     }
     if (end > start) this.handler.data(memory, start, end);
     // The handler may have given the stream up.
-    if (last && !this.#gone) this.handler.ended();
+    if (last && this.#told === undefined) this.handler.ended();
   }
 
-  /** For the connection: the stream no longer exists. */
+  /** For the connection: the stream no longer exists, nothing may be sent on it; `fail` follows. */
+  lose(failure: StreamFailure): void {
+    this.#failure ??= failure;
+  }
+
+  /** For the connection: tells that the stream no longer exists. */
   fail(failure: StreamFailure): void {
+    this.lose(failure);
     // What came before is the handler's, started or not: a peer may send all, end and close at once.
     if (!this.#flowing) this.#deliverHeld();
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#told !== undefined) return;
+    this.#told = this.handler;
     this.handler.failed(failure);
   }
 
@@ -150,15 +164,23 @@ export class TunnelStream {
     this.#remoteEnded = true;
   }
 
+  #tellLate(told: StreamHandler): void {
+    const { handler } = this;
+    const failure = this.#failure;
+    if (handler === told || failure === undefined) return;
+    this.#told = handler;
+    this.#link.engine.atEndOfTurn(() => handler.failed(failure));
+  }
+
   #deliverHeld(): void {
     const held = this.#held;
     this.#held = undefined;
-    if (this.#gone) return;
+    if (this.#told !== undefined) return;
     this.#flowing = true;
     if (held !== undefined)
       for (const bytes of held.take()) {
         this.handler.data(bytes, 0, bytes.length);
-        if (this.#gone) return;
+        if (this.#told !== undefined) return;
       }
     if (this.#remoteEnded) this.handler.ended();
   }
