@@ -43,13 +43,16 @@ const URI_NAME = 0x86;
 const CLASS_MASK = 0xc0;
 const CONTEXT_CLASS = 0x80;
 
+const SUBJECT_KEY_ID = '2.5.29.14';
+const KEY_USAGE = '2.5.29.15';
+
 type MutableExtensions = { -readonly [Name in keyof CertificateExtensions]: CertificateExtensions[Name] };
 
 const READERS: Readonly<Record<string, (value: Uint8Array, into: MutableExtensions) => void>> = {
-  '2.5.29.14': (value, into) => {
+  [SUBJECT_KEY_ID]: (value, into) => {
     into.subjectKeyId = hex(only(value, DerTag.octetString, 'subjectKeyIdentifier').content);
   },
-  '2.5.29.15': readKeyUsage,
+  [KEY_USAGE]: readKeyUsage,
   '2.5.29.17': readSubjectAltName,
   '2.5.29.19': readBasicConstraints,
   '2.5.29.30': (value, into) => {
@@ -70,7 +73,19 @@ const READERS: Readonly<Record<string, (value: Uint8Array, into: MutableExtensio
 
 /** Reads `Extensions` (a SEQUENCE). Throws SPIFFE_CERTIFICATE_INVALID if malformed or one comes twice. */
 export function decodeCertificateExtensions(list: DerElement | undefined): CertificateExtensions {
-  const into: MutableExtensions = {
+  const into = emptyExtensions();
+  const unknownCritical: string[] = [];
+  for (const { id, critical, value } of decodeExtensions(list)) {
+    const reader = Object.hasOwn(READERS, id) ? READERS[id] : undefined;
+    if (reader !== undefined) reader(value, into);
+    else if (critical) unknownCritical.push(id);
+  }
+  into.unknownCritical = unknownCritical;
+  return into;
+}
+
+function emptyExtensions(): MutableExtensions {
+  return {
     authority: false,
     pathLength: undefined,
     keyUsage: undefined,
@@ -81,14 +96,15 @@ export function decodeCertificateExtensions(list: DerElement | undefined): Certi
     uriNames: [],
     unknownCritical: [],
   };
-  const unknownCritical: string[] = [];
-  for (const { id, critical, value } of decodeExtensions(list)) {
-    const reader = Object.hasOwn(READERS, id) ? READERS[id] : undefined;
-    if (reader !== undefined) reader(value, into);
-    else if (critical) unknownCritical.push(id);
-  }
-  into.unknownCritical = unknownCritical;
-  return into;
+}
+
+/** Of the extensions only those that tell what lists a certificate's key may sign. Throws SPIFFE_CERTIFICATE_INVALID. */
+export function readRevocationExtensions(
+  extensions: readonly Extension[],
+): Pick<CertificateExtensions, 'keyUsage' | 'subjectKeyId'> {
+  const into = emptyExtensions();
+  for (const { id, value } of extensions) if (id === SUBJECT_KEY_ID || id === KEY_USAGE) READERS[id]?.(value, into);
+  return { keyUsage: into.keyUsage, subjectKeyId: into.subjectKeyId };
 }
 
 /** The extensions in their order, unread. Throws SPIFFE_CERTIFICATE_INVALID if malformed or one comes twice. */

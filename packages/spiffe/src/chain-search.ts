@@ -87,7 +87,7 @@ export class ChainSearch {
       const [subject, issuer] = [path[i], path[i + 1]];
       if (subject === undefined || issuer === undefined || this.#note(this.#signatureProblem(subject, issuer)))
         return false;
-      if (this.#note(this.#request.revoked?.problem(subject, issuer))) return false;
+      if (this.#note(this.#request.revoked?.pathProblem(subject, issuer))) return false;
     }
     for (let i = 1; i < path.length - 1; i++) {
       const [subject, issuer] = [path[i], path[i + 1]];

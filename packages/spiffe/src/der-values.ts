@@ -27,6 +27,13 @@ export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
+/** A number's bytes, one character each, in the one form that numbers are compared in: writers differ in leading zeros. */
+export function withoutLeadingZeros(bytes: string): string {
+  let start = 0;
+  while (start < bytes.length - 1 && bytes.charCodeAt(start) === 0) start++;
+  return start === 0 ? bytes : bytes.slice(start);
+}
+
 /** Bytes as lower-case hexadecimal text. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
@@ -97,4 +104,15 @@ export function decodeName(element: DerElement | undefined): string {
     }
   }
   return element === undefined ? '' : latin1(element.raw);
+}
+
+/** The values of a name that {@link decodeName} gave, for a person to recognize it: `Istio, Root CA`. */
+export function nameText(name: string): string {
+  const values = (decodeDerElements(Buffer.from(name, 'latin1')) ?? []).flatMap(inside).flatMap(inside).flatMap(inside);
+  const texts = values.filter(({ tag }) => tag !== DerTag.objectIdentifier).map(({ content }) => latin1(content));
+  return texts.join(', ').replaceAll(/[^ -~]/g, '?');
+}
+
+function inside({ content }: DerElement): DerElement[] {
+  return decodeDerElements(content) ?? [];
 }

@@ -10,6 +10,7 @@ export { SpiffeError, type SpiffeErrorCode } from './errors.ts';
 export { identitiesOf, peerIdentity } from './peer-identity.ts';
 export type { Refusal, RefusalCode } from './peer-refusal.ts';
 export { verifyClientPeer, verifyServerPeer } from './peer-verification.ts';
+export { PresentedChain } from './presented-chain.ts';
 export { RevocationLists } from './revocation-lists.ts';
 export { createKeyAndCsr, type KeyAndCsr, type KeyOptions, type WorkloadKeyType } from './signing-request.ts';
 export { parseSpiffeId, renderSpiffeId, type SpiffeId, sameSpiffeId } from './spiffe-id.ts';

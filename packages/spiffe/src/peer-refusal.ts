@@ -87,7 +87,7 @@ const FIXED: Readonly<Record<RefusalCode, readonly [alert: number, certificateEr
   SPIFFE_PEER_CRITICAL_EXTENSION: [BAD_CERTIFICATE, 'UnhandledCriticalExtension'],
   SPIFFE_PEER_NAME_CONSTRAINTS: [CERTIFICATE_UNKNOWN, 'Other(OtherError(NameConstraintViolation))'],
   SPIFFE_PEER_REVOKED: [CERTIFICATE_REVOKED, 'Revoked'],
-  SPIFFE_PEER_REVOCATION_LIST: [CERTIFICATE_UNKNOWN, 'InvalidCrl(BadSignature)'],
+  SPIFFE_PEER_REVOCATION_LIST: [CERTIFICATE_UNKNOWN, 'InvalidCertRevocationList(BadSignature)'],
   SPIFFE_PEER_TRUST_DOMAIN: [CERTIFICATE_UNKNOWN, 'Other(OtherError(SanTrustDomainError))'],
   SPIFFE_PEER_SAN: [CERTIFICATE_UNKNOWN, 'Other(OtherError(SanError))'],
 };

@@ -1,39 +1,35 @@
-import type { Certificate } from './certificate.ts';
 import { decodeSigned, type SignedBody } from './certificate.ts';
-import { decodeExtensions, type Extension, KeyUsage } from './certificate-extensions.ts';
-import { DerCursor, type DerElement, decodeDerElements, decodeOnlyElement } from './der-elements.ts';
+import { decodeExtensions, type Extension } from './certificate-extensions.ts';
+import { type DerElement, decodeOnlyElement } from './der-elements.ts';
 import { DerTag } from './der-tags.ts';
-import {
-  childrenOf,
-  decodeName,
-  decodeSmallNumber,
-  decodeTime,
-  hex,
-  latin1,
-  MAX_SERIAL_BYTES,
-  malformed,
-} from './der-values.ts';
+import { childrenOf, decodeName, decodeSmallNumber, decodeTime, hex, malformed } from './der-values.ts';
 import { SpiffeError } from './errors.ts';
-import { SerialSet } from './serial-set.ts';
-import { fitsScheme, type SignatureScheme, verifiesSignature } from './signature-scheme.ts';
+import type { ListSigner } from './list-signer.ts';
+import { isTime, readRevocationEntries } from './revocation-entries.ts';
+import type { SerialSet } from './serial-set.ts';
+import { fitsKey, importPublicKey, type SignatureScheme, verifiesSignature } from './signature-scheme.ts';
 
-/** An entry is a sequence of a number of a byte or more and a time of 13: what a list can have no more of. */
-const LEAST_TIME_BYTES = 13;
-const LEAST_ENTRY_BYTES = 2 + 3 + 2 + LEAST_TIME_BYTES;
 /** X.509 CRL v2, 1 on the wire. */
 const VERSION_2 = 1;
 /** `[0] IMPLICIT KeyIdentifier` of authorityKeyIdentifier. */
 const KEY_IDENTIFIER = 0x80;
-/** Understood, or without effect on which certificates a list is about. RFC 5280 5.2. */
 const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35';
 const CRL_NUMBER = '2.5.29.20';
-/** They change what a list is about, whether critical or not. RFC 5280 5.2.4, 5.2.5. */
-const SCOPES: ReadonlyMap<string, string> = new Map([
-  ['2.5.29.27', 'a delta list'],
-  ['2.5.29.28', 'a list for some certificates only (issuingDistributionPoint)'],
-]);
-/** certificateIssuer, of an entry of an indirect list, and removeFromCRL, of one of a delta list, are no entries of ours. */
-const ENTRY_EXTENSIONS_KNOWN: ReadonlySet<string> = new Set(['2.5.29.21', '2.5.29.24']);
+const DELTA = '2.5.29.27';
+const ISSUING_DISTRIBUTION_POINT = '2.5.29.28';
+/** `[4] indirectCRL` and `[5] onlyContainsAttributeCerts` of issuingDistributionPoint, RFC 5280 5.2.5. */
+const INDIRECT = 0x84;
+const ONLY_ATTRIBUTES = 0x85;
+/** Keys that did not sign, so that each is tried once; a peer can make as many as it likes. */
+const MAX_FOREIGN_KEYS = 64;
+/**
+ * Keys that one question tries for the first time, past which the list counts as not signed. A try hashes the whole list,
+ * and while a key is replaced there are two of a name.
+ */
+const MAX_NEW_KEYS = 4;
+
+/** How a list stands to those who may have signed it: one did; one would have had to; or it is about another key. */
+export type ListProof = 'signed' | 'unsigned' | 'not-allowed' | 'other-key';
 
 /** The certificates that one authority has revoked. Its dates are read by nobody: an old list is better than none. */
 export class RevocationList implements SignedBody {
@@ -41,28 +37,32 @@ export class RevocationList implements SignedBody {
   readonly issuer: string;
   /** Hexadecimal; which of the issuer's keys signed. */
   readonly authorityKeyId: string | undefined;
+  /** Why it says nothing about any certificate (RFC 5280 5.2, 5.3); undefined if it does. */
+  readonly unusable: string | undefined;
   readonly signed: Uint8Array;
   readonly scheme: SignatureScheme | undefined;
   readonly signature: Uint8Array;
   readonly #serials: SerialSet;
-  /** Whether the key (its SubjectPublicKeyInfo) signed this; a signature is verified once. */
-  readonly #signers = new WeakMap<Certificate, boolean>();
-  readonly #keys = new Map<string, boolean>();
+  /** By SubjectPublicKeyInfo: who signed. */
+  readonly #signers = new Set<string>();
+  readonly #foreign = new Set<string>();
 
-  /** Reads DER. Throws SPIFFE_CRL_INVALID for what is malformed, a delta, partial or critical in an unknown way. */
+  /** Reads DER, and keeps it. Throws SPIFFE_CRL_INVALID for what is malformed. */
   constructor(der: Uint8Array) {
     try {
       const { body, ...signature } = decodeSigned(der);
       this.signed = signature.signed;
       this.scheme = signature.scheme;
       this.signature = signature.signature;
-      const { issuer, entries, extensions } = readBody(body, signature.algorithm);
-      this.issuer = issuer;
-      this.authorityKeyId = readListExtensions(extensions);
-      this.#serials = readEntries(entries);
+      const read = readBody(body, signature.algorithm);
+      this.issuer = read.issuer;
+      this.authorityKeyId = readAuthorityKeyId(read.extensions);
+      const { serials, unusable } = readRevocationEntries(read.entries);
+      this.#serials = serials;
+      this.unusable = read.unusable ?? scopeProblem(read.extensions) ?? unusable;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message.replace('malformed certificate: ', '') : String(cause);
-      throw new SpiffeError('SPIFFE_CRL_INVALID', `revocation list cannot be used: ${why}`, { cause });
+      throw new SpiffeError('SPIFFE_CRL_INVALID', `revocation list cannot be read: ${why}`, { cause });
     }
   }
 
@@ -71,38 +71,35 @@ export class RevocationList implements SignedBody {
     return this.#serials.size;
   }
 
-  /** Whether the number (bytes, one character each) is listed. */
+  /** Whether the number (bytes, one character each, no leading zeros) is listed. */
   lists(serial: string): boolean {
     return this.#serials.has(Buffer.from(serial, 'latin1'));
   }
 
-  /** Whether the key of `issuer`, which has the right name, signed this list and may do so. */
-  isSignedBy(issuer: Certificate): boolean {
-    let known = this.#signers.get(issuer);
-    if (known === undefined) {
-      known = this.#verify(issuer);
-      this.#signers.set(issuer, known);
-    }
-    return known;
+  /** What `signers`, all of the issuer's name, are to this list. */
+  proofBy(signers: readonly ListSigner[]): ListProof {
+    const allowed = signers.filter(({ mayRevoke }) => mayRevoke);
+    if (allowed.some(({ spki }) => this.#signers.has(spki))) return 'signed';
+    const untried = [...new Set(allowed.map(({ spki }) => spki))].filter((spki) => !this.#foreign.has(spki));
+    for (const spki of untried.slice(0, MAX_NEW_KEYS)) if (this.#isSignedBy(spki)) return 'signed';
+    const { authorityKeyId } = this;
+    // Judged after the signature: there are lists whose identifier is not the one of their signer's certificate.
+    const isOfAnother = ({ subjectKeyId }: ListSigner): boolean =>
+      authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId;
+    if (untried.length <= MAX_NEW_KEYS && signers.length > 0 && signers.every(isOfAnother)) return 'other-key';
+    return allowed.length === 0 && signers.length > 0 ? 'not-allowed' : 'unsigned';
   }
 
-  #verify(issuer: Certificate): boolean {
-    const { keyUsage } = issuer.extensions;
-    // RFC 5280 6.3.3 (f).
-    if (keyUsage !== undefined && (keyUsage & KeyUsage.crlSign) === 0) return false;
-    const key = latin1(issuer.spki);
-    let verified = this.#keys.get(key);
-    if (verified === undefined) {
-      const { scheme, signed, signature } = this;
-      const { keyKind, publicKey } = issuer;
-      verified =
-        scheme !== undefined &&
-        keyKind !== undefined &&
-        publicKey !== undefined &&
-        fitsScheme(keyKind, scheme) &&
-        verifiesSignature(publicKey, scheme, signed, signature);
-      this.#keys.set(key, verified);
-    }
+  #isSignedBy(spki: string): boolean {
+    const { scheme, signed, signature } = this;
+    const key = importPublicKey(Buffer.from(spki, 'latin1'));
+    const verified =
+      key !== undefined &&
+      scheme !== undefined &&
+      fitsKey(key, scheme) &&
+      verifiesSignature(key, scheme, signed, signature);
+    if (verified) this.#signers.add(spki);
+    else if (this.#foreign.size < MAX_FOREIGN_KEYS) this.#foreign.add(spki);
     return verified;
   }
 }
@@ -110,21 +107,24 @@ export class RevocationList implements SignedBody {
 interface ListBody {
   readonly issuer: string;
   readonly entries: DerElement | undefined;
-  readonly extensions: Extension[];
+  readonly extensions: readonly Extension[];
+  readonly unusable: string | undefined;
 }
 
 /** `TBSCertList`, RFC 5280 5.1.2. */
 function readBody(body: readonly DerElement[], algorithm: string): ListBody {
   const rest = [...body];
+  let unusable: string | undefined;
   if (rest[0]?.tag === DerTag.integer && decodeSmallNumber(rest.shift(), 'version') !== VERSION_2)
-    throw malformed('unknown version of a list');
+    unusable = 'its version is unknown';
   const inner = rest.shift();
-  if (inner === undefined || hex(inner.raw) !== algorithm) throw malformed('two signature algorithms');
+  if (inner?.tag !== DerTag.sequence) throw malformed('algorithm');
+  if (hex(inner.raw) !== algorithm) unusable ??= 'it has two signature algorithms';
   const issuer = decodeName(rest.shift());
   decodeTime(rest.shift());
   if (isTime(rest[0])) decodeTime(rest.shift());
   const entries = rest[0]?.tag === DerTag.sequence ? rest.shift() : undefined;
-  return { issuer, entries, extensions: readWrappedExtensions(rest) };
+  return { issuer, entries, extensions: readWrappedExtensions(rest), unusable };
 }
 
 /** What is left of a body: nothing, or extensions. */
@@ -135,54 +135,29 @@ function readWrappedExtensions(rest: readonly DerElement[]): Extension[] {
   return decodeExtensions(decodeOnlyElement(wrapper.content, DerTag.sequence));
 }
 
-function isTime(element: { readonly tag: number } | undefined): boolean {
-  return element?.tag === DerTag.utcTime || element?.tag === DerTag.generalizedTime;
+/**
+ * What makes the entries say something else than that a certificate of this issuer is revoked. A list for some of the
+ * certificates or reasons only does say that; it is merely silent about the rest, as any list that is not there.
+ */
+function scopeProblem(extensions: readonly Extension[]): string | undefined {
+  for (const { id, critical, value } of extensions) {
+    if (id === DELTA) return 'it is a delta list';
+    if (id === ISSUING_DISTRIBUTION_POINT) {
+      const parts = childrenOf(decodeOnlyElement(value, DerTag.sequence), DerTag.sequence, 'issuingDistributionPoint');
+      const on = (wanted: number): boolean => parts.some(({ tag, content }) => tag === wanted && content[0] !== 0);
+      if (on(INDIRECT)) return 'it is an indirect list';
+      if (on(ONLY_ATTRIBUTES)) return 'it is about attribute certificates';
+    } else if (critical && id !== AUTHORITY_KEY_IDENTIFIER && id !== CRL_NUMBER) {
+      return `its critical extension ${id} is unknown`;
+    }
+  }
+  return undefined;
 }
 
-function readListExtensions(extensions: readonly Extension[]): string | undefined {
-  for (const { id, critical } of extensions) {
-    const scope = SCOPES.get(id);
-    if (scope !== undefined) throw malformed(`it is ${scope}`);
-    if (critical && id !== AUTHORITY_KEY_IDENTIFIER && id !== CRL_NUMBER)
-      throw malformed(`its critical extension ${id} is unknown`);
-  }
+function readAuthorityKeyId(extensions: readonly Extension[]): string | undefined {
   const value = extensions.find(({ id }) => id === AUTHORITY_KEY_IDENTIFIER)?.value;
   if (value === undefined) return undefined;
   const parts = childrenOf(decodeOnlyElement(value, DerTag.sequence), DerTag.sequence, 'authorityKeyIdentifier');
   const id = parts.find(({ tag }) => tag === KEY_IDENTIFIER);
   return id && hex(id.content);
-}
-
-/** One pass over the bytes. */
-function readEntries(entries: DerElement | undefined): SerialSet {
-  const bytes = entries?.content ?? new Uint8Array();
-  const serials = new SerialSet(bytes, bytes.length / LEAST_ENTRY_BYTES);
-  const list = new DerCursor(bytes);
-  const entry = new DerCursor(bytes);
-  while (list.advance()) {
-    if (list.tag !== DerTag.sequence) throw malformed('entry');
-    entry.rewind(list.contentStart, list.end);
-    readEntry(entry, serials);
-  }
-  if (list.malformed) throw malformed('entries');
-  return serials;
-}
-
-/** Number, date, and maybe extensions. */
-function readEntry(entry: DerCursor, serials: SerialSet): void {
-  const isNumber = entry.advance() && entry.tag === DerTag.integer;
-  const { contentStart, end } = entry;
-  if (!isNumber || end === contentStart || end - contentStart > MAX_SERIAL_BYTES)
-    throw malformed('serial number of an entry');
-  if (!entry.advance() || !isTime(entry) || entry.end - entry.contentStart < LEAST_TIME_BYTES)
-    throw malformed('date of an entry');
-  serials.add(contentStart, end);
-  if (entry.advance()) checkEntryExtensions(entry.bytes.subarray(entry.start, entry.end));
-  if (entry.malformed || entry.advance()) throw malformed('entry');
-}
-
-function checkEntryExtensions(bytes: Uint8Array): void {
-  const [list] = decodeDerElements(bytes) ?? [];
-  for (const { id, critical } of decodeExtensions(list))
-    if (critical && !ENTRY_EXTENSIONS_KNOWN.has(id)) throw malformed(`critical extension ${id} of an entry is unknown`);
 }

@@ -2,7 +2,8 @@
 const FNV_PRIME = 0x01000193;
 const FNV_OFFSET = 0x811c9dc5;
 
-const MAX_SERIAL_BYTES = 255;
+/** RFC 5280 4.1.2.2 allows 20, and certificates in the wild have more. */
+const MAX_SERIAL_BYTES = 65_535;
 
 /**
  * Serial numbers that lie in one piece of memory, found by their bytes: a hash table of places, without a string or an
@@ -12,7 +13,7 @@ export class SerialSet {
   readonly #bytes: Uint8Array;
   /** Place of the first byte, plus 1; 0 is free. */
   readonly #starts: Uint32Array;
-  readonly #lengths: Uint8Array;
+  readonly #lengths: Uint16Array;
   readonly #mask: number;
   #size = 0;
 
@@ -21,7 +22,7 @@ export class SerialSet {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(2, capacity * 2)));
     this.#bytes = bytes;
     this.#starts = new Uint32Array(slots);
-    this.#lengths = new Uint8Array(slots);
+    this.#lengths = new Uint16Array(slots);
     this.#mask = slots - 1;
   }
 
@@ -29,7 +30,7 @@ export class SerialSet {
     return this.#size;
   }
 
-  /** Adds the number from `start` to `end`. Throws RangeError beyond `capacity`, and for one of more than 255 bytes. */
+  /** Adds the number from `start` to `end`. Throws RangeError beyond `capacity`, and for one of more than 65,535 bytes. */
   add(start: number, end: number): void {
     if (this.#size * 2 > this.#mask || end - start > MAX_SERIAL_BYTES) throw new RangeError('no room for this number');
     const slot = this.#find(this.#bytes, start, end);

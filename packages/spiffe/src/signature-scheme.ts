@@ -62,6 +62,13 @@ export function fitsScheme(kind: KeyKind, scheme: SignatureScheme): boolean {
   return scheme.family === (kind === 'P-256' || kind === 'P-384' ? 'EC' : kind);
 }
 
+/** The same of a key of any size and kind that OpenSSL reads. */
+export function fitsKey({ asymmetricKeyType }: KeyObject, { family, pss }: SignatureScheme): boolean {
+  if (family === 'EC') return asymmetricKeyType === 'ec';
+  if (family === 'Ed25519') return asymmetricKeyType === 'ed25519';
+  return asymmetricKeyType === 'rsa' || (asymmetricKeyType === 'rsa-pss' && pss !== undefined);
+}
+
 /** Reads a SubjectPublicKeyInfo; undefined if OpenSSL refuses it, such as a point off the curve. */
 export function importPublicKey(spki: Uint8Array): KeyObject | undefined {
   try {

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { Certificate } from './certificate.ts';
 import { latin1 } from './der-values.ts';
+import { type PresentedCertificate, PresentedChain } from './presented-chain.ts';
 import type { TrustBundle } from './trust-bundle.ts';
 
 /** A mesh has one or two intermediates at a time; more than these are verified anew each time. */
@@ -65,6 +66,18 @@ export function trustAnchorsOf(bundle: TrustBundle): TrustAnchors {
     anchorsOfBundles.set(bundle, anchors);
   }
   return anchors;
+}
+
+const authoritiesOfBundles = new WeakMap<TrustBundle, readonly PresentedCertificate[]>();
+
+/** The roots of a bundle as signers of revocation lists, also those that are too odd to verify anybody; read on first use. */
+export function authoritiesOf(bundle: TrustBundle): readonly PresentedCertificate[] {
+  let authorities = authoritiesOfBundles.get(bundle);
+  if (authorities === undefined) {
+    authorities = PresentedChain.read(bundle.roots.map((pem) => new X509Certificate(pem).raw)).certificates;
+    authoritiesOfBundles.set(bundle, authorities);
+  }
+  return authorities;
 }
 
 function readRoot(pem: string): Certificate | undefined {

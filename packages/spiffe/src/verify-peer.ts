@@ -3,6 +3,7 @@ import { certificateProblem, type PeerUsage } from './certificate-rules.ts';
 import { ChainSearch } from './chain-search.ts';
 import { type Refusal, refusal } from './peer-refusal.ts';
 import { checkIdentities, checkTrustDomain } from './peer-verification.ts';
+import { PresentedChain } from './presented-chain.ts';
 import type { RevocationLists } from './revocation-lists.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 import { trustAnchorsOf } from './trust-anchors.ts';
@@ -63,10 +64,14 @@ export function verifyPeer(request: PeerVerification): VerifiedPeer | Refusal {
   const { usage, nowEpochMs, clockSkewMs = 0, revoked, expect } = request;
   const place = { usage, nowEpochMs, clockSkewMs };
   const identities = leaf.extensions.uriNames.map(parseSpiffeId).filter((id) => id !== undefined);
-  const problem =
+  const chainProblem =
     certificateProblem(leaf, place) ??
-    new ChainSearch({ ...place, leaf, presented, anchors: trustAnchorsOf(request.roots), revoked }).run() ??
-    expectationProblem(identities, expect);
+    new ChainSearch({ ...place, leaf, presented, anchors: trustAnchorsOf(request.roots), revoked }).run();
+  const problem =
+    chainProblem === undefined
+      ? expectationProblem(identities, expect)
+      : // What a revoked peer adds to its chain must not give its refusal another name.
+        (revoked?.problem(PresentedChain.read(request.chain), request.roots) ?? chainProblem);
   return problem === undefined ? { identity: identities[0], identities } : { ...problem, presented: identities };
 }
 
