@@ -11,6 +11,8 @@ export type TlsRole = 'client' | 'server';
 /** Text for a handshake that the peer left without a word. */
 const HANDSHAKE_EOF = 'tls handshake eof';
 
+/** What `certificateError` is where a revocation list is at fault, and not the certificate. */
+const REVOCATION_LIST_ERROR = /^InvalidCertRevocationList\((.*)\)$/;
 /** Verification results of OpenSSL that mean "no path to a trusted root". */
 const UNKNOWN_ISSUER: ReadonlySet<string> = new Set([
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -113,6 +115,9 @@ export function handshakeTimeout(ms: number): ConnectionFailure {
 }
 
 function invalidCertificate(role: TlsRole, text: string): ConnectionFailure {
+  const list = REVOCATION_LIST_ERROR.exec(text)?.[1];
+  if (list !== undefined && role === 'server') return refused(role, text);
+  if (list !== undefined) return { code: 'TLS', message: `invalid certificate revocation list: ${list}` };
   if (role === 'server') return refused(role, `InvalidCertificate(${text})`);
   return { code: 'TLS', message: `invalid peer certificate: ${text}` };
 }
