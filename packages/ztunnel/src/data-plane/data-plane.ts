@@ -1,4 +1,4 @@
-import type { Engine } from '@ambientmesh/hbone';
+import type { Cancellable, Engine } from '@ambientmesh/hbone';
 import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
 import { PolicyIndex } from '@ambientmesh/policy';
 import { describeStartFailure } from '@ambientmesh/zds';
@@ -16,6 +16,7 @@ import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
 import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
 import { Revocations } from './revocations.ts';
+import { walkInSlices } from './sliced-walk.ts';
 
 const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections'] as const;
 
@@ -32,6 +33,7 @@ export class DataPlane {
   readonly #emit: (message: FromDataThread) => void;
   readonly #context: DataPlaneContext;
   readonly #pods = new Map<string, Running>();
+  #recheck: Cancellable | undefined;
 
   constructor(config: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
     this.#emit = emit;
@@ -44,7 +46,7 @@ export class DataPlane {
       policies: new PolicyIndex(),
       localWorkloads: new LocalWorkloads(state, engine),
       certificates: new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity })),
-      revocations: new Revocations(),
+      revocations: new Revocations((message) => log.line({ level: 'warn', scope: 'tls::crl', message, fields: [] })),
       selector: new UpstreamSelector(state, new LoadBalancer(), config.network),
       counters: new Counters(),
       accessLog: new AccessLog(log, config.accessLog),
@@ -83,6 +85,7 @@ export class DataPlane {
 
   /** Everything ends at once, as when the process does. */
   close(): void {
+    this.#recheck?.cancel();
     for (const uid of this.#pods.keys()) this.#stop(uid);
     this.#context.log.flush();
   }
@@ -120,7 +123,12 @@ export class DataPlane {
 
   #revoke(file: Uint8Array): void {
     this.#context.revocations.put(file);
-    for (const { proxy } of this.#pods.values()) proxy.recheck();
+    this.#recheck?.cancel();
+    this.#recheck = walkInSlices(this.#context.engine, this.#rechecks());
+  }
+
+  *#rechecks(): Generator<void> {
+    for (const { proxy } of this.#pods.values()) yield* proxy.recheck();
   }
 
   #stop(uid: string): void {

@@ -170,10 +170,13 @@ export class PodProxy implements Pod {
     drain.connectionEnded();
   }
 
-  /** New revocation lists have come: tunnels whose peers they list end. */
-  recheck(): void {
-    for (const connection of this.#connections) connection.recheck?.();
-    cutRevokedTunnels(this.pool, this.context.revocations);
+  /** New revocation lists have come: tunnels whose peers they list end. One connection a step. */
+  *recheck(): Generator<void> {
+    for (const connection of this.#connections) {
+      connection.recheck?.();
+      yield;
+    }
+    yield* cutRevokedTunnels(this.pool, this.context.revocations);
   }
 
   /** The pod is gone: everything ends now. */

@@ -10,7 +10,8 @@ import { OutboundConnection } from '../outbound/outbound-connection.ts';
 import { workload } from '../state/fixtures.ts';
 import { DRAINED } from './pod.ts';
 import type { CertificateMaterial } from './protocol.ts';
-import { cutRevokedTunnels } from './revocations.ts';
+import { cutRevokedTunnels, Revocations } from './revocations.ts';
+import { walkInSlices } from './sliced-walk.ts';
 import { createTestPod, issueMaterial, listen, listenSockets, type TestPod } from './testing/test-pod.ts';
 
 const undos: (() => void)[] = [];
@@ -69,7 +70,7 @@ function prepare(made: TestPod, certificate: CertificateMaterial): void {
 function revoke({ context, connections, pod }: TestPod, file: string): void {
   context.revocations.put(Buffer.from(file));
   for (const connection of connections) connection.recheck?.();
-  cutRevokedTunnels(pod.pool, context.revocations);
+  for (const _ of cutRevokedTunnels(pod.pool, context.revocations));
 }
 
 async function call(port: number, text: string) {
@@ -171,6 +172,145 @@ test('running: the client drops its tunnels to a revoked server, used ones and i
   expect(outbound.pod.pool.pooledCount).toBe(1);
   revoke(outbound, lists.intermediate);
   expect(outbound.pod.pool.connectionCount).toBe(0);
+});
+
+const namesakes = await Promise.all(
+  Array.from({ length: 9 }, () => CertificateAuthority.create({ trustDomain: 'cluster.local', intermediate: true })),
+);
+// The same names as the real authority's root and intermediate, self-made.
+const selfMadeRoots = namesakes.map(({ rootPem }) => rootPem);
+const impostors = await Promise.all(
+  namesakes.slice(0, 2).map(async (one) => {
+    const { chainPem } = await issueMaterial(one, 'x');
+    return chainPem.split(/(?<=-----END CERTIFICATE-----\n)/)[1] ?? '';
+  }),
+);
+const expiredNamesake = await authority.issue({
+  subject: [{ O: ['cluster.local'] }, { CN: ['intermediate'] }],
+  authority: true,
+  notAfterEpochMs: Date.now() - 1000,
+});
+
+/** A signature that is one, but of something else. */
+function withOtherSignature(list: string): string {
+  const der = Buffer.from(list.replaceAll(/-----.*-----/g, ''), 'base64');
+  der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
+  return `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
+}
+
+/** The chain with `more` between its leaf and its intermediate. */
+function padded(material: CertificateMaterial, more: readonly string[]): CertificateMaterial {
+  const [leaf, ...rest] = material.chainPem.split(/(?<=-----END CERTIFICATE-----\n)/);
+  return { ...material, chainPem: [leaf, ...more, ...rest].join('') };
+}
+
+const paddings = [
+  { padding: 'nine self-made roots', more: selfMadeRoots },
+  { padding: 'self-made intermediates', more: impostors },
+  { padding: 'an expired namesake', more: [expiredNamesake.chain[0] ?? ''] },
+].flatMap(({ padding, more }, i) => [
+  { padding, more, what: 'leaf' },
+  ...(i === 0 ? [{ padding, more, what: 'intermediate' }] : []),
+]);
+
+test.each(paddings)('running: a client that pads its chain with $padding is cut: $what', async ({ more, what }) => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  outbound.context.certificates.put(padded(clientCertificate, more));
+  const { received, over } = await call(port, 'one');
+  await vi.waitFor(() => expect(received()).toBe('one'));
+  revoke(inbound, what === 'leaf' ? lists.client : lists.intermediate);
+  await vi.waitFor(() => expect(over()).toBe(true));
+  expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
+  const again = await call(port, 'two');
+  await vi.waitFor(() => expect(again.over()).toBe(true));
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
+});
+
+test.each(paddings)('running: a server that pads its chain with $padding is cut: $what', async ({ more, what }) => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  inbound.context.certificates.put(padded(serverCertificate, more));
+  const { received, over } = await call(port, 'one');
+  await vi.waitFor(() => expect(received()).toBe('one'));
+  revoke(outbound, what === 'leaf' ? lists.server : lists.intermediate);
+  await vi.waitFor(() => expect(over()).toBe(true));
+  expect(outbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
+  const again = await call(port, 'two');
+  await vi.waitFor(() => expect(again.over()).toBe(true));
+  expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
+});
+
+test("a list in the authority's name that it did not sign ends what runs and refuses what comes", async () => {
+  const { inbound, outbound, port } = await meshOfTwo();
+  const { received, over } = await call(port, 'one');
+  await vi.waitFor(() => expect(received()).toBe('one'));
+  const tampered = withOtherSignature(await authority.revocationList([]));
+  for (const made of [inbound, outbound]) revoke(made, tampered);
+  await vi.waitFor(() => expect(over()).toBe(true));
+  const again = await call(port, 'two');
+  await vi.waitFor(() => expect(again.over()).toBe(true));
+  expect(outbound.lines().at(-1)).toContain('error="io error: invalid certificate revocation list: BadSignature"');
+  revoke(outbound, '');
+  await call(port, 'three');
+  await vi.waitFor(() =>
+    expect(inbound.lines().at(-1)).toContain('kind: InvalidData, error: InvalidCertRevocationList(BadSignature) }'),
+  );
+});
+
+test('lists are the only rule that is added: an unrelated one changes nothing, and nothing else is counted', async () => {
+  const { inbound } = await meshOfTwo();
+  const trust = { rootsPem: clientCertificate.rootsPem, usage: 'client' } as const;
+  revoke(inbound, lists.unrelated);
+  const stale = await authority.issue({ uris: [], notAfterEpochMs: Date.now() - 1000 });
+  const ders = [stale.chain[0], stale.chain[1]].map((pem) => new X509Certificate(pem ?? '').raw);
+  expect(inbound.context.revocations.refusal(ders, trust)).toBeUndefined();
+  revoke(inbound, lists.client);
+  expect(inbound.context.revocations.refusal([Buffer.from('x')], trust)).toMatchObject({
+    code: 'SPIFFE_PEER_MALFORMED',
+  });
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
+});
+
+test('lists of an authority that nobody is below of are told of once', async () => {
+  const warnings: string[] = [];
+  const revocations = new Revocations((message) => warnings.push(message));
+  const strangers = await CertificateAuthority.create({ trustDomain: 'elsewhere' });
+  revocations.put(Buffer.from(lists.client + (await strangers.revocationList(['01']))));
+  const ders = serverCertificate.chainPem
+    .split(/(?<=-----END CERTIFICATE-----\n)/)
+    .slice(0, 2)
+    .map((pem) => new X509Certificate(pem).raw);
+  for (let i = 0; i < 300; i++) revocations.refusal(ders, { rootsPem: serverCertificate.rootsPem, usage: 'server' });
+  expect(warnings).toEqual([expect.stringContaining('CRL of "elsewhere"')]);
+});
+
+test('10,000 tunnels are gone through in slices, within a second', async () => {
+  const revocations = new Revocations();
+  const ders = clientCertificate.chainPem
+    .split(/(?<=-----END CERTIFICATE-----\n)/)
+    .slice(0, 2)
+    .map((pem) => new X509Certificate(pem).raw);
+  const tunnels = Array.from({ length: 10_000 }, () => ({ peerChain: ders }));
+  const trust = { rootsPem: clientCertificate.rootsPem, usage: 'client' } as const;
+  for (const tunnel of tunnels) revocations.remember(tunnel, trust);
+  revocations.put(Buffer.from(lists.client));
+  const { engine } = createTestPod().context;
+  const cut = new Set<object>();
+  function* steps(): Generator<void> {
+    for (const tunnel of tunnels) {
+      if (revocations.hasRevoked(tunnel)) cut.add(tunnel);
+      yield;
+    }
+  }
+  const begin = performance.now();
+  let turns = 0;
+  walkInSlices(engine, steps());
+  expect(cut.size).toBeLessThan(10_000);
+  while (cut.size < 10_000) {
+    turns++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(turns).toBeGreaterThan(2);
+  expect(performance.now() - begin).toBeLessThan(1000);
 });
 
 test('running: lists that name nobody cut nobody', async () => {
