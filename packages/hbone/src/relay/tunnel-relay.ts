@@ -34,7 +34,7 @@ export interface TunnelRelayOptions {
 
 /**
  * Passes bytes, ends and resets between a stream and an application's socket, row by row of hbone.md §5. Takes over both
- * and starts at once.
+ * and starts at once; a stream that is gone already is as one that goes at the end of the turn.
  */
 export class TunnelRelay implements StreamHandler, PlainHandler, ByteSink {
   readonly #stream: TunnelStream;
@@ -134,6 +134,7 @@ export class TunnelRelay implements StreamHandler, PlainHandler, ByteSink {
   }
 
   #streamFailed(failure: StreamFailure): void {
+    if (this.#streamFailure !== undefined) return;
     this.#streamFailure = failure;
     if (failure.kind === 'connection' && failure.failure.code === 'ABORTED') {
       if (this.#passResets) this.#plain.reset();
@@ -145,6 +146,7 @@ export class TunnelRelay implements StreamHandler, PlainHandler, ByteSink {
     this.#endDown(readFailed(this.#down, failure));
     // An application with nothing to say is still read to its end; one that waits to be read has lost its bytes.
     if (this.#upOpen && this.#blocked) this.#settleUp(this.#lostBytes(failure));
+    else this.#pump();
   }
 
   /** False for the one reset that is none: the peer has ended its side and wants no more. RFC 9113 8.1 */
@@ -184,6 +186,8 @@ export class TunnelRelay implements StreamHandler, PlainHandler, ByteSink {
   #pump(): void {
     let turn = TURN_BYTES;
     while (this.#upOpen && !this.#finished && !this.#plainGone) {
+      // It went before this relay was made, or with its whole connection: `failed` is about to come.
+      if (this.#stream.gone && this.#streamFailure === undefined) return;
       const max = this.#streamFailure === undefined ? Math.min(this.#stream.budget, turn) : PROBE_BYTES;
       this.#blocked = max <= 0;
       if (this.#blocked) {
