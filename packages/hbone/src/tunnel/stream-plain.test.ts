@@ -222,6 +222,24 @@ test('close with bytes left unread is a reset', async () => {
   expect([far.failure, far.ended]).toEqual(['ECONNRESET', false]);
 });
 
+test.each([0, 4])('close inside of `readable`, when %i of 6 octets were read, is a reset', async (max) => {
+  const { near, far } = await pair();
+  near.read();
+  near.stopReading();
+  far.read();
+  near.plain.handler = {
+    ...near.plain.handler,
+    readable: () => {
+      if (max > 0) near.plain.read(max, { bytes: () => {} });
+      near.plain.close();
+    },
+  };
+  expect(near.plain.read(1, { bytes: () => {} })).toBe(0);
+  far.write('unread');
+  await until(() => far.failure !== '' || far.ended);
+  expect([far.failure, far.ended]).toEqual(['ECONNRESET', false]);
+});
+
 test('close waits for the window; a reset after it does not', async () => {
   const { near, far, client } = await pair({ codec: { streamWindowBytes: 1000 } });
   near.write(Buffer.alloc(5000));

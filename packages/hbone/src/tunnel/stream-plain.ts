@@ -198,7 +198,8 @@ export class StreamPlain implements Plain, StreamHandler {
 
   #endOnceSent(): void {
     if (this.#gone || this.#unsent.bytes > 0 || !(this.#ending || this.#closing)) return;
-    const unread = this.#received.bytes > 0;
+    // What is lent right now counts, too: `close` may come from inside of `readable`.
+    const unread = this.#received.bytes > 0 || (this.#lent !== undefined && this.#at < this.#end);
     if (!(this.#closing && unread)) this.#stream.end();
     if (!this.#closing) return;
     this.#release();
