@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
@@ -38,11 +38,14 @@ function world(file?: string) {
   const published: string[] = [];
   const warnings: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (_, message) => warnings.push(message) };
+  let now = 0;
+  let scheduled = 0;
   const clock = {
-    now: () => 0,
+    now: () => now,
     schedule: (delayMs: number, action: () => void) => {
       const timer = { delayMs, action };
       timers.add(timer);
+      scheduled++;
       return () => timers.delete(timer);
     },
   };
@@ -57,7 +60,8 @@ function world(file?: string) {
       timer.action();
     }
   };
-  return { crl, put, path, timers, published, warnings, elapse };
+  const pass = (ms: number): void => void (now += ms);
+  return { crl, put, path, timers, published, warnings, elapse, pass, scheduled: () => scheduled };
 }
 
 test('§9: without a path nothing is read', async () => {
@@ -145,3 +149,70 @@ test('a directory that is not there is looked for again', async () => {
   await elapse(5000);
   await vi.waitFor(() => expect(published).toEqual([one]));
 });
+
+test('further changes put the reading off by 2 s each, but not past 10 s after the first', async () => {
+  const { crl, path, timers, pass, scheduled } = world(one);
+  await crl.start();
+  const change = async (): Promise<number | undefined> => {
+    const before = scheduled();
+    writeFileSync(join(path, '..', 'other'), String(before));
+    await vi.waitFor(() => expect(scheduled()).toBeGreaterThan(before));
+    // More than one event comes of one change.
+    await vi.waitFor(() => expect(timers.size).toBe(1));
+    return [...timers][0]?.delayMs;
+  };
+  expect(await change()).toBe(2000);
+  pass(1500);
+  expect(await change()).toBe(2000);
+  pass(7000);
+  expect(await change()).toBe(1500);
+  pass(1500);
+  expect(await change()).toBe(0);
+});
+
+test('the directory was swapped for another: that one is watched from then on', async () => {
+  const { put, path, published, elapse, crl } = world(one);
+  await crl.start();
+  const directory = join(path, '..');
+  renameSync(directory, `${directory}-old`);
+  undos.push(() => rmSync(`${directory}-old`, { recursive: true }));
+  mkdirSync(directory);
+  writeFileSync(path, two);
+  await elapse(2000);
+  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  put(one);
+  await elapse(2000);
+  unlinkSync(path);
+  symlinkSync(join('..data', 'ca-crl.pem'), path);
+  await elapse(2000);
+  await vi.waitFor(() => expect(published).toEqual([one, two, one]));
+});
+
+test('a file that was deleted: told once, the last one holds, and the next one counts', async () => {
+  const { path, published, warnings, elapse, crl } = world(one);
+  await crl.start();
+  unlinkSync(path);
+  await elapse(2000);
+  for (let i = 0; i < 3; i++) await elapse(5000);
+  expect(warnings).toEqual([expect.stringContaining('the last one holds')]);
+  writeFileSync(path, two);
+  await elapse(2000);
+  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  expect(warnings).toHaveLength(1);
+});
+
+test('§9: a list that says nothing is told of, and the others are used', async () => {
+  const { crl, published, warnings } = world(one + asDelta(one));
+  await crl.start();
+  expect(warnings).toEqual([expect.stringContaining('list 2: it is a delta list')]);
+  expect(published).toHaveLength(1);
+});
+
+/** With the identifier of another extension in place of authorityKeyIdentifier's; nobody asks for the signature here. */
+function asDelta(list: string): string {
+  const der = Buffer.from(list.replaceAll(/-----.*-----/g, ''), 'base64');
+  const place = der.indexOf(Buffer.of(0x06, 0x03, 0x55, 0x1d, 0x23));
+  expect(place).toBeGreaterThan(0);
+  der[place + 4] = 0x1b;
+  return `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
+}

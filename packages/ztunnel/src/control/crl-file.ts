@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RevocationLists } from '@ambientmesh/spiffe';
@@ -8,6 +8,8 @@ import type { Clock } from './certificates/certificate-source.ts';
 
 /** Spec hbone.md §9. A ConfigMap is replaced in several steps. */
 const debounceMs = 2000;
+/** In a directory that never rests the file is read this long after the first change. */
+const maxDebounceMs = 10_000;
 /** How often a file that is not there, or a directory that cannot be watched, is looked for; the reference does so at handshakes. */
 const retryMs = 5000;
 
@@ -28,6 +30,11 @@ export class CrlFile {
   #due: (() => void) | undefined;
   #last: Buffer | undefined;
   #closed = false;
+  /** Device and inode of the directory that `#watcher` is about. */
+  #watched = '';
+  /** Of the changes that the reading which is due is for. */
+  #firstChangeMs: number | undefined;
+  #toldMissing = false;
 
   constructor(options: CrlFileOptions) {
     this.#options = options;
@@ -53,29 +60,49 @@ export class CrlFile {
   close(): void {
     this.#closed = true;
     this.#due?.();
-    this.#watcher?.close();
+    this.#unwatch();
   }
 
+  /** Watches the directory that the path leads to now; another may have taken the place of the one that was watched. */
   #watch(path: string): void {
-    if (this.#watcher !== undefined || this.#closed) return;
+    if (this.#closed) return;
+    // The directory, not the file: what a ConfigMap changes is a link beside it.
+    const directory = dirname(path);
     try {
-      // The directory, not the file: what a ConfigMap changes is a link beside it.
-      this.#watcher = watch(dirname(path), { persistent: false }, () => this.#readAfter(debounceMs, path));
+      const { dev, ino } = statSync(directory, { bigint: true });
+      const watched = `${dev}:${ino}`;
+      if (this.#watcher !== undefined && watched === this.#watched) return;
+      this.#unwatch();
+      this.#watcher = watch(directory, { persistent: false }, () => this.#changed(path));
+      this.#watched = watched;
     } catch {
+      this.#unwatch();
       return;
     }
     this.#watcher.on('error', () => {
-      this.#watcher?.close();
-      this.#watcher = undefined;
+      this.#unwatch();
       this.#readAfter(retryMs, path);
     });
   }
 
-  /** Does not put off what is due: in a busy directory it would never come. */
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /** Each change puts the reading off, so that it falls between none of them, but not for ever. */
+  #changed(path: string): void {
+    const now = this.#options.clock.now();
+    this.#firstChangeMs ??= now;
+    this.#readAfter(Math.max(0, Math.min(debounceMs, this.#firstChangeMs + maxDebounceMs - now)), path);
+  }
+
   #readAfter(delayMs: number, path: string): void {
-    if (this.#due !== undefined || this.#closed) return;
+    if (this.#closed) return;
+    this.#due?.();
     this.#due = this.#options.clock.schedule(delayMs, () => {
       this.#due = undefined;
+      this.#firstChangeMs = undefined;
       this.#watch(path);
       this.#load(path).then(
         (outcome) => this.#loaded(path, outcome),
@@ -85,13 +112,10 @@ export class CrlFile {
     });
   }
 
-  /** Without the file the directory may be another one by the time that it is there: watching begins anew. */
+  /** Without the file there may be nothing that tells of it: a link may lead elsewhere by the time that it is there. */
   #loaded(path: string, outcome: 'loaded' | 'missing' | 'unusable'): void {
-    if (outcome === 'missing') {
-      this.#watcher?.close();
-      this.#watcher = undefined;
-    }
-    if (this.#watcher === undefined) this.#readAfter(retryMs, path);
+    if (this.#due === undefined && (outcome === 'missing' || this.#watcher === undefined))
+      this.#readAfter(retryMs, path);
   }
 
   async #load(path: string): Promise<'loaded' | 'missing' | 'unusable'> {
@@ -100,10 +124,12 @@ export class CrlFile {
     try {
       file = await readFile(path);
     } catch (error) {
-      if (this.#last !== undefined)
+      if (this.#last !== undefined && !this.#toldMissing)
         logger.warn([['path', path]], `CRL file cannot be read, the last one holds: ${textOf(error)}`);
+      this.#toldMissing = true;
       return 'missing';
     }
+    this.#toldMissing = false;
     if (this.#closed || this.#last?.equals(file) === true) return 'loaded';
     try {
       const lists = RevocationLists.parse(file);
@@ -114,6 +140,8 @@ export class CrlFile {
         ['revoked', bare(String(lists.size))],
       ] as const;
       logger.info(counts, 'CRL file loaded');
+      for (const why of lists.unused)
+        logger.warn([['path', path]], `CRL is ignored, and its issuer has none for these purposes: ${why}`);
       return 'loaded';
     } catch (error) {
       logger.warn([['path', path]], `CRL file is not used: ${textOf(error)}`);

@@ -3,7 +3,11 @@ import type { MetricFamily } from './open-metrics.ts';
 
 const reporters = ['source', 'destination'] as const;
 
-/** Handshakes that revocation lists ended, of all data threads together. */
+/**
+ * Handshakes that revocation lists ended, of all data threads together. The reference's other family,
+ * `istio_crl_untracked_connections`, would have no samples: every tunnel's certificates are remembered here, from its
+ * handshake on and whether there are lists or not, so that none runs beyond the reach of a list.
+ */
 export class RevocationMetrics {
   readonly #counts = { source: 0, destination: 0 };
 
