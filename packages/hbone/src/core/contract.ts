@@ -58,7 +58,7 @@ export interface Receiver {
 export interface Sender {
   /**
    * Octets of DATA that may be sent on the stream now: min(stream window, connection window); 0 for streams that are
-   * unknown, ended by us, or (server) not answered yet.
+   * unknown, ended by us, or (server) not answered yet, when `writable` does not follow either: ask after `respond`.
    */
   budget(id: number): number;
   /** True when `wake` has someone to tell. */
