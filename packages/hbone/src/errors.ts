@@ -1,3 +1,5 @@
+import type { PeerRefusal } from './node/verify-peer.ts';
+
 /** Stable names of what can go wrong; new ones may be added in a minor version. */
 export type HboneErrorCode =
   /** The client or listener was closed or aborted by its owner. */
@@ -33,12 +35,17 @@ export type HboneErrorCode =
 
 /** What an `HboneError` says beside its code and message. */
 export interface HboneErrorDetails extends ErrorOptions {
-  readonly retryable?: boolean;
-  readonly http2Code?: number;
-  readonly status?: number;
+  readonly retryable?: boolean | undefined;
+  readonly http2Code?: number | undefined;
+  readonly status?: number | undefined;
+  readonly headers?: ReadonlyMap<string, string> | undefined;
+  readonly refusal?: PeerRefusal | undefined;
 }
 
-/** Failure of a tunnel. Branch on `code` (stable, semver); the message is for people and may change. */
+/**
+ * Failure of a tunnel. Branch on `code` (stable, semver); the message is for people and may change. Where the mesh has
+ * words of its own for it, they are the message of `cause`.
+ */
 export class HboneError extends Error {
   override readonly name = 'HboneError';
   readonly code: HboneErrorCode;
@@ -48,6 +55,10 @@ export class HboneError extends Error {
   readonly http2Code: number | undefined;
   /** Of HBONE_REQUEST_REFUSED: the status. */
   readonly status: number | undefined;
+  /** Of HBONE_REQUEST_REFUSED: the answer's regular fields, lower-case names, several of a name joined by commas. */
+  readonly headers: ReadonlyMap<string, string> | undefined;
+  /** Of HBONE_HANDSHAKE_FAILED: what our `verify` said about the peer. */
+  readonly refusal: PeerRefusal | undefined;
 
   constructor(code: HboneErrorCode, message: string, details: HboneErrorDetails = {}) {
     super(message, details);
@@ -55,5 +66,7 @@ export class HboneError extends Error {
     this.retryable = details.retryable ?? false;
     this.http2Code = details.http2Code;
     this.status = details.status;
+    this.headers = details.headers;
+    this.refusal = details.refusal;
   }
 }

@@ -36,7 +36,7 @@ export { TunnelClient } from './node/tunnel-client.ts';
 export type { TunnelDuplex } from './node/tunnel-duplex.ts';
 export type { TunnelHeaders } from './node/tunnel-headers.ts';
 export type { OpenTunnelOptions, TunnelClientOptions } from './node/tunnel-opener.ts';
-export type { VerifyPeer } from './node/verify-peer.ts';
+export type { PeerRefusal, VerifyPeer } from './node/verify-peer.ts';
 export type { CloseLimits } from './node-engine/close-limits.ts';
 export type { NodeEngine } from './node-engine/engine.ts';
 export { createNodeEngine } from './node-engine/engine.ts';

@@ -1,4 +1,4 @@
-import { constants } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { Credentials, CredentialsSource, Engine } from '../engine.ts';
 import { HboneError } from '../errors.ts';
@@ -29,9 +29,29 @@ export class NodeCredentials implements Credentials {
       });
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
-      throw new HboneError('HBONE_CREDENTIALS_INVALID', `certificate, key or roots not usable: ${text}`, { cause });
+      throw new HboneError('HBONE_CREDENTIALS_INVALID', `${unusablePart(source ?? {})}: ${text}`, { cause });
     }
   }
+}
+
+/** Which part of credentials that were refused is to blame. */
+function unusablePart({ chainPem, privateKeyPem, rootsPem }: Partial<CredentialsSource>): string {
+  const parts: readonly (readonly [string, () => unknown])[] = [
+    ['chainPem is no certificate in PEM', () => new X509Certificate(chainPem ?? '')],
+    ['privateKeyPem is no key in PEM', () => createPrivateKey(privateKeyPem ?? '')],
+    ['rootsPem is no list of certificates in PEM', () => (rootsPem?.length ? rootsPem : ['']).map(certificate)],
+  ];
+  for (const [fault, read] of parts)
+    try {
+      read();
+    } catch {
+      return fault;
+    }
+  return 'chainPem and privateKeyPem do not belong together, or are not usable';
+}
+
+function certificate(pem: string): X509Certificate {
+  return new X509Certificate(pem);
 }
 
 /** hbone.md §1.1 */

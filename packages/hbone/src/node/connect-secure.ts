@@ -2,9 +2,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Cancellable, ConnectionFailure, Plain, Secure, TlsOptions } from '../engine.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
-import { DEADLINE_TEXT, socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/system-failure.ts';
 import type { HandshakeHandler } from '../tunnel/accept-tunnel.ts';
 import { DuplexPlain } from './duplex-plain.ts';
+import type { DialFailure } from './tunnel-error.ts';
+import { Verification, type VerifyPeer } from './verify-peer.ts';
 
 /** Where the other end of a connection is: an address, or the end of a stream that somebody else made. */
 export type ConnectTarget = { readonly host: string; readonly port: number } | { readonly through: Duplex };
@@ -12,12 +14,13 @@ export type ConnectTarget = { readonly host: string; readonly port: number } | {
 export interface SecureConnectOptions {
   readonly target: ConnectTarget;
   readonly connectTimeoutMs: number;
-  readonly tls: TlsOptions;
+  readonly tls: Omit<TlsOptions, 'verify'>;
+  readonly verify: VerifyPeer | undefined;
 }
 
 /**
- * Connects and makes the connection secure, as `connectTunnel`, for host names and Node's own sockets. A failure's code is
- * `TLS` from the handshake on.
+ * Connects and makes the connection secure, as `connectTunnel`, for host names and Node's own sockets. It fails with a
+ * `DialFailure`, whose code is `TLS` from the handshake on.
  */
 export function connectSecure(
   engine: NodeEngine,
@@ -35,6 +38,9 @@ export function connectSecure(
   }
   return connecting;
 }
+
+/** Handshakes that took too long, as opposed to those that one side did not want. */
+const LATE = /^handshake not finished/;
 
 class Connecting implements Cancellable {
   readonly #engine: NodeEngine;
@@ -60,7 +66,8 @@ class Connecting implements Cancellable {
     const refused = (error: Error): void => failed(socketFailure(error));
     socket.on('error', refused);
     const { connectTimeoutMs } = this.#options;
-    this.#timer = setTimeout(() => failed({ code: 'ETIMEDOUT', message: DEADLINE_TEXT }), connectTimeoutMs);
+    const late = { code: 'ETIMEDOUT', message: `no connection within ${connectTimeoutMs} ms` };
+    this.#timer = setTimeout(() => failed(late), connectTimeoutMs);
     // Nothing may be read before TLS takes over.
     socket.pause();
     socket.connect({ host, port }, () => {
@@ -74,7 +81,9 @@ class Connecting implements Cancellable {
   }
 
   handshake(plain: Plain): void {
-    this.#secure = this.#engine.secureClient(plain, this.#options.tls, {
+    const verification = new Verification(this.#options.verify);
+    const tls = { ...this.#options.tls, verify: verification.verify };
+    this.#secure = this.#engine.secureClient(plain, tls, {
       established: () => {
         this.#settled = true;
         if (this.#secure !== undefined) this.#handler.established(this.#secure);
@@ -84,7 +93,11 @@ class Connecting implements Cancellable {
       delivered: () => {},
       writable: () => {},
       ended: () => {},
-      failed: ({ message }) => this.fail({ code: 'TLS', message: `TLS: ${message}` }),
+      failed: (failure) => {
+        const retryable = failure.code !== 'TLS' || LATE.test(failure.message);
+        const { refusal } = verification;
+        this.fail({ ...failure, code: 'TLS', retryable, ...(refusal !== undefined && { refusal }) });
+      },
     });
   }
 
@@ -96,7 +109,7 @@ class Connecting implements Cancellable {
   }
 
   /** Ends it, unless it has. */
-  fail(failure: ConnectionFailure): void {
+  fail(failure: DialFailure): void {
     if (this.#settled) return;
     this.cancel();
     this.#handler.failed(failure);

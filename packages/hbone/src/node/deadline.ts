@@ -1,3 +1,8 @@
+import { HboneError } from '../errors.ts';
+
+/** Longer ones are none: 24 days. */
+const LONGEST_MS = 0x7fff_ffff;
+
 /** Calls once when the earliest of the deadlines it was given has passed. */
 export class Deadline {
   readonly #passed: () => void;
@@ -11,7 +16,7 @@ export class Deadline {
 
   /** `ms` from now, unless an earlier one is set; undefined sets none. */
   start(ms: number | undefined): void {
-    if (ms === undefined || this.#stopped) return;
+    if (ms === undefined || ms > LONGEST_MS || this.#stopped) return;
     const atMs = performance.now() + ms;
     if (atMs >= this.#atMs) return;
     this.#atMs = atMs;
@@ -28,5 +33,11 @@ export class Deadline {
 
 export interface CloseOptions {
   /** Milliseconds after which what is still open is cut; without it draining takes as long as the last tunnel. */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Milliseconds from 0 on, or none. Throws HBONE_OPTIONS_INVALID. */
+export function requireDeadlineMs({ deadlineMs }: CloseOptions): number | undefined {
+  if (deadlineMs === undefined || deadlineMs >= 0) return deadlineMs;
+  throw new HboneError('HBONE_OPTIONS_INVALID', `deadlineMs: ${deadlineMs} is not milliseconds from 0 on`);
 }

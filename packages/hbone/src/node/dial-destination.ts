@@ -1,7 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import { type LookupFunction, Socket } from 'node:net';
 import type { Cancellable, ConnectionFailure } from '../engine.ts';
-import { DEADLINE_TEXT, socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/system-failure.ts';
 
 export interface Destination {
   readonly host: string;
@@ -37,7 +37,8 @@ export function dialDestination(to: Destination, timeoutMs: number, handler: Des
     handler.failed(failure);
     left();
   };
-  const timer = setTimeout(() => fail({ code: 'ETIMEDOUT', message: DEADLINE_TEXT }), timeoutMs);
+  const late = { code: 'ETIMEDOUT', message: `no connection within ${timeoutMs} ms` };
+  const timer = setTimeout(() => fail(late), timeoutMs);
   const failed = (error: Error): void => fail(socketFailure(error));
   socket.on('error', failed);
   const counted: LookupFunction = (name, options, found) => {

@@ -11,7 +11,7 @@ export interface DialTunnelOptions
    * A tunnel inside of a tunnel: TLS inside of this stream instead of on a connection of its own. It is owned from now on:
    * destroyed when the tunnel ends or cannot be opened.
    */
-  readonly through?: Duplex;
+  readonly through?: Duplex | undefined;
 }
 
 /**

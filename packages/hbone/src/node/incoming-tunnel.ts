@@ -9,7 +9,7 @@ import type { TunnelRequest } from '../tunnel/server-connection.ts';
 import type { ServerStream, StreamHandler } from '../tunnel/tunnel-stream.ts';
 import { dialDestination } from './dial-destination.ts';
 import { TunnelDuplex } from './tunnel-duplex.ts';
-import { headerMap, renderHeaders, type TunnelHeaders } from './tunnel-headers.ts';
+import { headerMap, malformedField, renderHeaders, type TunnelHeaders } from './tunnel-headers.ts';
 
 const OK = 200;
 const METHOD_NOT_ALLOWED = 405;
@@ -132,10 +132,12 @@ export class Answering implements IncomingTunnel, StreamHandler {
     try {
       // The client may be gone meanwhile; then nobody is to be dialled or told.
       if (this.#stream.gone) this.#settle();
-      else if ('accept' in route) this.#accept(route.accept, renderHeaders(route.headers));
-      else if ('host' in route) this.#dial(route.host, route.port, renderHeaders(route.headers));
+      else if (!isRoute(route))
+        throw new TypeError(`it answered ${typeof route}, none of { host, port }, { accept } or { status }`);
+      else if ('accept' in route) this.#accept(route.accept, answerFields(route.headers));
+      else if ('host' in route) this.#dial(route.host, route.port, answerFields(route.headers));
       else if (route.status >= LEAST_REFUSAL && route.status <= LAST_STATUS)
-        this.#refuse(route.status, renderHeaders(route.headers));
+        this.#refuse(route.status, answerFields(route.headers));
       else throw new RangeError(`status ${route.status} refuses nothing`);
     } catch (error) {
       this.#routeFailed(error);
@@ -149,8 +151,11 @@ export class Answering implements IncomingTunnel, StreamHandler {
     const origin = { engine: this.#routing.engine, secure: this.#secure, authority, fields: this.fields };
     const tunnel = new TunnelDuplex(this.#stream, origin);
     const failed = (error: unknown): void => {
+      const { errored } = tunnel;
       tunnel.destroy(error instanceof Error ? error : new Error(String(error)));
-      this.#tell('accept', error);
+      // The client went away, which is no fault of `accept`.
+      if (errored instanceof HboneError) this.#routing.failed(errored, this.remote);
+      else this.#tell('accept', error);
     };
     try {
       const accepted: unknown = accept(tunnel);
@@ -211,6 +216,18 @@ export class Answering implements IncomingTunnel, StreamHandler {
     this.#over = undefined;
     over?.();
   }
+}
+
+/** Throws RangeError for fields that cannot be sent. */
+function answerFields(headers: TunnelHeaders | undefined): Fields {
+  const fields = renderHeaders(headers);
+  const bad = malformedField(fields);
+  if (bad === undefined) return fields;
+  throw new RangeError(`header field ${bad} is malformed, or not allowed in HTTP/2`);
+}
+
+function isRoute(route: unknown): route is Route {
+  return typeof route === 'object' && route !== null && ('accept' in route || 'host' in route || 'status' in route);
 }
 
 /** Answers a request beyond the bound of those in flight, of which nothing was done. */

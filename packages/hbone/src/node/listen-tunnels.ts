@@ -1,12 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { resolveCodecOptions } from '../core/limits.ts';
 import type {
   Cancellable,
   ConnectionFailure,
+  Credentials,
   CredentialsSource,
   Secure,
   SocketAddress,
-  TlsOptions,
 } from '../engine.ts';
 import { HboneError } from '../errors.ts';
 import { createNodeEngine } from '../node-engine/engine.ts';
@@ -14,11 +13,18 @@ import { socketFailure } from '../node-engine/system-failure.ts';
 import { acceptTunnel } from '../tunnel/accept-tunnel.ts';
 import type { TunnelOptions } from '../tunnel/link.ts';
 import { ServerConnection } from '../tunnel/server-connection.ts';
-import { type CloseOptions, Deadline } from './deadline.ts';
+import {
+  requireCodecOptions,
+  requireLimit,
+  requirePort,
+  requireTimeoutMs,
+  requireTunnelOptions,
+} from './checked-options.ts';
+import { type CloseOptions, Deadline, requireDeadlineMs } from './deadline.ts';
 import { Answering, type IncomingTunnel, type Route, type Routing, refuseStream } from './incoming-tunnel.ts';
-import { connectionError } from './tunnel-error.ts';
+import { connectionError, handshakeError } from './tunnel-error.ts';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, HBONE_PORT } from './tunnel-opener.ts';
-import { callVerify, type VerifyPeer } from './verify-peer.ts';
+import { Verification, type VerifyPeer } from './verify-peer.ts';
 
 /** Default of `maxHandshakes`: real ones take milliseconds, so that a thousand unfinished ones are an attack or an outage. */
 export const MAX_HANDSHAKES = 1000;
@@ -26,36 +32,37 @@ export const MAX_HANDSHAKES = 1000;
 export const MAX_CONNECTIONS = 10_000;
 
 export interface ListenTunnelsOptions {
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** 15008 by default; 0 lets the system choose. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   readonly credentials: CredentialsSource;
   /** Decides about a CONNECT request, now or later; other methods get 405. What it throws is answered with 500. */
   route(request: IncomingTunnel): Route | Promise<Route>;
   /** Says why a client whose chain is valid is refused; every valid chain is accepted by default. */
-  readonly verify?: VerifyPeer;
+  readonly verify?: VerifyPeer | undefined;
   /** Milliseconds for TLS. */
-  readonly handshakeTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Milliseconds for the connection to where `route` leads, with the look-up of its name. */
-  readonly connectTimeoutMs?: number;
+  readonly connectTimeoutMs?: number | undefined;
   /** Unfinished handshakes; when there is one more the oldest is cut. */
-  readonly maxHandshakes?: number;
+  readonly maxHandshakes?: number | undefined;
   /** Connections with a finished handshake; further ones are cut. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** Limits and liveness of the connections. */
-  readonly tunnel?: TunnelOptions;
+  readonly tunnel?: TunnelOptions | undefined;
   /** Cuts everything when it aborts, as `abort`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Hears what went wrong with a client: HBONE_HANDSHAKE_FAILED, HBONE_CONNECTION_LOST (it broke the protocol, or vanished),
-   * HBONE_OVERLOADED, HBONE_DESTINATION_FAILED, HBONE_ROUTE_FAILED. Nothing has to be done about it.
+   * HBONE_OVERLOADED, HBONE_DESTINATION_FAILED, HBONE_ROUTE_FAILED, or the code of a tunnel's own end that `accept` did not
+   * catch. Nothing has to be done about it.
    */
-  onError?(error: HboneError, remote: SocketAddress): void;
+  readonly onError?: ((error: HboneError, remote: SocketAddress) => void) | undefined;
 }
 
 /**
- * Listens for tunnels and relays each to where `route` says. Throws HBONE_CREDENTIALS_INVALID, HBONE_LISTEN_FAILED, or the
- * signal's reason.
+ * Listens for tunnels and relays each to where `route` says. Throws HBONE_OPTIONS_INVALID, HBONE_CREDENTIALS_INVALID,
+ * HBONE_LISTEN_FAILED, or the signal's reason.
  */
 export async function listenTunnels(options: ListenTunnelsOptions): Promise<TunnelListener> {
   options.signal?.throwIfAborted();
@@ -76,18 +83,31 @@ export class TunnelListener implements AsyncDisposable {
   readonly #deadline = new Deadline(() => this.abort());
   /** Requests of one connection that may be in flight, answered or not: also those that the client gave up. */
   readonly #maxRequests: number;
-  #tls: TlsOptions;
+  readonly #port: number;
+  readonly #maxHandshakes: number;
+  readonly #maxConnections: number;
+  readonly #handshakeTimeoutMs: number;
+  readonly #tunnel: TunnelOptions;
+  #credentials: Credentials;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
   /** Use `listenTunnels`. */
   constructor(options: ListenTunnelsOptions) {
     this.#options = options;
-    this.#maxRequests = resolveCodecOptions('server', options.tunnel?.codec ?? {}).maxConcurrentStreams;
-    this.#tls = this.#tlsWith(options.credentials);
+    this.#port = requirePort('port', options.port ?? HBONE_PORT, 0);
+    this.#tunnel = requireTunnelOptions('server', options.tunnel);
+    this.#maxRequests = requireCodecOptions('server', this.#tunnel.codec).maxConcurrentStreams;
+    this.#maxHandshakes = requireLimit('maxHandshakes', options.maxHandshakes ?? MAX_HANDSHAKES);
+    this.#maxConnections = requireLimit('maxConnections', options.maxConnections ?? MAX_CONNECTIONS);
+    this.#handshakeTimeoutMs = requireTimeoutMs(
+      'handshakeTimeoutMs',
+      options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+    );
+    this.#credentials = this.#engine.credentials(options.credentials);
     this.#routing = {
       engine: this.#engine,
-      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: requireTimeoutMs('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
       route: (request) => options.route(request),
       failed: (error, remote) => this.#failed(error, remote),
     };
@@ -121,7 +141,8 @@ export class TunnelListener implements AsyncDisposable {
 
   /** For `listenTunnels`. */
   async listen(): Promise<void> {
-    const { host, port = HBONE_PORT, signal } = this.#options;
+    const { host, signal } = this.#options;
+    const port = this.#port;
     await new Promise<void>((resolve, reject) => {
       this.#server.on('error', (cause) => {
         const text = `listen on ${host ?? '*'}:${port}: ${socketFailure(cause).message}`;
@@ -136,14 +157,15 @@ export class TunnelListener implements AsyncDisposable {
 
   /** The next handshakes use these credentials; open connections go on as they are. Throws HBONE_CREDENTIALS_INVALID. */
   rotate(credentials: CredentialsSource): void {
-    this.#tls = this.#tlsWith(credentials);
+    this.#credentials = this.#engine.credentials(credentials);
   }
 
   /**
    * Drains: accepts nothing more, and resolves when the last stream of the last connection has ended. Unfinished handshakes
-   * are cut. Idempotent; a later call may still set a deadline.
+   * are cut. Idempotent; a later call may still set a deadline. Rejects with HBONE_OPTIONS_INVALID.
    */
-  close({ deadlineMs }: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    const deadlineMs = requireDeadlineMs(options);
     this.#closing ??= this.#drain();
     this.#deadline.start(deadlineMs);
     return this.#closing;
@@ -178,15 +200,6 @@ export class TunnelListener implements AsyncDisposable {
 
   readonly #aborted = (): void => this.abort();
 
-  #tlsWith(credentials: CredentialsSource): TlsOptions {
-    const { verify, handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = this.#options;
-    return {
-      credentials: this.#engine.credentials(credentials),
-      verify: (chain) => callVerify(verify, chain),
-      handshakeTimeoutMs,
-    };
-  }
-
   #accepted(socket: Socket): void {
     const plain = this.#engine.adopt(socket);
     const { remote } = plain;
@@ -196,22 +209,28 @@ export class TunnelListener implements AsyncDisposable {
       return;
     }
     this.#cutOldestHandshakes();
-    const handshake = acceptTunnel(this.#engine, plain, this.#tls, {
+    const verification = new Verification(this.#options.verify);
+    const tls = {
+      credentials: this.#credentials,
+      verify: verification.verify,
+      handshakeTimeoutMs: this.#handshakeTimeoutMs,
+    };
+    const handshake = acceptTunnel(this.#engine, plain, tls, {
       established: (secure) => {
         this.#handshakes.delete(handshake);
         if (this.#isFull(remote)) secure.abort();
         else this.#serve(secure);
       },
-      failed: ({ message }) => {
+      failed: (failure) => {
         this.#handshakes.delete(handshake);
-        this.#failed(new HboneError('HBONE_HANDSHAKE_FAILED', `TLS: ${message}`), remote);
+        this.#failed(handshakeError(failure, verification.refusal), remote);
       },
     });
     this.#handshakes.set(handshake, remote);
   }
 
   #cutOldestHandshakes(): void {
-    const max = this.#options.maxHandshakes ?? MAX_HANDSHAKES;
+    const max = this.#maxHandshakes;
     for (const [oldest, remote] of this.#handshakes) {
       if (this.#handshakes.size < max) return;
       this.#handshakes.delete(oldest);
@@ -221,7 +240,7 @@ export class TunnelListener implements AsyncDisposable {
   }
 
   #isFull(remote: SocketAddress): boolean {
-    const max = this.#options.maxConnections ?? MAX_CONNECTIONS;
+    const max = this.#maxConnections;
     if (this.#connections.size < max) return false;
     this.#failed(new HboneError('HBONE_OVERLOADED', `${max} connections: one more was cut`), remote);
     return true;
@@ -246,7 +265,7 @@ export class TunnelListener implements AsyncDisposable {
         },
         closed: (failure) => this.#closed(connection, secure.remote, failure),
       },
-      this.#options.tunnel,
+      this.#tunnel,
     );
     this.#connections.add(connection);
   }
@@ -255,7 +274,7 @@ export class TunnelListener implements AsyncDisposable {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#idle?.();
     if (failure !== undefined && failure.code !== 'ABORTED')
-      this.#failed(connectionError('connection', failure), remote);
+      this.#failed(connectionError('connection', 'client', failure), remote);
   }
 
   #failed(error: HboneError, remote: SocketAddress): void {

@@ -13,9 +13,9 @@ export interface RelayOptions {
    * `reset` (default): a reset of the socket is a reset of the stream (CONNECT_ERROR) and the other way round, RFC 9113 8.5.
    * `end`: either is told as an end, as the ambient mesh has it.
    */
-  readonly applicationReset?: 'end' | 'reset';
+  readonly applicationReset?: 'end' | 'reset' | undefined;
   /** Cuts both ends. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a relay ended. */

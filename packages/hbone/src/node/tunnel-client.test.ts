@@ -20,7 +20,7 @@ test('many tunnels share a connection; close waits for the last', async () => {
   const listener = await listenOnLoopback(cleanup, echo);
   {
     await using client = loopbackClient(cleanup, listener.port);
-    const streams = await Promise.all(Array.from({ length: 50 }, (_, index) => client.open(`a:${index}`)));
+    const streams = await Promise.all(Array.from({ length: 50 }, (_, index) => client.open(`a:${index + 1}`)));
     expect([client.connectionCount, client.streamCount, listener.connectionCount]).toEqual([1, 50, 1]);
     const closing = client.close();
     await expect(client.open('late:1')).rejects.toMatchObject({ code: 'HBONE_CLOSED', retryable: false });
@@ -103,7 +103,8 @@ test('a client whose certificate is not trusted is told so, by TLS', async () =>
   const careful = loopbackClient(cleanup, listener.port, { verify: () => 'not this one' });
   await expect(careful.open('a:1')).rejects.toMatchObject({
     code: 'HBONE_HANDSHAKE_FAILED',
-    message: 'CONNECT a:1: TLS: invalid peer certificate: Other(OtherError(not this one))',
+    message: "CONNECT a:1: verify refused the server's certificate: not this one",
+    cause: { message: 'invalid peer certificate: Other(OtherError(not this one))' },
   });
 });
 
@@ -129,10 +130,6 @@ test('those who wait for a connection are bounded', async () => {
   await Promise.all(openings);
   expect(codes.get('HBONE_OVERLOADED')).toBeGreaterThan(10);
   expect([...codes.keys()]).toEqual(['HBONE_OVERLOADED', 'HBONE_DIAL_FAILED']);
-});
-
-test('a port that is none', async () => {
-  await expect(loopbackClient(cleanup, 70_000).open('a:1')).rejects.toMatchObject({ code: 'HBONE_DIAL_FAILED' });
 });
 
 test.each([

@@ -1,5 +1,6 @@
 import type { CredentialsSource } from '../engine.ts';
-import { type CloseOptions, Deadline } from './deadline.ts';
+import { HboneError } from '../errors.ts';
+import { type CloseOptions, Deadline, requireDeadlineMs } from './deadline.ts';
 import type { TunnelDuplex } from './tunnel-duplex.ts';
 import { type OpenTunnelOptions, type TunnelClientOptions, TunnelOpener } from './tunnel-opener.ts';
 
@@ -11,9 +12,10 @@ export class TunnelClient implements AsyncDisposable {
   readonly #opener: TunnelOpener;
   readonly #deadline = new Deadline(() => this.abort());
   #streams = 0;
+  #closed = false;
   #closing: Promise<void> | undefined;
 
-  /** Throws HBONE_CREDENTIALS_INVALID. */
+  /** Throws HBONE_OPTIONS_INVALID, HBONE_CREDENTIALS_INVALID. */
   constructor(options: TunnelClientOptions) {
     this.#opener = new TunnelOpener(options);
   }
@@ -29,12 +31,13 @@ export class TunnelClient implements AsyncDisposable {
   }
 
   /**
-   * Opens a tunnel to `authority` (`host:port`, `[ipv6]:port`). Rejects with HBONE_REQUEST_INVALID, HBONE_DIAL_FAILED,
-   * HBONE_HANDSHAKE_FAILED, HBONE_REQUEST_REFUSED (a status but 2xx), HBONE_REQUEST_TIMEOUT, HBONE_STREAM_RESET,
+   * Opens a tunnel to `authority` (`host:port`, `[ipv6]:port`). Rejects with HBONE_REQUEST_INVALID, HBONE_OPTIONS_INVALID,
+   * HBONE_DIAL_FAILED, HBONE_HANDSHAKE_FAILED, HBONE_OVERLOADED, HBONE_REQUEST_REFUSED (a status but 2xx), HBONE_REQUEST_TIMEOUT, HBONE_STREAM_RESET,
    * HBONE_CONNECTION_LOST, HBONE_CLOSED, or the signal's reason. `error.retryable` says whether to make the same request
    * again is safe; that is left to the caller.
    */
   async open(authority: string, options: OpenTunnelOptions = {}): Promise<TunnelDuplex> {
+    if (this.#closed) throw new HboneError('HBONE_CLOSED', `CONNECT ${authority}: the client is closed`);
     const opened = await this.#opener.open(authority, options);
     this.#streams += 1;
     opened.once('close', () => {
@@ -43,16 +46,22 @@ export class TunnelClient implements AsyncDisposable {
     return opened;
   }
 
-  /** The next handshakes use these credentials; open connections go on as they are. Throws HBONE_CREDENTIALS_INVALID. */
+  /**
+   * The next tunnels are on connections that were made with these credentials; connections that are open carry their
+   * tunnels to the end, and then close. Throws HBONE_CREDENTIALS_INVALID.
+   */
   rotate(credentials: CredentialsSource): void {
     this.#opener.rotate(credentials);
   }
 
   /**
-   * Drains: what is being opened fails with HBONE_CLOSED, and it resolves when the last tunnel has ended and its bytes
-   * have left. Idempotent; a later call may still set a deadline.
+   * Drains: resolves when the last tunnel has ended and its bytes have left. Requests that wait for a connection fail with
+   * HBONE_CLOSED; those that were sent already may still become tunnels. Idempotent; a later call may still set a
+   * deadline. Rejects with HBONE_OPTIONS_INVALID.
    */
-  close({ deadlineMs }: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    const deadlineMs = requireDeadlineMs(options);
+    this.#closed = true;
     this.#closing ??= new Promise<void>((resolve) => this.#opener.pool.drain(resolve)).finally(() =>
       this.#deadline.stop(),
     );
@@ -62,6 +71,7 @@ export class TunnelClient implements AsyncDisposable {
 
   /** Cuts everything now: tunnels fail with HBONE_CLOSED. Idempotent, never throws. */
   abort(): void {
+    this.#closed = true;
     this.#opener.pool.close();
   }
 

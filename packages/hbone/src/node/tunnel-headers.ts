@@ -1,18 +1,19 @@
 import type { Field, Fields } from '../core/contract.ts';
+import { evaluateResponse } from '../core/request.ts';
 
 /** Header fields as pairs, or as an object. */
 export type TunnelHeaders = Fields | Readonly<Record<string, string>>;
 
-/** Values are octets: latin1. */
-const BEYOND_OCTETS = /[^\0-\xff]/;
-
-/** Header fields for the wire: names in lower case. Throws RangeError for values that are not latin1. */
+/** Header fields for the wire: names in lower case. */
 export function renderHeaders(headers: TunnelHeaders = []): Fields {
   const pairs: readonly Field[] = isPairs(headers) ? headers : Object.entries(headers);
-  return pairs.map(([name, value]) => {
-    if (BEYOND_OCTETS.test(value)) throw new RangeError(`header ${name}: only latin1 can be sent`);
-    return [name.toLowerCase(), value];
-  });
+  return pairs.map(([name, value]) => [name.toLowerCase(), value]);
+}
+
+/** The quoted name of a regular field that cannot be sent, if there is one: names are tokens, values latin1 without line breaks. */
+export function malformedField(fields: Fields): string | undefined {
+  const bad = fields.find((field) => evaluateResponse([[':status', '200'], field]) === undefined);
+  return bad === undefined ? undefined : JSON.stringify(bad[0]);
 }
 
 /** The regular fields by name, several of a name joined by commas. RFC 9110 5.3 */

@@ -27,6 +27,7 @@ export class ClientConnection implements LinkOwner {
   readonly #handler: ClientConnectionHandler;
   #refusing = false;
   #closing = false;
+  #greeted = false;
 
   /** Takes over `secure`, whose handler it becomes. */
   constructor(engine: Engine, secure: Secure, handler: ClientConnectionHandler, options: TunnelOptions = {}) {
@@ -41,6 +42,11 @@ export class ClientConnection implements LinkOwner {
 
   get streamCount(): number {
     return this.#link.streams.size;
+  }
+
+  /** The peer's SETTINGS came, which it says first of all. */
+  get greeted(): boolean {
+    return this.#greeted;
   }
 
   /** Streams the peer allows at once; 100 until its SETTINGS came, then what they say (perhaps infinite). */
@@ -98,7 +104,9 @@ export class ClientConnection implements LinkOwner {
   }
 
   /** For the link. */
-  settings(): void {}
+  settings(): void {
+    this.#greeted = true;
+  }
 
   /** For the link. */
   pong(): void {}

@@ -10,10 +10,10 @@ import type { TunnelStream } from './tunnel-stream.ts';
 
 /** Both ends' settings; what is left out is hbone.md §2. */
 export interface TunnelOptions {
-  readonly codec?: Partial<CodecOptions>;
-  readonly liveness?: LivenessOptions;
+  readonly codec?: Partial<CodecOptions> | undefined;
+  readonly liveness?: LivenessOptions | undefined;
   /** Milliseconds in which the peer's SETTINGS and its acknowledgement of ours must come; default SETTINGS_TIMEOUT_MS. */
-  readonly settingsTimeoutMs?: number;
+  readonly settingsTimeoutMs?: number | undefined;
 }
 
 /** The part of a connection that differs between client and server. */

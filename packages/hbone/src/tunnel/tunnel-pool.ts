@@ -140,6 +140,11 @@ export class TunnelPool {
     return { cancel: () => this.#cancel(key, waiter) };
   }
 
+  /** No pooled connection takes a further stream: each closes when its last has ended. */
+  retire(): void {
+    for (const pooled of this.#recent) this.#release(pooled);
+  }
+
   /** Drops every connection at once, also those in use; requests that wait fail with `ABORTED`. Also after `drain`. */
   close(): void {
     this.#stop();
