@@ -29,7 +29,11 @@ export class NodeCredentials implements Credentials {
       });
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
-      throw new HboneError('HBONE_CREDENTIALS_INVALID', `${unusablePart(source ?? {})}: ${text}`, { cause });
+      throw new HboneError(
+        'HBONE_CREDENTIALS_INVALID',
+        `certificate, key or roots not usable: ${unusablePart(source ?? {})} (${text})`,
+        { cause },
+      );
     }
   }
 }

@@ -127,8 +127,13 @@ function plainOf(engine: NodeEngine, socket: Duplex): Plain {
   return engine.adopt(socket);
 }
 
+/** What the access log of the mesh says before the reason. */
+const ACCESS_LOG_PREFIX = /^(?:while closing connection: )?(?:send|receive): (?:io error: )?/;
+
 function relayError({ direction, text }: RelayFailure): HboneError {
-  return new HboneError('HBONE_RELAY_FAILED', `${direction === 'send' ? 'to' : 'from'} the tunnel: ${text}`);
+  const reason = text.replace(ACCESS_LOG_PREFIX, '');
+  const message = `${direction === 'send' ? 'to' : 'from'} the tunnel: ${reason}`;
+  return new HboneError('HBONE_RELAY_FAILED', message, { cause: new Error(text) });
 }
 
 /** By streams alone. */

@@ -1,10 +1,12 @@
 import type { Fields } from '../core/contract.ts';
+import { resolveCodecOptions } from '../core/limits.ts';
 import type { Cancellable, ConnectionFailure, Engine, Secure } from '../engine.ts';
 import type { HandshakeHandler } from './accept-tunnel.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { TunnelOptions } from './link.ts';
 import { requireRequestFields } from './request-fields.ts';
 import { CONNECTION_ABORTED } from './stream-failure.ts';
+import { tellEach } from './tell-each.ts';
 import type { ClientStream, ClientStreamHandler } from './tunnel-stream.ts';
 
 /** hbone.md §6.3, `POOL_MAX_STREAMS_PER_CONNECTION`. */
@@ -42,9 +44,13 @@ export interface PoolRequest {
 
 /** What the caller of `open` is told. */
 export interface PoolStreamHandler extends ClientStreamHandler {
+  // `failed` may come without `opened`: the connection ended before it was known how many streams it takes.
   /** The request left on a connection; says which, for its peer's certificates. */
   opened?(stream: ClientStream, connection: ClientConnection): void;
-  /** The dial that this request waited for failed, the pool was closed (`ABORTED`) or full (`EAGAIN`); no stream exists. */
+  /**
+   * The dial that this request waited for failed or threw (the code of what was thrown, else `DIAL`), the pool was closed
+   * (`ABORTED`) or full (`EAGAIN`); no stream exists.
+   */
   dialFailed(failure: ConnectionFailure): void;
 }
 
@@ -67,6 +73,8 @@ interface Key {
   /** Longest first. */
   readonly waiting: Set<Waiter>;
   dialling: { readonly waiter: Waiter; dial: Cancellable | undefined } | undefined;
+  /** One request is on it, and only its SETTINGS say whether it takes more: the others wait for them. */
+  awaited: ClientConnection | undefined;
   /** Served at the end of the turn. */
   serveDue: boolean;
 }
@@ -87,7 +95,10 @@ export class TunnelPool {
   #closed = false;
   readonly #drained: (() => void)[] = [];
 
+  /** Throws RangeError for options of the codec that cannot be. */
   constructor(engine: Engine, options: TunnelPoolOptions = {}) {
+    // Now: when a connection is there it is too late.
+    resolveCodecOptions('client', options.tunnel?.codec ?? {});
     this.#engine = engine;
     this.#options = {
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? POOL_MAX_STREAMS_PER_CONNECTION,
@@ -121,8 +132,8 @@ export class TunnelPool {
   }
 
   /**
-   * Opens a stream on a pooled connection, or dials; requests of one key wait while one dials, and fail with it. `cancel`
-   * works until the request left, then the stream is the caller's. Throws RangeError for malformed fields.
+   * Opens a stream on a pooled connection, or dials; requests of one key wait while one dials, and fail with it. On a new
+   * connection one goes ahead, and the others wait until its SETTINGS say how many streams it takes. `cancel` works until the request left, then the stream is the caller's. Throws RangeError for malformed fields.
    */
   open(request: PoolRequest, handler: PoolStreamHandler): Cancellable {
     // Now: at the end of the turn there is nobody to throw at.
@@ -147,8 +158,8 @@ export class TunnelPool {
 
   /** Drops every connection at once, also those in use; requests that wait fail with `ABORTED`. Also after `drain`. */
   close(): void {
-    this.#stop();
-    for (const connection of this.#connections.keys()) connection.abort();
+    const cut = (): void => tellEach(this.#connections.keys(), (connection) => connection.abort());
+    tellEach([() => this.#stop(), cut], (step) => step());
   }
 
   /**
@@ -173,10 +184,10 @@ export class TunnelPool {
     const keys = [...this.#keys.values()];
     for (const pooled of this.#recent) this.#forget(pooled);
     this.#keys.clear();
-    for (const key of keys) {
+    tellEach(keys, (key) => {
       key.dialling?.dial?.cancel();
       this.#failAll(key, CONNECTION_ABORTED);
-    }
+    });
   }
 
   /** Fails who dials and who waits for it, but nobody who comes while they are told. */
@@ -184,7 +195,24 @@ export class TunnelPool {
     const waiters = key.dialling === undefined ? [...key.waiting] : [key.dialling.waiter, ...key.waiting];
     key.dialling = undefined;
     key.waiting.clear();
-    for (const waiter of waiters) if (!waiter.cancelled) waiter.handler.dialFailed(failure);
+    tellEach(waiters, (waiter) => {
+      if (!waiter.cancelled) waiter.handler.dialFailed(failure);
+    });
+  }
+
+  /** The connection is no longer awaited: who waited for it is served, or fails with it. */
+  #awaitNoMore(key: Key, connection: ClientConnection, failure?: ConnectionFailure): void {
+    if (key.awaited !== connection) return;
+    key.awaited = undefined;
+    if (failure === undefined) {
+      if (key.waiting.size > 0) this.#serveLater(key);
+      return;
+    }
+    const waiters = [...key.waiting];
+    key.waiting.clear();
+    tellEach(waiters, (waiter) => {
+      if (!waiter.cancelled) waiter.handler.failed({ kind: 'connection', failure });
+    });
   }
 
   /** Not at once: `opened` must not come before the caller has its handle. */
@@ -200,7 +228,7 @@ export class TunnelPool {
   #keyOf(name: string): Key {
     let key = this.#keys.get(name);
     if (key === undefined) {
-      key = { name, pooled: [], waiting: new Set(), dialling: undefined, serveDue: false };
+      key = { name, pooled: [], waiting: new Set(), dialling: undefined, awaited: undefined, serveDue: false };
       this.#keys.set(name, key);
     }
     return key;
@@ -221,7 +249,7 @@ export class TunnelPool {
   /** Serves waiting requests in order, until one has to dial. */
   #serve(key: Key): void {
     for (const waiter of key.waiting) {
-      if (key.dialling !== undefined) return;
+      if (key.dialling !== undefined || key.awaited !== undefined) return;
       key.waiting.delete(waiter);
       if (this.#closed) waiter.handler.dialFailed(CONNECTION_ABORTED);
       else if (!this.#share(key, waiter)) this.#dial(key, waiter);
@@ -242,7 +270,19 @@ export class TunnelPool {
   #dial(key: Key, waiter: Waiter): void {
     const dialling: NonNullable<Key['dialling']> = { waiter, dial: undefined };
     key.dialling = dialling;
-    dialling.dial = waiter.request.dial({
+    try {
+      dialling.dial = this.#start(key, dialling);
+    } catch (error) {
+      // What it told before it threw holds.
+      if (key.dialling !== dialling) throw error;
+      this.#failAll(key, thrownFailure(error));
+      this.#discardIfEmpty(key);
+    }
+  }
+
+  #start(key: Key, dialling: NonNullable<Key['dialling']>): Cancellable {
+    const { waiter } = dialling;
+    return waiter.request.dial({
       established: (secure) => {
         if (key.dialling !== dialling) {
           secure.abort();
@@ -264,7 +304,10 @@ export class TunnelPool {
     const connection = new ClientConnection(
       this.#engine,
       secure,
-      { closed: () => this.#connectionClosed(connection) },
+      {
+        closed: (failure) => this.#connectionClosed(connection, key, failure),
+        greeted: () => this.#awaitNoMore(key, connection),
+      },
       this.#options.tunnel,
     );
     this.#connections.set(connection, undefined);
@@ -281,8 +324,10 @@ export class TunnelPool {
     const stream = connection.open(fields, waiter.handler, timeoutMs === undefined ? undefined : { timeoutMs });
     if (stream === undefined) return false;
     // The count includes this stream. hbone.md §6.3: who reached the limit never comes back.
-    if (connection.streamCount < limit) this.#checkIn(connection, key);
-    else connection.close();
+    if (connection.streamCount < limit) {
+      if (!connection.greeted) key.awaited = connection;
+      this.#checkIn(connection, key);
+    } else connection.close();
     waiter.handler.opened?.(stream, connection);
     return true;
   }
@@ -300,20 +345,19 @@ export class TunnelPool {
     }
   }
 
-  #connectionClosed(connection: ClientConnection): void {
+  #connectionClosed(connection: ClientConnection, key: Key, failure: ConnectionFailure | undefined): void {
     const pooled = this.#connections.get(connection);
     this.#connections.delete(connection);
-    if (pooled !== undefined) {
-      this.#forget(pooled);
-      this.#discardIfEmpty(pooled.key);
-    }
-    this.#tellDrained();
+    if (pooled !== undefined) this.#forget(pooled);
+    const tell = (): void => this.#awaitNoMore(key, connection, failure);
+    tellEach([tell, () => this.#discardIfEmpty(key), () => this.#tellDrained()], (step) => step());
   }
 
   /** Forgets a connection, which closes when no stream is left. */
   #release(pooled: Pooled): void {
     this.#forget(pooled);
     pooled.connection.close();
+    this.#awaitNoMore(pooled.key, pooled.connection);
     this.#discardIfEmpty(pooled.key);
   }
 
@@ -331,4 +375,10 @@ export class TunnelPool {
     // A handle may outlive its key, whose name another may have by now.
     if (this.#keys.get(key.name) === key) this.#keys.delete(key.name);
   }
+}
+
+function thrownFailure(error: unknown): ConnectionFailure {
+  if (!(error instanceof Error)) return { code: 'DIAL', message: String(error) };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'DIAL';
+  return { code, message: error.message };
 }
