@@ -19,6 +19,8 @@ export interface ClientConnectionHandler {
   closed(failure?: ConnectionFailure): void;
   /** The peer no longer answers PINGs; `closed` follows. */
   silent?(): void;
+  /** The peer's first SETTINGS came: from now on `peerMaxStreams` is its word. */
+  greeted?(): void;
 }
 
 /** The dialling end of a tunnel connection, from the moment its TLS connection is established. */
@@ -105,7 +107,9 @@ export class ClientConnection implements LinkOwner {
 
   /** For the link. */
   settings(): void {
+    if (this.#greeted) return;
     this.#greeted = true;
+    this.#handler.greeted?.();
   }
 
   /** For the link. */
