@@ -1,5 +1,5 @@
 /** The pool while it dials: dials are made when the test says so, over real TLS. hbone.md §6 */
-import { isRetryable, type StreamFailure, type TunnelPoolOptions } from '@ambientmesh/hbone';
+import type { StreamFailure, TunnelPoolOptions } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { CodecOptions } from '../core/limits.ts';
 import { FIELDS, finish, type PoolRig, poolRig, QUIET, REFUSED, type Told } from '../testing/pool-rig.ts';
@@ -48,11 +48,15 @@ test('one dial of a key at a time, each when the one before is full; other keys 
   const other = pool.open('b');
   await pool.turn();
   expect([pool.dials.length, pool.dialsUnderWay]).toEqual([2, 2]);
+  const opened = (): number => told.filter((one) => one.stream !== undefined).length;
   await pool.connect(0);
-  expect(told.filter((one) => one.stream !== undefined).length).toBe(2);
-  expect([pool.dials.length, other.stream]).toEqual([3, undefined]);
+  // The second waits for the SETTINGS.
+  expect([opened(), pool.dials.length]).toEqual([1, 2]);
+  await until(() => pool.dials.length === 3);
+  expect([opened(), other.stream]).toEqual([2, undefined]);
   await pool.connect(2);
-  expect(told.filter((one) => one.stream !== undefined).length).toBe(4);
+  await until(() => pool.dials.length === 4);
+  expect(opened()).toBe(4);
   await pool.connect(3);
   expect(new Set(told.map((one) => one.connection)).size).toBe(3);
   expect([pool.dials.length, pool.pool.connectionCount, pool.pool.pooledCount]).toEqual([4, 3, 1]);
@@ -64,11 +68,11 @@ test('the limit of the peer caps ours: 3 streams a connection', async () => {
   const told = Array.from({ length: 7 }, () => pool.open());
   await pool.turn();
   expect(told.filter((one) => one.stream !== undefined).length).toBe(3);
-  // 100 are assumed of a peer whose SETTINGS have not come: the next connection takes all four, the peer refuses one.
   await pool.connect();
-  await until(() => told.every((one) => one.status === 200 || one.failed !== undefined));
-  const refused = told.filter((one) => one.failed !== undefined);
-  expect(refused.map((one) => isRetryable(one.failed!))).toEqual([true]);
+  await until(() => pool.dials.length === 3);
+  expect(told.filter((one) => one.stream !== undefined).length).toBe(6);
+  await pool.connect();
+  await until(() => told.every((one) => one.status === 200));
 });
 
 test('beyond the limit of waiting requests one fails at once; a place that is given up is free', async () => {
@@ -198,4 +202,41 @@ test('malformed fields throw where they were given, and nothing waits', async ()
   expect(() => open([...FIELDS, ['x', 'y'.repeat(20_000)]])).toThrow(RangeError);
   await pool.turn();
   expect([pool.dials.length, pool.pool.waitingCount]).toEqual([0, 0]);
+});
+
+test.each([
+  { thrown: new Error('no such namespace'), code: 'DIAL' },
+  { thrown: Object.assign(new Error('out of descriptors'), { code: 'EMFILE' }), code: 'EMFILE' },
+])('a dial that throws ($code) fails who waits for it, and nobody later', async ({ thrown, code }) => {
+  const pool = await rig();
+  const outcomes: unknown[] = [];
+  const handler = {
+    response: () => {},
+    failed: () => {},
+    dialFailed: (failure: unknown) => void outcomes.push(failure),
+  };
+  const dial = (): never => {
+    throw thrown;
+  };
+  pool.pool.open({ key: 'k', dial, fields: FIELDS }, handler);
+  const second = pool.open();
+  await pool.turn();
+  const failure = { code, message: thrown.message };
+  expect([outcomes, second.dialFailed, pool.pool.waitingCount]).toEqual([[failure], failure, 0]);
+  const later = pool.open();
+  await pool.turn();
+  expect(pool.dials.length).toBe(1);
+  await pool.connect();
+  await until(() => later.status === 200);
+});
+
+test('a handler that throws when its dial failed keeps no other from hearing of it', async () => {
+  const pool = await rig();
+  const onDialFailed = (): void => {
+    throw new Error(`in dialFailed of ${pool.dials.length}`);
+  };
+  const told = [pool.open('k', { onDialFailed }), pool.open(), pool.open()];
+  await pool.turn();
+  expect(() => pool.refuse()).toThrow('in dialFailed');
+  expect(told.map((one) => one.dialFailed)).toEqual(Array.from(told, () => REFUSED));
 });
