@@ -1,6 +1,7 @@
 import { type DerElement, decodeOnlyElement } from './der-elements.ts';
 import { DerTag } from './der-tags.ts';
 import { childrenOf, decodeBoolean, decodeSmallNumber, hex, latin1, malformed } from './der-values.ts';
+import { decodeNameConstraints, type NameConstraints, NameKind } from './name-constraints.ts';
 
 /** What the extensions of a certificate say; absent ones are undefined. @see RFC 5280 4.2 */
 export interface CertificateExtensions {
@@ -16,9 +17,12 @@ export interface CertificateExtensions {
   readonly subjectKeyId: string | undefined;
   /** Hexadecimal. */
   readonly authorityKeyId: string | undefined;
-  readonly nameConstrained: boolean;
+  /** Of an authority: the names it may certify. */
+  readonly nameConstraints: NameConstraints | undefined;
   /** The URIs of subjectAltName in their order, one character a byte. */
   readonly uriNames: readonly string[];
+  /** Tags of the names of subjectAltName. */
+  readonly nameKinds: ReadonlySet<number>;
   /** Dotted object identifiers of the critical ones that are not understood. */
   readonly unknownCritical: readonly string[];
 }
@@ -37,8 +41,6 @@ export interface Extension {
 const MAX_EXTENSIONS = 64;
 /** `[0] IMPLICIT KeyIdentifier` of authorityKeyIdentifier. */
 const KEY_IDENTIFIER = 0x80;
-/** `[6] IMPLICIT IA5String`, the URI of a GeneralName, RFC 5280 4.2.1.6. */
-const URI_NAME = 0x86;
 /** Context-specific class of a GeneralName's tag. */
 const CLASS_MASK = 0xc0;
 const CONTEXT_CLASS = 0x80;
@@ -56,8 +58,7 @@ const READERS: Readonly<Record<string, (value: Uint8Array, into: MutableExtensio
   '2.5.29.17': readSubjectAltName,
   '2.5.29.19': readBasicConstraints,
   '2.5.29.30': (value, into) => {
-    only(value, DerTag.sequence, 'nameConstraints');
-    into.nameConstrained = true;
+    into.nameConstraints = decodeNameConstraints(value);
   },
   '2.5.29.35': (value, into) => {
     const parts = childrenOf(only(value, DerTag.sequence, 'authorityKeyIdentifier'), DerTag.sequence, 'authority key');
@@ -84,7 +85,8 @@ export function decodeCertificateExtensions(list: DerElement | undefined): Certi
   return into;
 }
 
-function emptyExtensions(): MutableExtensions {
+/** Of a certificate without extensions. */
+export function emptyExtensions(): MutableExtensions {
   return {
     authority: false,
     pathLength: undefined,
@@ -92,8 +94,9 @@ function emptyExtensions(): MutableExtensions {
     extendedKeyUsages: undefined,
     subjectKeyId: undefined,
     authorityKeyId: undefined,
-    nameConstrained: false,
+    nameConstraints: undefined,
     uriNames: [],
+    nameKinds: new Set(),
     unknownCritical: [],
   };
 }
@@ -156,7 +159,8 @@ function readSubjectAltName(value: Uint8Array, into: MutableExtensions): void {
   const names = childrenOf(only(value, DerTag.sequence, 'subjectAltName'), DerTag.sequence, 'subjectAltName');
   if (names.length === 0 || names.some(({ tag }) => (tag & CLASS_MASK) !== CONTEXT_CLASS))
     throw malformed('subjectAltName');
-  into.uriNames = names.filter(({ tag }) => tag === URI_NAME).map(({ content }) => latin1(content));
+  into.uriNames = names.filter(({ tag }) => tag === NameKind.uri).map(({ content }) => latin1(content));
+  into.nameKinds = new Set(names.map(({ tag }) => tag));
 }
 
 /** Dotted text. Throws. @see ITU-T X.690 8.19 */

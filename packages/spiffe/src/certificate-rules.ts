@@ -1,6 +1,6 @@
 import type { Certificate } from './certificate.ts';
 import { KeyUsage } from './certificate-extensions.ts';
-import { expired, notYetValid, type Refusal, refusal } from './peer-refusal.ts';
+import { expired, listed, notYetValid, type Refusal, refusal } from './peer-refusal.ts';
 
 /** What the peer is in TLS: a client's certificate must serve for client authentication, a server's for the server's. */
 export type PeerUsage = 'client' | 'server';
@@ -39,12 +39,9 @@ export function certificateProblem(certificate: Certificate, place: CertificateP
   );
 }
 
-function extensionProblem({ extensions }: Certificate): Refusal | undefined {
-  const { unknownCritical, nameConstrained } = extensions;
-  if (unknownCritical.length > 0)
-    return refusal('SPIFFE_PEER_CRITICAL_EXTENSION', `critical extension ${unknownCritical.join(', ')} is unknown`);
-  if (nameConstrained) return refusal('SPIFFE_PEER_NAME_CONSTRAINTS', 'name constraints are not supported');
-  return undefined;
+function extensionProblem({ anchor, extensions: { unknownCritical } }: Certificate): Refusal | undefined {
+  if (anchor || unknownCritical.length === 0) return undefined;
+  return refusal('SPIFFE_PEER_CRITICAL_EXTENSION', `critical extension ${listed(unknownCritical)} is unknown`);
 }
 
 /** Both ends are part of the lifetime, and certificates count in seconds (RFC 5280 4.1.2.5). */
@@ -85,7 +82,7 @@ function purposeProblem({ extensions }: Certificate, usage: PeerUsage): Refusal 
   const { extendedKeyUsages } = extensions;
   const required = PURPOSES[usage];
   if (extendedKeyUsages === undefined || extendedKeyUsages.includes(required.id)) return undefined;
-  const presented = extendedKeyUsages.map(purposeName).join(', ');
+  const presented = listed(extendedKeyUsages, purposeName);
   return refusal(
     'SPIFFE_PEER_PURPOSE',
     `certificate is for [${presented}] and not for ${required.name}`,

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type CertificateExtensions, decodeCertificateExtensions } from './certificate-extensions.ts';
+import { type CertificateExtensions, decodeCertificateExtensions, emptyExtensions } from './certificate-extensions.ts';
 import { type DerElement, decodeDerElements, decodeOnlyElement } from './der-elements.ts';
 import { DerTag } from './der-tags.ts';
 import {
@@ -14,6 +14,7 @@ import {
   latin1,
   malformed,
 } from './der-values.ts';
+import { type ConstrainedNames, NameKind } from './name-constraints.ts';
 import {
   importPublicKey,
   isWellFormedPoint,
@@ -33,6 +34,12 @@ export interface SignedBody {
 
 /** X.509 v3, version 2 on the wire. */
 const VERSION_3 = 2;
+/** The one that stands nowhere. */
+const VERSION_1 = 0;
+/** DER of a sequence of nothing. */
+const EMPTY_NAME = '\x30\x00';
+/** DER of 1.2.840.113549.1.9.1, emailAddress: constraints on mail addresses are about it, too. */
+const EMAIL_ATTRIBUTE = '\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01';
 const MIN_RSA_BITS = 2_048;
 /** As the reference; larger ones cost a peer's verifier more than they are worth. */
 const MAX_RSA_BITS = 8_192;
@@ -58,22 +65,27 @@ export class Certificate implements SignedBody {
   /** Undefined for weak and unknown keys. */
   readonly keyKind: KeyKind | undefined;
   readonly extensions: CertificateExtensions;
+  /** Trusted as it is: its name and its key count (RFC 5280 6.1.1 (d)), and dates, uses and constraints, if it has any. */
+  readonly anchor: boolean;
   /** Null if OpenSSL refuses it, undefined before the first use. */
   #publicKey: KeyObject | null | undefined;
   #text: string | undefined;
 
-  /** Throws SPIFFE_CERTIFICATE_INVALID for what is no certificate of version 3 in DER. */
-  constructor(der: Uint8Array) {
+  /**
+   * Throws SPIFFE_CERTIFICATE_INVALID for what is no certificate of version 3 in DER. An anchor may also be of version 1,
+   * which makes it an authority, and have any serial number.
+   */
+  constructor(der: Uint8Array, role: 'presented' | 'anchor' = 'presented') {
+    this.anchor = role === 'anchor';
     const bytes = new Uint8Array(der);
     this.raw = bytes;
     const { body, ...signature } = decodeSigned(bytes);
     this.signed = signature.signed;
     this.scheme = signature.scheme;
     this.signature = signature.signature;
-    const [version, serial, algorithm, issuer, validity, subject, spki, ...rest] = body;
-    const [number] = childrenOf(version, DerTag.context0, 'version');
-    if (decodeSmallNumber(number, 'version') !== VERSION_3) throw malformed('not of version 3');
-    this.serial = decodeSerial(serial);
+    const { version, fields } = readVersion(body, this.anchor);
+    const [serial, algorithm, issuer, validity, subject, spki, ...rest] = fields;
+    this.serial = this.anchor ? latin1(serial?.content ?? new Uint8Array()) : decodeSerial(serial);
     // RFC 5280 4.1.1.2: the algorithm stands inside of what is signed, too.
     if (algorithm === undefined || hex(algorithm.raw) !== signature.algorithm)
       throw malformed('two signature algorithms');
@@ -85,11 +97,7 @@ export class Certificate implements SignedBody {
     this.subject = decodeName(subject);
     this.spki = spki?.raw ?? new Uint8Array();
     this.keyKind = decodeKeyKind(spki);
-    // Unique identifiers, [1] and [2], are forbidden by RFC 5280 4.1.2.8: nothing but extensions may follow.
-    if (rest.length !== 1) throw malformed('extensions');
-    const [extensions, ...others] = childrenOf(rest[0], DerTag.context3, 'extensions');
-    if (others.length > 0) throw malformed('extensions');
-    this.extensions = decodeCertificateExtensions(extensions);
+    this.extensions = version === VERSION_1 ? { ...emptyExtensions(), authority: true } : readExtensions(rest);
   }
 
   /** Read on first use; undefined for a key that is not accepted. */
@@ -103,6 +111,14 @@ export class Certificate implements SignedBody {
   get text(): string {
     this.#text ??= latin1(this.raw);
     return this.#text;
+  }
+
+  /** What name constraints are about: the names of subjectAltName, and the subject's. */
+  get names(): ConstrainedNames {
+    const { uriNames, nameKinds } = this.extensions;
+    if (this.subject === EMPTY_NAME) return { uriNames, kinds: nameKinds };
+    const mail = this.subject.includes(EMAIL_ATTRIBUTE) ? [NameKind.email] : [];
+    return { uriNames, kinds: new Set([...nameKinds, NameKind.directory, ...mail]) };
   }
 
   /** Issued by a key of the same name: a root, or a new key of an authority (RFC 5280 3.2). */
@@ -134,6 +150,27 @@ export function decodeSigned(bytes: Uint8Array): DecodedSigned {
     scheme: signatureSchemeOf(hex(algorithm.raw)),
     signature: decodeWholeBits(signature, 'signature'),
   };
+}
+
+/** The version, and the fields behind it. Throws. */
+function readVersion(
+  body: readonly DerElement[],
+  anchor: boolean,
+): { readonly version: number; readonly fields: readonly DerElement[] } {
+  const [first, ...fields] = body;
+  if (anchor && first?.tag === DerTag.integer) return { version: VERSION_1, fields: body };
+  const [number] = childrenOf(first, DerTag.context0, 'version');
+  if (decodeSmallNumber(number, 'version') !== VERSION_3) throw malformed('not of version 3');
+  return { version: VERSION_3, fields };
+}
+
+/** What follows the key. Throws. */
+function readExtensions(rest: readonly DerElement[]): CertificateExtensions {
+  // Unique identifiers, [1] and [2], are forbidden by RFC 5280 4.1.2.8: nothing but extensions may follow.
+  if (rest.length !== 1) throw malformed('extensions');
+  const [extensions, ...others] = childrenOf(rest[0], DerTag.context3, 'extensions');
+  if (others.length > 0) throw malformed('extensions');
+  return decodeCertificateExtensions(extensions);
 }
 
 /** Undefined for a kind or a size that is not accepted. Throws if malformed. */

@@ -1,5 +1,6 @@
 import type { Certificate } from './certificate.ts';
 import { certificateProblem, type PeerUsage, type Validity } from './certificate-rules.ts';
+import { permitsNames } from './name-constraints.ts';
 import { type Refusal, refusal } from './peer-refusal.ts';
 import type { RevocationLists } from './revocation-lists.ts';
 import { fitsScheme, verifiesSignature } from './signature-scheme.ts';
@@ -83,6 +84,7 @@ export class ChainSearch {
   /** Whether the path holds below this root. */
   #ends(anchor: Certificate): boolean {
     const path = [...this.#path, anchor];
+    if (this.#note(nameProblem(path))) return false;
     for (let i = path.length - 2; i >= 0; i--) {
       const [subject, issuer] = [path[i], path[i + 1]];
       if (subject === undefined || issuer === undefined || this.#note(this.#signatureProblem(subject, issuer)))
@@ -126,6 +128,18 @@ export class ChainSearch {
     this.#problem ??= problem;
     return problem !== undefined;
   }
+}
+
+/** RFC 5280 4.2.1.10: authorities that follow themselves are exempt, but for the leaf. */
+function nameProblem(path: readonly Certificate[]): Refusal | undefined {
+  for (const [place, { extensions }] of path.entries()) {
+    const { nameConstraints } = extensions;
+    if (nameConstraints === undefined) continue;
+    const constrained = path.slice(0, place).filter(({ selfIssued }, i) => i === 0 || !selfIssued);
+    if (!constrained.every(({ names }) => permitsNames(nameConstraints, names)))
+      return refusal('SPIFFE_PEER_NAME_CONSTRAINTS', "a name is outside of an authority's name constraints");
+  }
+  return undefined;
 }
 
 /** RFC 5280 4.2.1.1: which of several keys of one name signed. Where either says nothing, any may have. */

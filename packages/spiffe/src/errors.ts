@@ -14,7 +14,7 @@ export type SpiffeErrorCode =
   | 'SPIFFE_CSR_INVALID'
   /** The authority does not sign this: foreign trust domain, odd name, bad lifetime, own certificate expired. */
   | 'SPIFFE_SIGNING_REFUSED'
-  /** A revocation list is malformed, too large, or of a kind that is not supported. */
+  /** A revocation list is malformed or too large. */
   | 'SPIFFE_CRL_INVALID';
 
 /** Failure of this package. Branch on `code` (stable, semver); the message is for people and may change. */

@@ -30,7 +30,7 @@ export type RefusalCode =
   /** More authorities in a row than one of them allows. */
   | 'SPIFFE_PEER_PATH_LENGTH'
   | 'SPIFFE_PEER_CRITICAL_EXTENSION'
-  /** An authority has name constraints, which are not supported. */
+  /** An authority's name constraints forbid a name below it, or are of a kind that is not looked into. */
   | 'SPIFFE_PEER_NAME_CONSTRAINTS'
   /** A revocation list of its issuer lists a certificate of the chain. */
   | 'SPIFFE_PEER_REVOKED'
@@ -51,7 +51,8 @@ export interface Refusal {
   readonly presented: readonly SpiffeId[];
   /**
    * As the reference's TLS library writes it: `UnknownIssuer`. It stands in `InvalidCertificate(…)` of a server's log line
-   * and behind `invalid peer certificate: ` of a client's; `NoCertificatesPresented` stands alone.
+   * and behind `invalid peer certificate: ` of a client's; `NoCertificatesPresented` and
+   * `InvalidCertRevocationList(…)` stand alone.
    */
   readonly certificateError: string;
   /** Number of the TLS alert that is due. @see RFC 8446 6.2 */
@@ -92,6 +93,16 @@ const FIXED: Readonly<Record<RefusalCode, readonly [alert: number, certificateEr
   SPIFFE_PEER_SAN: [CERTIFICATE_UNKNOWN, 'Other(OtherError(SanError))'],
 };
 
+/** Names in a message; a peer can send thousands. */
+const MAX_NAMES = 8;
+
+/** `names`, rendered and joined; of many the first eight and how many more. */
+export function listed<T>(names: readonly T[], render: (name: T) => string = String, separator = ', '): string {
+  const shown = names.slice(0, MAX_NAMES).map(render);
+  if (names.length > MAX_NAMES) shown.push(`and ${names.length - MAX_NAMES} more`);
+  return shown.join(separator);
+}
+
 /** A refusal with the usual wording of its code, if `certificateError` is absent. */
 export function refusal(code: RefusalCode, message: string, certificateError?: string): Refusal {
   const [alert, usual] = FIXED[code];
@@ -121,7 +132,7 @@ export function notYetValid(certificate: Certificate, nowEpochMs: number): Refus
 /** None of `presented` is of the trust domain. */
 export function foreignTrustDomain(presented: readonly SpiffeId[], trustDomain: string): Refusal {
   const message = `identity verification error: peer did not present the expected trustdomain (${trustDomain}), got ${renderList(presented)}`;
-  const ids = presented.map(debugId).join(', ');
+  const ids = listed(presented, debugId);
   const text = `Other(OtherError(SanTrustDomainError(${JSON.stringify(trustDomain)}, [${ids}])))`;
   return { ...refusal('SPIFFE_PEER_TRUST_DOMAIN', message, text), presented };
 }
@@ -133,7 +144,7 @@ export function unexpectedIdentity(presented: readonly SpiffeId[], expected: rea
 }
 
 function renderList(ids: readonly SpiffeId[]): string {
-  return ids.map((id) => renderSpiffeId(id)).join(',');
+  return listed(ids, renderSpiffeId, ',');
 }
 
 /** As Rust's derived Debug. */

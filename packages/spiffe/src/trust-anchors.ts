@@ -56,8 +56,7 @@ export class TrustAnchors {
 const anchorsOfBundles = new WeakMap<TrustBundle, TrustAnchors>();
 
 /**
- * The roots of a bundle, read on first use. Those that are too odd for a strict reader (version 1, weak keys) are left out:
- * they verify nobody.
+ * The roots of a bundle, read on first use. Those that are malformed are left out: they verify nobody.
  */
 export function trustAnchorsOf(bundle: TrustBundle): TrustAnchors {
   let anchors = anchorsOfBundles.get(bundle);
@@ -82,7 +81,7 @@ export function authoritiesOf(bundle: TrustBundle): readonly PresentedCertificat
 
 function readRoot(pem: string): Certificate | undefined {
   try {
-    return new Certificate(new X509Certificate(pem).raw);
+    return new Certificate(new X509Certificate(pem).raw, 'anchor');
   } catch {
     return undefined;
   }

@@ -21,6 +21,8 @@ export interface Forged {
 export interface ForgedSpec {
   /** Common name. */
   readonly name?: string;
+  /** DER of a subject in place of `name`. */
+  readonly subject?: Buffer;
   readonly keys?: Keys;
   /** Whose name stands as issuer, and who signs; itself if absent. */
   readonly by?: Pick<Forged, 'keys' | 'name'>;
@@ -73,7 +75,7 @@ export function rsaKeys(modulusLength: number): Keys {
 /** Makes and signs the certificate. */
 export function forge(spec: ForgedSpec = {}): Forged {
   const keys = spec.keys ?? ecKeys();
-  const name = commonName(spec.name ?? 'leaf');
+  const name = spec.subject ?? commonName(spec.name ?? 'leaf');
   const { by = { keys, name }, scheme = schemeOf(by.keys) } = spec;
   const body = sequence(
     der(0xa0, der(0x02, spec.version ?? Buffer.from([2]))),
