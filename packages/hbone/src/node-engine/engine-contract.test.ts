@@ -4,7 +4,8 @@ import { test } from 'vitest';
 import { dialPlain, openDescriptors, portOf } from '../testing/loopback.ts';
 import { createNodeEngine } from './engine.ts';
 
-const engine = createNodeEngine();
+// Not its own limits, for which a test would wait for half a minute.
+const engine = createNodeEngine({ closeLingerMs: 100, closeStalledMs: 400 });
 const harness: EngineHarness = {
   engine,
   listen: async (accepted) => {

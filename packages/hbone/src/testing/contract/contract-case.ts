@@ -3,6 +3,7 @@ import { Scene } from './scene.ts';
 
 /** The engine under test, and what the cases need around it. Peers are sockets of `node:net` and `node:tls` in this thread. */
 export interface EngineHarness {
+  /** Made with limits for `Secure.close` of at most a few seconds: cases wait for them. */
   readonly engine: Engine;
   /** Has the engine accept on a free port of 127.0.0.1 (`Engine.listen`, or what it has instead) until `close`. */
   listen(accepted: (plain: Plain) => void): Promise<{ readonly port: number; readonly close: () => void }>;

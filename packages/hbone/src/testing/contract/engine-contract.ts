@@ -1,3 +1,4 @@
+import { closeCases } from './close-cases.ts';
 import type { ContractCase } from './contract-case.ts';
 import { engineCases } from './engine-cases.ts';
 import { plainCases } from './plain-cases.ts';
@@ -7,4 +8,4 @@ import { secureCases } from './secure-cases.ts';
  * The rules that every engine keeps, for any test runner: `test.each(engineContract)('$name', ({ run }) => run(harness))`.
  * Random cases have their seed in their name.
  */
-export const engineContract: readonly ContractCase[] = [...engineCases, ...plainCases, ...secureCases];
+export const engineContract: readonly ContractCase[] = [...engineCases, ...plainCases, ...secureCases, ...closeCases];

@@ -48,7 +48,7 @@ interface End {
 }
 
 /** Both ends the engine's, established. `foreign`: on a `Plain` of another making. */
-async function tunnel(scene: Scene, foreign = false): Promise<{ client: End; server: End }> {
+export async function tunnel(scene: Scene, foreign = false): Promise<{ client: End; server: End }> {
   const { dialled, accepted } = await scene.pair();
   const { engine } = scene.harness;
   const [clientLog, serverLog] = [new Log(), new Log()];
@@ -65,7 +65,7 @@ async function tunnel(scene: Scene, foreign = false): Promise<{ client: End; ser
 }
 
 /** The engine accepts, Node dials. */
-async function accepting(
+export async function accepting(
   scene: Scene,
   tls: TlsOptions,
   options: ConnectionOptions,
@@ -88,7 +88,8 @@ async function acceptedFromNode(scene: Scene): Promise<{ dialled: Socket; accept
   return { dialled, accepted: all[0]! };
 }
 
-function identity(uri: string, authority = contractAuthorities().trusted): ConnectionOptions {
+/** A certificate for Node’s TLS. */
+export function identity(uri: string, authority = contractAuthorities().trusted): ConnectionOptions {
   const { chainPem, privateKeyPem } = authority.issue(uri);
   const ca = [...contractAuthorities().trusted.issue(uri).rootsPem];
   return { cert: chainPem, key: privateKeyPem, ca, ALPNProtocols: ['h2'] };
