@@ -78,7 +78,8 @@ export class RevocationLists {
    * Why a peer with this chain is refused, whatever way from its leaf to a root may be taken: each presented certificate is
    * looked up, also one that is good for nothing else. A list of a presented certificate's issuer must be signed by a key
    * of that name, among `roots` and `chain`; if it is not, it proves nothing, and the peer is refused (it is somebody's who
-   * can write the file, or a mistake). No list of an issuer: allowed. Never throws. 1 µs if no list is about the chain.
+   * can write the file, or a mistake). No list of an issuer: allowed. Never throws. About 3 µs, once the signatures are
+   * verified.
    */
   problem(chain: PresentedChain, roots: TrustBundle): Refusal | undefined {
     if (this.count === 0) return undefined;
@@ -144,7 +145,9 @@ function presentedProblem(
     const here = list.lists(serial);
     if (proof === 'signed' && here) return revoked();
     if (proof === 'signed') signed = true;
-    else if (proof !== 'other-key') [listed, broken] = [here ? proof : listed, proof];
+    // An authority with a new key revokes with it what it signed with the old one.
+    else if (here) listed = proof;
+    else if (proof !== 'other-key') broken = proof;
   }
   if (listed !== undefined) return unproved(listed);
   // Without a key of the issuer's name the certificate is no part of a way to a root: it was sent for nothing.

@@ -117,10 +117,16 @@ test.each([
   { name: 'the issuer not presented', chain: [leaf], list: forgeList(middle, []), want: 'ok' },
   { name: 'the issuer not presented, listed', chain: [leaf], list: forgeList(middle, [leaf]), want: BAD_LIST },
   {
-    name: 'another key of the name',
+    name: 'the list of another key of the name',
+    chain: [ofKeyed, keyed],
+    list: forgeList(impostor, [other], keyId(2)),
+    want: 'ok',
+  },
+  {
+    name: 'listed by another key of the name, which nobody presents',
     chain: [ofKeyed, keyed],
     list: forgeList(impostor, [ofKeyed], keyId(2)),
-    want: 'ok',
+    want: BAD_LIST,
   },
   {
     name: 'a wrong key identifier',
