@@ -142,17 +142,20 @@ test('requests in flight are bounded, also those that were given up', async () =
   });
   const client = loopbackClient(cleanup, listener.port);
   const giveUp = new AbortController();
-  const first = Array.from({ length: 5 }, () => client.open('a:1', { signal: giveUp.signal }));
-  await soon(() => routed === 5);
+  const first = Array.from({ length: 4 }, () => client.open('a:1', { signal: giveUp.signal }));
+  await soon(() => routed === 4);
   giveUp.abort(new Error('enough'));
   for (const opening of first) await expect(opening).rejects.toThrow('enough');
   await soon(() => listener.streamCount === 0);
+  const fifth = client.open('a:1').catch((error: HboneError) => error.code);
   await expect(client.open('b:1')).rejects.toMatchObject({
     code: 'HBONE_STREAM_RESET',
     http2Code: 7,
     retryable: true,
   });
   expect(routed).toBe(5);
+  client.abort();
+  expect(await fifth).toBe('HBONE_CLOSED');
 });
 
 test('a flood of requests that are given up leaves no dial behind', async () => {

@@ -18,6 +18,7 @@ const CERTIFICATE_FAULTS: readonly (readonly [RegExp, string])[] = [
 /** What else ends a handshake; `PEER` is the other end. */
 const HANDSHAKE_FAULTS: readonly (readonly [RegExp, string])[] = [
   [/NoCertificatesPresented/, 'the PEER presented no certificate'],
+  [/ConnectionReset|Connection reset/, 'the PEER reset the connection during the handshake'],
   [/tls handshake eof/, 'the PEER closed the connection during the handshake'],
   [/InvalidContentType/, 'the PEER does not speak TLS'],
   [/NoApplicationProtocol/, 'the PEER does not offer HTTP/2 (ALPN h2)'],
@@ -48,7 +49,7 @@ export function handshakeText(peer: Peer, { message, detail }: ConnectionFailure
 export function connectionText({ code, message, detail }: ConnectionFailure): string {
   switch (code) {
     case 'ABORTED':
-      return 'its owner cut the connection';
+      return 'its owner cut the connection, by abort() or a deadline of close()';
     case 'EOF':
       return 'the connection ended';
     case 'EPIPE':

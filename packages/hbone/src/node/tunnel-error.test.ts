@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type HboneError, TunnelClient, type VerifyPeer } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -71,12 +72,42 @@ test.each([
   });
 });
 
-test('a server that is none may be asked again', async () => {
-  const port = await listenSockets((socket) => socket.end(), cleanup);
+test.each([
+  { name: 'ends', end: (socket: Socket) => void socket.end(), says: 'closed the connection during the handshake' },
+  {
+    name: 'resets',
+    end: (socket: Socket) => void socket.once('data', () => socket.resetAndDestroy()).resume(),
+    says: 'reset the connection during',
+  },
+])('a server that $name the connection may be asked again', async ({ end, says }) => {
+  const port = await listenSockets(end, cleanup);
   await expect(loopbackClient(cleanup, port).open('a:1')).rejects.toMatchObject({
     code: 'HBONE_HANDSHAKE_FAILED',
     retryable: true,
+    message: expect.stringContaining(says),
   });
+});
+
+test('a server that speaks something else is not TLS', async () => {
+  const port = await listenSockets((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'), cleanup);
+  await expect(loopbackClient(cleanup, port).open('a:1')).rejects.toMatchObject({
+    ...refusedTls,
+    message: 'CONNECT a:1: the server does not speak TLS',
+  });
+});
+
+test('what ends a tunnel is said plainly, with the name of its code', async () => {
+  const { near, far, listener } = await openPair(cleanup);
+  const other = await openPair(cleanup);
+  far.destroy();
+  await vi.waitUntil(() => near.closed);
+  expect(near.errored?.message).toBe('tunnel to far:80: reset by the other end: CANCEL, stream no longer needed');
+  other.client.abort();
+  other.listener.abort();
+  await vi.waitUntil(() => other.near.closed && other.far.closed);
+  expect(other.near.errored?.message).toContain('by abort()');
+  expect(other.far.errored).toMatchObject({ cause: expect.any(Error) });
+  expect(listener.connectionCount).toBe(1);
 });
 
 test('header fields of a refusal are in the error', async () => {
