@@ -130,7 +130,7 @@ test('a peer that has ended its side, but reads, gets all of it', async () => {
 });
 
 test('a slow reader gets all of it, however often the limit passes', async () => {
-  const closeStalledMs = 250;
+  const closeStalledMs = 600;
   const { peer, fill, close } = await closing({ closeStalledMs });
   fill();
   let restBytes = 8 * MEBIBYTE;
@@ -139,7 +139,7 @@ test('a slow reader gets all of it, however often the limit passes', async () =>
     if (restBytes > 0) return;
     restBytes = 8 * MEBIBYTE;
     peer.pause();
-    setTimeout(() => peer.resume(), closeStalledMs / 4);
+    setTimeout(() => peer.resume(), closeStalledMs / 6);
   });
   const read = readAll(peer).then((bytes) => {
     peer.end();

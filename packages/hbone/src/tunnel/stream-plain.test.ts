@@ -36,6 +36,8 @@ class User {
   failure = '';
   /** How much one `read` takes. */
   max = 100_000;
+  /** Reading stops by itself beyond so many. */
+  stopBytes = Number.POSITIVE_INFINITY;
   /** Inside a method of `plain`: nothing may call back. */
   inside = false;
   #reading = false;
@@ -94,6 +96,7 @@ class User {
         });
       });
       if (bytes === END) this.ended = true;
+      if (this.bytes > this.stopBytes) this.stopReading();
       if (bytes <= 0) return;
     }
   }
@@ -173,10 +176,11 @@ test('what a reader does not take stops the writer within a window; every byte a
   await until(() => near.written === streamWindowBytes);
   expect(near.plain.queued).toBe(sent.length - streamWindowBytes);
   far.max = 10_007;
+  far.stopBytes = 300_000;
   far.read();
   await until(() => far.bytes > 300_000);
-  far.stopReading();
   expect(near.plain.queued).toBeGreaterThan(0);
+  far.stopBytes = Number.POSITIVE_INFINITY;
   far.read();
   await until(() => far.ended);
   expect(Buffer.concat(far.chunks).equals(sent)).toBe(true);
