@@ -24,6 +24,7 @@ export type {
 export { END } from './engine.ts';
 export type { HboneErrorCode, HboneErrorDetails } from './errors.ts';
 export { HboneError } from './errors.ts';
+export type { GivenTunnelOptions } from './node/checked-options.ts';
 export type { CloseOptions } from './node/deadline.ts';
 export type { DialTunnelOptions } from './node/dial-tunnel.ts';
 export { dialTunnel } from './node/dial-tunnel.ts';

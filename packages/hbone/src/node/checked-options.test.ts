@@ -79,7 +79,11 @@ test('Infinity is no limit, and undefined the default', async () => {
     verify: undefined,
     signal: undefined,
     onError: undefined,
-    tunnel: { codec: undefined, liveness: undefined, settingsTimeoutMs: undefined },
+    tunnel: {
+      codec: { resets: undefined, maxFrameBytes: undefined },
+      liveness: undefined,
+      settingsTimeoutMs: undefined,
+    },
     route: () => ({ accept: (stream) => stream.end(), headers: undefined }),
   });
   const unlimited = Number.POSITIVE_INFINITY;

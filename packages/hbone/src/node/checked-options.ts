@@ -6,6 +6,11 @@ import type { TunnelOptions } from '../tunnel/link.ts';
 const LONGEST_MS = 0x7fff_ffff;
 const LAST_PORT = 65_535;
 
+/** Limits and liveness of connections; what is left out or undefined has its default. */
+export interface GivenTunnelOptions extends Omit<TunnelOptions, 'codec'> {
+  readonly codec?: { readonly [Name in keyof CodecOptions]?: CodecOptions[Name] | undefined } | undefined;
+}
+
 /** Milliseconds of a time-out; `Infinity` is the longest there is, 24 days. Throws HBONE_OPTIONS_INVALID. */
 export function requireTimeoutMs(name: string, ms: number): number {
   if (ms === Number.POSITIVE_INFINITY) return LONGEST_MS;
@@ -27,9 +32,9 @@ export function requirePort(name: string, port: number, least: 0 | 1): number {
 }
 
 /** The codec's options, checked; a connection made later must not be the first to find them wrong. Throws HBONE_OPTIONS_INVALID. */
-export function requireCodecOptions(role: Role, given: Partial<CodecOptions> | undefined): CodecOptions {
+export function requireCodecOptions(role: Role, given: GivenTunnelOptions['codec']): CodecOptions {
   try {
-    return resolveCodecOptions(role, given ?? {});
+    return resolveCodecOptions(role, withoutUndefined(given ?? {}));
   } catch (cause) {
     if (!(cause instanceof RangeError || cause instanceof TypeError)) throw cause;
     throw new HboneError('HBONE_OPTIONS_INVALID', `tunnel.codec.${cause.message}`, { cause });
@@ -37,11 +42,10 @@ export function requireCodecOptions(role: Role, given: Partial<CodecOptions> | u
 }
 
 /** The options of connections without what is undefined, checked. Throws HBONE_OPTIONS_INVALID. */
-export function requireTunnelOptions(role: Role, given: TunnelOptions | undefined): TunnelOptions {
+export function requireTunnelOptions(role: Role, given: GivenTunnelOptions | undefined): TunnelOptions {
   const { codec, liveness, settingsTimeoutMs } = given ?? {};
-  requireCodecOptions(role, codec);
   return {
-    ...(codec !== undefined && { codec }),
+    codec: requireCodecOptions(role, codec),
     ...(liveness !== undefined && {
       liveness: {
         pingIntervalMs: requireTimeoutMs('tunnel.liveness.pingIntervalMs', liveness.pingIntervalMs),
@@ -52,6 +56,10 @@ export function requireTunnelOptions(role: Role, given: TunnelOptions | undefine
       settingsTimeoutMs: requireTimeoutMs('tunnel.settingsTimeoutMs', settingsTimeoutMs),
     }),
   };
+}
+
+function withoutUndefined(given: NonNullable<GivenTunnelOptions['codec']>): Partial<CodecOptions> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function invalid(name: string, value: unknown, wanted: string): HboneError {

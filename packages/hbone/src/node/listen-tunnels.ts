@@ -14,6 +14,7 @@ import { acceptTunnel } from '../tunnel/accept-tunnel.ts';
 import type { TunnelOptions } from '../tunnel/link.ts';
 import { ServerConnection } from '../tunnel/server-connection.ts';
 import {
+  type GivenTunnelOptions,
   requireCodecOptions,
   requireLimit,
   requirePort,
@@ -49,7 +50,7 @@ export interface ListenTunnelsOptions {
   /** Connections with a finished handshake; further ones are cut. */
   readonly maxConnections?: number | undefined;
   /** Limits and liveness of the connections. */
-  readonly tunnel?: TunnelOptions | undefined;
+  readonly tunnel?: GivenTunnelOptions | undefined;
   /** Cuts everything when it aborts, as `abort`. */
   readonly signal?: AbortSignal | undefined;
   /**

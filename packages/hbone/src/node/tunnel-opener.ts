@@ -1,9 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { Credentials, CredentialsSource } from '../engine.ts';
 import { createNodeEngine } from '../node-engine/engine.ts';
-import type { TunnelOptions } from '../tunnel/link.ts';
 import { TunnelPool } from '../tunnel/tunnel-pool.ts';
-import { requireLimit, requirePort, requireTimeoutMs, requireTunnelOptions } from './checked-options.ts';
+import {
+  type GivenTunnelOptions,
+  requireLimit,
+  requirePort,
+  requireTimeoutMs,
+  requireTunnelOptions,
+} from './checked-options.ts';
 import { type ConnectTarget, connectSecure } from './connect-secure.ts';
 import { openTunnel, requestFields } from './open-tunnel.ts';
 import type { TunnelDuplex } from './tunnel-duplex.ts';
@@ -41,7 +46,7 @@ export interface TunnelClientOptions {
   /** Requests that may wait for the same connection to be dialled; 10,000 by default. */
   readonly maxWaiting?: number | undefined;
   /** Limits and liveness of the connections. */
-  readonly tunnel?: TunnelOptions | undefined;
+  readonly tunnel?: GivenTunnelOptions | undefined;
 }
 
 /** One tunnel of a `TunnelClient`; `host` and `port` as in `TunnelClientOptions`, for this one. */
