@@ -44,10 +44,22 @@ export class Turn {
 
   readonly #run = (): void => {
     this.#scheduled = false;
-    for (let index = 0; index < this.#callbacks.length; index++) this.#callbacks[index]!();
-    this.#callbacks = [];
+    this.#call();
     const dirty = this.#dirty;
     this.#dirty = [];
     for (const socket of dirty) socket.flush();
   };
+
+  #call(): void {
+    let called = 0;
+    let threw = true;
+    try {
+      while (called < this.#callbacks.length) this.#callbacks[called++]!();
+      threw = false;
+    } finally {
+      // One that throws takes neither those behind it along nor the flushes: they come in the next turn.
+      this.#callbacks = threw ? this.#callbacks.slice(called) : [];
+      if (threw) this.#schedule();
+    }
+  }
 }
