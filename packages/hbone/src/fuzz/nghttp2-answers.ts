@@ -1,5 +1,7 @@
 /** What our codec and nghttp2 (of the Node that runs) answer to the same frames, as text to compare. */
-import type { Server, Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import { connect, type Server, type Socket } from 'node:net';
 import { Codec } from '../core/codec.ts';
 import { ErrorCode } from '../core/error-code.ts';
 import { EventRecorder } from '../core/event-recorder.ts';
@@ -82,4 +84,34 @@ export function portOf(server: Pick<Server, 'address'>): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
   return address.port;
+}
+
+/** A server of `node:http2` that answers every request with 200. */
+export class NodeAnswers implements Disposable {
+  readonly #server = createServer();
+
+  /** What it answers to `bytes` on a connection of their own. Listens with the first. */
+  async of(bytes: Uint8Array): Promise<string> {
+    if (!this.#server.listening) await this.#listen();
+    const socket = connect(portOf(this.#server), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(bytes);
+    const answer = await readAnswer(socket);
+    socket.destroy();
+    return answer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.close();
+  }
+
+  async #listen(): Promise<void> {
+    this.#server.on('sessionError', () => {});
+    this.#server.on('session', (session) => session.on('error', () => {}));
+    this.#server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      if (!stream.destroyed && !stream.headersSent) stream.respond({ ':status': 200 });
+    });
+    await once(this.#server.listen(0, '127.0.0.1'), 'listening');
+  }
 }
