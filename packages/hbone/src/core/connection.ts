@@ -21,6 +21,8 @@ export class Connection {
   readonly starved = new Set<Stream>();
   /** Streams whose user waits for `writable` and whose own window is shut: nobody looks at these but their own updates. */
   readonly #shut = new Set<Stream>();
+  /** Inside of `wake`. */
+  #waking = false;
   readonly control = new ControlQueue();
   /** Answers to PING, sent before everything else. */
   readonly urgent = new ControlQueue();
@@ -118,9 +120,17 @@ export class Connection {
   budget(stream: Stream): number {
     if (stream.localEnded || (this.role === 'server' && !stream.answered)) return 0;
     const bytes = Math.min(stream.sendWindow, this.sendWindow);
-    if (bytes > 0) return bytes;
+    if (bytes > 0 && (this.starved.size === 0 || this.#waking || this.#isNext(stream))) return bytes;
     this.starve(stream);
     return 0;
+  }
+
+  /** Whether none waits longer: who asks between an update and `wake` comes behind those that wait for it. */
+  #isNext(stream: Stream): boolean {
+    const [longest] = this.starved;
+    if (longest !== stream) return false;
+    this.starved.delete(stream);
+    return true;
   }
 
   /** Its user waits for `writable`. */
@@ -150,12 +160,17 @@ export class Connection {
 
   /** Tells users that their windows opened. Who waits longest goes first and, when it takes all, goes last. */
   wake(): void {
-    for (const stream of this.starved) {
-      if (this.sendWindow <= 0) return;
-      this.starved.delete(stream);
-      // SETTINGS may have shut it again.
-      if (stream.sendWindow <= 0) this.#shut.add(stream);
-      else this.events.writable(stream.id);
+    this.#waking = true;
+    try {
+      for (const stream of this.starved) {
+        if (this.sendWindow <= 0) return;
+        this.starved.delete(stream);
+        // SETTINGS may have shut it again.
+        if (stream.sendWindow <= 0) this.#shut.add(stream);
+        else this.events.writable(stream.id);
+      }
+    } finally {
+      this.#waking = false;
     }
   }
 

@@ -318,7 +318,8 @@ export class FrameReceiver implements FrameHandler {
     }
     const stream = connection.streams.get(this.#id);
     if (stream === undefined) {
-      this.#withoutStream('WINDOW_UPDATE');
+      // No late frame: a peer that buffers a whole stream grants windows for it long after the end, and paid above.
+      if (!this.#isKnown()) this.#fail(ErrorCode.PROTOCOL_ERROR, `WINDOW_UPDATE on idle stream ${this.#id}`);
       return;
     }
     // RFC 9113 6.9: an increment of 0 is an error
@@ -354,9 +355,11 @@ export class FrameReceiver implements FrameHandler {
 
   /** RFC 9113 5.1: frames that cross with the end of a stream are no error, those before its start are. */
   #withoutStream(frame: string): void {
-    const connection = this.#connection;
-    const known = connection.isIgnored(this.#id) || !connection.isIdle(this.#id);
-    if (known) connection.countLate();
+    if (this.#isKnown()) this.#connection.countLate();
     else this.#fail(ErrorCode.PROTOCOL_ERROR, `${frame} on idle stream ${this.#id}`);
+  }
+
+  #isKnown(): boolean {
+    return this.#connection.isIgnored(this.#id) || !this.#connection.isIdle(this.#id);
   }
 }

@@ -88,6 +88,29 @@ describe('what we may send', () => {
     expect(order).toEqual([3, 5, 1, 3, 5, 1]);
   });
 
+  test('who asks after an update comes behind those that wait for it', () => {
+    const subject = new Subject('client');
+    const [first, sibling] = [subject.open(), subject.open()];
+    const told: number[] = [];
+    subject.recorder.writable = (id) => {
+      told.push(id);
+      subject.sendData(id, subject.codec.budget(id));
+    };
+    for (const bytes of [16_384, 16_384, 16_384, 16_383]) subject.sendData(first, bytes);
+    const { codec } = subject;
+    const update = Buffer.concat([windowUpdate(first, 10), windowUpdate(0, 10)]);
+    codec.push(update, 0, update.length);
+    expect(codec.budget(sibling)).toBe(0);
+    // The one that waits longest may ask before it is told.
+    expect(codec.budget(first)).toBe(10);
+    expect(codec.budget(sibling)).toBe(10);
+    subject.sendData(sibling, 10);
+    expect(codec.budget(first)).toBe(0);
+    codec.push(update, 0, update.length);
+    codec.wake();
+    expect(told).toEqual([sibling]);
+  });
+
   test('a window that opens and shuts again before anyone is told is shut', () => {
     const subject = new Subject('client');
     const id = subject.open();

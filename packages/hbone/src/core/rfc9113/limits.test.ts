@@ -116,13 +116,22 @@ describe.each(ROLES)('what is of no use to a %s', (role) => {
     expect(taken(subject, () => goaway(1, 0))).toBe(4);
   });
 
-  test.each([
-    { what: 'RST_STREAM', bytes: reset(1, CANCEL) },
-    { what: 'WINDOW_UPDATE', bytes: windowUpdate(1, 1) },
-  ])('$what on a stream that is gone: four each, and then useless', ({ bytes }) => {
-    const subject = withStream(role, { uselessFrames: { burst: 3, perSecond: 0 } });
+  test.each([{ what: 'RST_STREAM', bytes: reset(1, CANCEL) }])(
+    '$what on a stream that is gone: four each, and then useless',
+    ({ bytes }) => {
+      const subject = withStream(role, { uselessFrames: { burst: 3, perSecond: 0 } });
+      subject.codec.resetStream(1, CANCEL);
+      expect(taken(subject, () => bytes)).toBe(4 + 3);
+    },
+  );
+
+  test('WINDOW_UPDATE on a stream that is gone is one like others: for DATA that was still on the way', () => {
+    const subject = withStream(role, {
+      uselessFrames: { burst: 0, perSecond: 0 },
+      windowUpdates: { burst: 3, perSecond: 0 },
+    });
     subject.codec.resetStream(1, CANCEL);
-    expect(taken(subject, () => bytes)).toBe(4 + 3);
+    expect(taken(subject, () => windowUpdate(1, 1))).toBe(2 + 3);
   });
 
   test('a thousand streams end as streams do, at no cost', () => {
