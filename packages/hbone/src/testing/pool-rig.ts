@@ -42,6 +42,13 @@ export interface Told {
   cancel(): void;
 }
 
+/** What a request may have besides its key, and what happens when it is told. */
+interface RequestMore {
+  readonly timeoutMs?: number;
+  readonly onDialFailed?: () => void;
+  readonly onFailed?: () => void;
+}
+
 /** A pool that dials when the test says so, over real TLS, and a server of ours. */
 export class PoolRig {
   readonly engine: FakeClockEngine;
@@ -88,15 +95,19 @@ export class PoolRig {
     };
   };
 
-  open(key = 'k', more: { readonly timeoutMs?: number; readonly onDialFailed?: () => void } = {}): Told {
+  open(key = 'k', more: RequestMore = {}): Told {
     const told: Told = { cancel: () => {} };
-    const { onDialFailed, ...rest } = more;
+    const { onDialFailed, onFailed, ...rest } = more;
     const handle = this.pool.open(
       { key, dial: this.dial, fields: FIELDS, ...rest },
       {
         opened: (stream, connection) => Object.assign(told, { stream, connection }),
         response: (_stream, status) => void (told.status = status),
-        failed: (failure) => void (told.failed = failure),
+        failed: (failure) => {
+          if (told.failed !== undefined) throw new Error('told twice');
+          told.failed = failure;
+          onFailed?.();
+        },
         dialFailed: (failure) => {
           if (told.dialFailed !== undefined) throw new Error('told twice');
           told.dialFailed = failure;

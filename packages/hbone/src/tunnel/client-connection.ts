@@ -17,6 +17,11 @@ export interface OpenOptions {
 export interface ClientConnectionHandler {
   /** The connection is gone and every stream was told. Undefined: in an orderly way. */
   closed(failure?: ConnectionFailure): void;
+  /**
+   * The connection takes and brings nothing more; its streams are told next, and `closed` follows when what is queued has
+   * left or its time is over. Undefined: in an orderly way.
+   */
+  ended?(failure?: ConnectionFailure): void;
   /** The peer no longer answers PINGs; `closed` follows. */
   silent?(): void;
   /** The peer's first SETTINGS came: from now on `peerMaxStreams` is its word. */
@@ -126,6 +131,12 @@ export class ClientConnection implements LinkOwner {
     if (!(this.#closing || this.#refusing) || this.#link.closed || this.#link.streams.size > 0) return;
     this.#link.codec.goaway(ErrorCode.NO_ERROR, false);
     this.#link.close();
+  }
+
+  /** For the link. */
+  ended(failure: ConnectionFailure | undefined): void {
+    if (failure === undefined) this.#handler.ended?.();
+    else this.#handler.ended?.(failure);
   }
 
   /** For the link. */

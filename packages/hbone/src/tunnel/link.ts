@@ -27,6 +27,8 @@ export interface LinkOwner {
   silent(): void;
   /** A stream ended in whatever way; `streams` is smaller by it. */
   streamEnded(): void;
+  /** The connection carries nothing more, though what is queued may yet leave: its streams, gone from `streams`, are told next. */
+  ended(failure: ConnectionFailure | undefined): void;
   /** The connection is gone, and what was queued has left unless it failed; all streams were told before. */
   closed(failure: ConnectionFailure | undefined): void;
 }
@@ -256,7 +258,9 @@ export class Link implements SecureHandler {
     const reason = { kind: 'connection', failure } as const;
     // All before the first is told, which may be joined to another one and pass its end on.
     for (const stream of streams) stream.lose(reason);
-    tellEach(streams, (stream) => stream.fail(reason));
+    // The owner first: what a stream's handler does about it must meet a connection that is known to be dead.
+    const owner = (): void => this.#owner.ended(unlessOrderly(failure));
+    tellEach([owner, () => tellEach(streams, (stream) => stream.fail(reason))], (step) => step());
   }
 
   #limitDismissal(failure: ConnectionFailure): void {
@@ -269,7 +273,7 @@ export class Link implements SecureHandler {
     if (this.#told) return;
     this.#told = true;
     this.#deadline?.cancel();
-    this.#owner.closed(failure === CONNECTION_ENDED ? undefined : failure);
+    this.#owner.closed(unlessOrderly(failure));
   }
 
   #flushControl(): void {
@@ -364,6 +368,10 @@ class LinkEvents implements Events {
   fatal(code: number, message: string): void {
     this.#link.dismiss(connectionError(code, message));
   }
+}
+
+function unlessOrderly(failure: ConnectionFailure): ConnectionFailure | undefined {
+  return failure === CONNECTION_ENDED ? undefined : failure;
 }
 
 /** A connection error that we found. */

@@ -23,6 +23,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const MAX_CONCURRENT_STREAMS = 3;
 const SETTINGS_WITHIN_MS = 10_000;
+const DISMISSED_WITHIN_MS = 2000;
 const LOST = { code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' };
 
 /** Connections whose other end is the test. */
@@ -161,6 +162,83 @@ test.each(['the peer closes', 'the pool forgets it'] as const)(
     expect([asked(second), opened(told)]).toEqual([1, 2]);
   },
 );
+
+test('who waited for SETTINGS that do not come fails when the time is over, not when the queue has left', async () => {
+  const rig = new Held();
+  const told = await rig.openMany(3);
+  await rig.establish();
+  rig.engine.advance(SETTINGS_WITHIN_MS);
+  expect(told.map((one) => one.failed)).toEqual(
+    Array.from(told, () => expect.objectContaining({ failure: expect.objectContaining({ code: 'HTTP2' }) })),
+  );
+  const [late] = await rig.openMany(1);
+  expect([rig.dials.length, rig.pool.connectionCount]).toEqual([2, 1]);
+  // The first connection is cut: nobody new is told.
+  rig.engine.advance(DISMISSED_WITHIN_MS);
+  expect([rig.pool.connectionCount, late!.failed]).toEqual([0, undefined]);
+  await rig.establish();
+  expect(opened([late!])).toBe(1);
+});
+
+test('the peer closes before the SETTINGS and takes nothing of what is queued: who waits dials', async () => {
+  const rig = new Held();
+  const told = await rig.openMany(2);
+  const secure = await rig.establish();
+  secure.handler.ended();
+  await rig.turn();
+  expect([rig.dials.length, told[0]!.failed?.kind, told[1]!.failed]).toEqual([2, 'connection', undefined]);
+  const second = await rig.establish();
+  // The first is gone at last: nobody waits for it.
+  secure.handler.failed(LOST);
+  await rig.turn();
+  expect([asked(second), opened(told), told[1]!.failed, rig.pool.connectionCount]).toEqual([1, 2, undefined, 1]);
+});
+
+test.each(['the one ahead', 'one that waits'] as const)(
+  'a request made while %s is told of the end dials anew',
+  async (who) => {
+    const rig = new Held();
+    let again: Told | undefined;
+    const onFailed = (): void => void (again = rig.open());
+    rig.open('k', who === 'the one ahead' ? { onFailed } : {});
+    const waiting = rig.open('k', who === 'the one ahead' ? {} : { onFailed });
+    await rig.turn();
+    const secure = await rig.establish();
+    secure.handler.failed(LOST);
+    await rig.turn();
+    expect([waiting.failed?.kind, again?.failed, again?.dialFailed]).toEqual(['connection', undefined, undefined]);
+    expect(rig.dials.length).toBe(2);
+    await rig.establish();
+    expect(opened([again!])).toBe(1);
+  },
+);
+
+test('the owner closes a connection whose SETTINGS have not come: who asks dials', async () => {
+  const rig = new Held();
+  const told = await rig.openMany(2);
+  await rig.establish();
+  told[0]!.connection!.close();
+  await rig.openMany(1);
+  expect([rig.dials.length, rig.dialsUnderWay, opened(told)]).toEqual([2, 1, 1]);
+  await rig.establish();
+  expect(opened(told)).toBe(2);
+});
+
+test('forgotten again and again before the SETTINGS: one dial at a time, one for each request', async () => {
+  const releaseMs = SETTINGS_WITHIN_MS / 4;
+  const rig = new Held({ unusedReleaseMs: releaseMs });
+  const told = await rig.openMany(5);
+  for (let count = 1; count <= 5; count++) {
+    expect([rig.dials.length, rig.dialsUnderWay]).toEqual([count, 1]);
+    await rig.establish();
+    expect([opened(told), rig.dialsUnderWay]).toEqual([count, 0]);
+    rig.engine.advance(releaseMs);
+    await rig.turn();
+    // Those whose time is over do not pile up.
+    expect(rig.pool.connectionCount).toBeLessThanOrEqual((SETTINGS_WITHIN_MS + DISMISSED_WITHIN_MS) / releaseMs + 1);
+  }
+  expect([rig.dials.length, rig.pool.pooledCount, rig.pool.waitingCount]).toEqual([5, 0, 0]);
+});
 
 test('GOAWAY right behind the SETTINGS: who waits dials', async () => {
   const rig = new Held();

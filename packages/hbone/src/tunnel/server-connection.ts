@@ -109,6 +109,9 @@ export class ServerConnection implements LinkOwner {
   }
 
   /** For the link. */
+  ended(): void {}
+
+  /** For the link. */
   closed(failure: ConnectionFailure | undefined): void {
     if (failure === undefined) this.#handler.closed();
     else this.#handler.closed(failure);

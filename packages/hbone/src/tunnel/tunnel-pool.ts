@@ -249,7 +249,9 @@ export class TunnelPool {
   /** Serves waiting requests in order, until one has to dial. */
   #serve(key: Key): void {
     for (const waiter of key.waiting) {
-      if (key.dialling !== undefined || key.awaited !== undefined) return;
+      // Its owner may have closed it, and then it takes nobody.
+      if (key.dialling !== undefined || key.awaited?.usable === true) return;
+      key.awaited = undefined;
       key.waiting.delete(waiter);
       if (this.#closed) waiter.handler.dialFailed(CONNECTION_ABORTED);
       else if (!this.#share(key, waiter)) this.#dial(key, waiter);
@@ -305,7 +307,8 @@ export class TunnelPool {
       this.#engine,
       secure,
       {
-        closed: (failure) => this.#connectionClosed(connection, key, failure),
+        ended: (failure) => this.#connectionEnded(connection, key, failure),
+        closed: () => this.#connectionClosed(connection),
         greeted: () => this.#awaitNoMore(key, connection),
       },
       this.#options.tunnel,
@@ -345,12 +348,17 @@ export class TunnelPool {
     }
   }
 
-  #connectionClosed(connection: ClientConnection, key: Key, failure: ConnectionFailure | undefined): void {
-    const pooled = this.#connections.get(connection);
-    this.#connections.delete(connection);
+  /** Long before it is closed, perhaps: a peer that does not read has time for what is queued. */
+  #connectionEnded(connection: ClientConnection, key: Key, failure: ConnectionFailure | undefined): void {
+    const pooled = key.pooled.find((one) => one.connection === connection);
     if (pooled !== undefined) this.#forget(pooled);
     const tell = (): void => this.#awaitNoMore(key, connection, failure);
-    tellEach([tell, () => this.#discardIfEmpty(key), () => this.#tellDrained()], (step) => step());
+    tellEach([tell, () => this.#discardIfEmpty(key)], (step) => step());
+  }
+
+  #connectionClosed(connection: ClientConnection): void {
+    this.#connections.delete(connection);
+    this.#tellDrained();
   }
 
   /** Forgets a connection, which closes when no stream is left. */
