@@ -7,6 +7,21 @@ import { HboneError } from '../errors.ts';
 const CIPHER_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256';
 /** hbone.md §1.1, in order of preference; OpenSSL before 3.5 lacks the hybrid group. */
 const GROUPS = ['X25519:P-256:P-384:X25519MLKEM768', 'X25519:P-256:P-384'] as const;
+/** What the reference accepts, in its order: nothing with SHA-1 or SHA-224. */
+const SIGNATURE_SCHEMES = [
+  'ecdsa_secp384r1_sha384',
+  'ecdsa_secp256r1_sha256',
+  'ecdsa_secp521r1_sha512',
+  'ed25519',
+  'rsa_pss_rsae_sha512',
+  'rsa_pss_rsae_sha384',
+  'rsa_pss_rsae_sha256',
+  'rsa_pkcs1_sha512',
+  'rsa_pkcs1_sha384',
+  'rsa_pkcs1_sha256',
+].join(':');
+/** Bit 19 of OpenSSL's options, for which Node has no name: an extension of TLS 1.2 that would be offered for nothing. */
+const SSL_OP_NO_ENCRYPT_THEN_MAC = 0x80000;
 /** Which of `GROUPS` this OpenSSL takes; tried once. */
 let groups: string | undefined;
 
@@ -65,7 +80,8 @@ function parameters(): SecureContextOptions {
     maxVersion: 'TLSv1.3',
     ciphers: CIPHER_SUITES,
     ecdhCurve: (groups ??= supportedGroups()),
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    sigalgs: SIGNATURE_SCHEMES,
+    secureOptions: constants.SSL_OP_NO_TICKET | SSL_OP_NO_ENCRYPT_THEN_MAC,
   };
 }
 

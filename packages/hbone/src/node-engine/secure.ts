@@ -104,7 +104,10 @@ export class NodeSecure implements Secure, Flushable {
       this.#socket.on('secure', () => this.#handshakeDone(clientChainError(this.#socket)));
     } else {
       // No `host` or `servername`: no SNI. What is verified is decided below, with a text of our own.
-      this.#socket = connect({ ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME });
+      const client = { ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME };
+      // The reference asks for a stapled OCSP response and looks at none. hbone.md §1.1, extension 5
+      const asking = { ...client, requestOCSP: true };
+      this.#socket = connect(asking);
       this.#socket.on('secureConnect', () => this.#handshakeDone(this.#authorizationCode()));
     }
     this.#outgoing = new Outgoing(this.#socket, turn.slabs, () => this.#wrote());

@@ -98,15 +98,15 @@ describe('what we may send', () => {
     };
     for (const bytes of [16_384, 16_384, 16_384, 16_383]) subject.sendData(first, bytes);
     const { codec } = subject;
-    const update = Buffer.concat([windowUpdate(first, 10), windowUpdate(0, 10)]);
-    codec.push(update, 0, update.length);
+    const opened = Buffer.concat([windowUpdate(first, 10), windowUpdate(0, 10)]);
+    codec.push(opened, 0, opened.length);
     expect(codec.budget(sibling)).toBe(0);
     // The one that waits longest may ask before it is told.
     expect(codec.budget(first)).toBe(10);
     expect(codec.budget(sibling)).toBe(10);
     subject.sendData(sibling, 10);
     expect(codec.budget(first)).toBe(0);
-    codec.push(update, 0, update.length);
+    codec.push(opened, 0, opened.length);
     codec.wake();
     expect(told).toEqual([sibling]);
   });
