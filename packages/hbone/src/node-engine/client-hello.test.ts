@@ -3,6 +3,10 @@ import { dialPlain, fixtureTls, listenSockets } from '../testing/loopback.ts';
 import { createNodeEngine } from './engine.ts';
 
 const undos: (() => void)[] = [];
+const cleanup = (undo: () => void): void => {
+  undos.push(undo);
+};
+const nobody = () => {};
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
 });
@@ -32,15 +36,11 @@ function extensionsOf(clientHello: Buffer): ReadonlyMap<number, Buffer> {
 // hbone.md §1.1: no SNI (0), no tickets (35), no record size limit (28), and what a recorded hello of the reference offers.
 test('the ClientHello offers what the reference offers, and nothing more', async () => {
   const engine = createNodeEngine();
-  const cleanup = (undo: () => void): void => {
-    undos.push(undo);
-  };
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const port = await listenSockets((socket) => {
     socket.once('data', resolve);
     socket.resume();
   }, cleanup);
-  const nobody = () => {};
   const handler = { established: nobody, bytes: nobody, delivered: nobody, writable: nobody, ended: nobody };
   const plain = await dialPlain(engine, port, cleanup);
   const secure = engine.secureClient(plain, fixtureTls(engine, 'client'), { ...handler, failed: nobody });
