@@ -4,18 +4,21 @@ import { DerTag } from './der-tags.ts';
 import { latin1, withoutLeadingZeros } from './der-values.ts';
 import { type ListSigner, listSigner } from './list-signer.ts';
 
-/** Of one certificate, what revocation lists are asked about and signed with. Names and number: one character a byte. */
-export interface PresentedCertificate {
+/** What revocation lists are asked about. Name and number: one character a byte. */
+export interface ListedCertificate {
   readonly issuer: string;
-  readonly subject: string;
   /** Without leading zeros. */
   readonly serial: string;
+}
+
+/** Of one certificate, what revocation lists are asked about and signed with. */
+export interface PresentedCertificate extends ListedCertificate {
+  readonly subject: string;
   readonly signer: ListSigner;
 }
 
 /**
- * The certificates that a peer has presented, as far as revocation is concerned; some 500 bytes each, so that it can be
- * kept for a connection's life. Read without any rule about what makes a certificate good: that was judged elsewhere, and
+ * The certificates that a peer has presented, as far as revocation is concerned. Read without any rule about what makes a certificate good: that was judged elsewhere, and
  * a certificate that is bad must not hide one that is revoked.
  */
 export class PresentedChain {
@@ -34,13 +37,15 @@ export class PresentedChain {
   }
 }
 
-/** `TBSCertificate` of any version, RFC 5280 4.1. */
+/** Issuer and number of a certificate of DER; undefined if they cannot be read. */
+export function readListed(bytes: Uint8Array): ListedCertificate | undefined {
+  const [serial, , issuer] = readFields(bytes);
+  if (serial === undefined || issuer === undefined) return undefined;
+  return { issuer: latin1(issuer.raw), serial: withoutLeadingZeros(latin1(serial.content)) };
+}
+
 function readCertificate(bytes: Uint8Array): PresentedCertificate | undefined {
-  const [certificate] = decodeDerElements(bytes) ?? [];
-  const [body] = inside(certificate);
-  const fields = inside(body);
-  if (fields[0]?.tag === DerTag.context0) fields.shift();
-  const [serial, , issuer, , subject, spki, ...rest] = fields;
+  const [serial, , issuer, , subject, spki, ...rest] = readFields(bytes);
   if (serial === undefined || issuer === undefined || subject === undefined || spki === undefined) return undefined;
   return {
     issuer: latin1(issuer.raw),
@@ -48,6 +53,15 @@ function readCertificate(bytes: Uint8Array): PresentedCertificate | undefined {
     serial: withoutLeadingZeros(latin1(serial.content)),
     signer: listSigner(spki.raw, readExtensions(rest.find(({ tag }) => tag === DerTag.context3))),
   };
+}
+
+/** `TBSCertificate` of any version from its number on, RFC 5280 4.1. */
+function readFields(bytes: Uint8Array): DerElement[] {
+  const [certificate] = decodeDerElements(bytes) ?? [];
+  const [body] = inside(certificate);
+  const fields = inside(body);
+  if (fields[0]?.tag === DerTag.context0) fields.shift();
+  return fields;
 }
 
 function inside(element: DerElement | undefined): DerElement[] {

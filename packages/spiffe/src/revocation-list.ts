@@ -22,11 +22,19 @@ const INDIRECT = 0x84;
 const ONLY_ATTRIBUTES = 0x85;
 /** Keys that did not sign, so that each is tried once; a peer can make as many as it likes. */
 const MAX_FOREIGN_KEYS = 64;
-/**
- * Keys that one question tries for the first time, past which the list counts as not signed. A try hashes the whole list,
- * and while a key is replaced there are two of a name.
- */
-const MAX_NEW_KEYS = 4;
+
+/** Who may have signed a list; all are of its issuer's name. */
+export interface ListSigners {
+  /** Roots, and authorities that were verified: there are few. */
+  readonly trusted: readonly ListSigner[];
+  /** Keys of whatever certificates a peer has presented. */
+  readonly presented: readonly ListSigner[];
+}
+
+/** How many presented keys may be tried for the first time; counted down. A try hashes the whole list. */
+export interface KeyTries {
+  left: number;
+}
 
 /** How a list stands to those who may have signed it: one did; one would have had to; or it is about another key. */
 export type ListProof = 'signed' | 'unsigned' | 'not-allowed' | 'other-key';
@@ -76,18 +84,32 @@ export class RevocationList implements SignedBody {
     return this.#serials.has(Buffer.from(serial, 'latin1'));
   }
 
-  /** What `signers`, all of the issuer's name, are to this list. */
-  proofBy(signers: readonly ListSigner[]): ListProof {
-    const allowed = signers.filter(({ mayRevoke }) => mayRevoke);
-    if (allowed.some(({ spki }) => this.#signers.has(spki))) return 'signed';
-    const untried = [...new Set(allowed.map(({ spki }) => spki))].filter((spki) => !this.#foreign.has(spki));
-    for (const spki of untried.slice(0, MAX_NEW_KEYS)) if (this.#isSignedBy(spki)) return 'signed';
-    const { authorityKeyId } = this;
-    // Judged after the signature: there are lists whose identifier is not the one of their signer's certificate.
-    const isOfAnother = ({ subjectKeyId }: ListSigner): boolean =>
-      authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId;
-    if (untried.length <= MAX_NEW_KEYS && signers.length > 0 && signers.every(isOfAnother)) return 'other-key';
-    return allowed.length === 0 && signers.length > 0 ? 'not-allowed' : 'unsigned';
+  /** Whether the key of one of them is known, from before, to have signed: costs nothing. */
+  isKnownToBeSignedBy({ trusted, presented }: ListSigners): boolean {
+    const signed = ({ mayRevoke, spki }: ListSigner): boolean => mayRevoke && this.#signers.has(spki);
+    return trusted.some(signed) || presented.some(signed);
+  }
+
+  /** What `signers` are to this list. Once no try is left, a presented key that is new counts as one that did not sign. */
+  proofBy(signers: ListSigners, tries: KeyTries): ListProof {
+    if (this.isKnownToBeSignedBy(signers)) return 'signed';
+    const isUntried = ({ mayRevoke, spki }: ListSigner): boolean => mayRevoke && !this.#foreign.has(spki);
+    // The signature goes before the identifier: there are lists whose identifier is not the one of their signer's
+    // certificate. A stranger's key is not worth that.
+    for (const signer of signers.trusted) if (isUntried(signer) && this.#isSignedBy(signer.spki)) return 'signed';
+    for (const signer of signers.presented) {
+      if (!isUntried(signer) || this.#isOfAnother(signer)) continue;
+      if (tries.left <= 0) break;
+      tries.left--;
+      if (this.#isSignedBy(signer.spki)) return 'signed';
+    }
+    const all = [...signers.trusted, ...signers.presented];
+    if (all.length > 0 && all.every((signer) => this.#isOfAnother(signer))) return 'other-key';
+    return all.length > 0 && !all.some(({ mayRevoke }) => mayRevoke) ? 'not-allowed' : 'unsigned';
+  }
+
+  #isOfAnother({ subjectKeyId }: ListSigner): boolean {
+    return this.authorityKeyId !== undefined && subjectKeyId !== undefined && this.authorityKeyId !== subjectKeyId;
   }
 
   #isSignedBy(spki: string): boolean {
@@ -99,8 +121,15 @@ export class RevocationList implements SignedBody {
       fitsKey(key, scheme) &&
       verifiesSignature(key, scheme, signed, signature);
     if (verified) this.#signers.add(spki);
-    else if (this.#foreign.size < MAX_FOREIGN_KEYS) this.#foreign.add(spki);
+    else this.#rememberForeign(spki);
     return verified;
+  }
+
+  /** In place of the oldest: a peer that fills the memory must not keep later keys out of it. */
+  #rememberForeign(spki: string): void {
+    const [oldest] = this.#foreign;
+    if (this.#foreign.size >= MAX_FOREIGN_KEYS && oldest !== undefined) this.#foreign.delete(oldest);
+    this.#foreign.add(spki);
   }
 }
 

@@ -129,10 +129,10 @@ test.each([
     want: BAD_LIST,
   },
   {
-    name: 'a wrong key identifier',
+    name: "a key identifier that is not the signer's, in a presented chain",
     chain: [ofKeyed, keyed],
     list: forgeList(keyed, [ofKeyed], keyId(2)),
-    want: REVOKED,
+    want: BAD_LIST,
   },
   {
     name: 'a number without its leading zero',
@@ -155,6 +155,10 @@ test.each([
 ])('9 presented chain against $name: $want', ({ chain, list, want }) => {
   expect(presented(lists(list), chain)).toBe(want);
 });
+
+function dersOf(chain: readonly Pick<Forged, 'der'>[]): Uint8Array[] {
+  return chain.map(({ der }) => der);
+}
 
 function readChain(...certificates: readonly Forged[]): PresentedChain {
   return PresentedChain.read(certificates.map(({ der }) => der));
@@ -195,4 +199,71 @@ test('9 more namesakes than could matter cost no more than a few signatures, and
   expect(process.cpuUsage(cpu).user).toBeLessThan(50_000);
   expect(presented(revoked, [leaf, middle])).toBe('ok');
   expect(presented(revoked, [leaf, ...many, middle])).toBe('ok');
+});
+
+test('9 a root signs also lists with a wrong key identifier', () => {
+  const anchor = forgeAuthority({ name: 'anchor', extensions: [authority(), subjectKeyId(1)] });
+  const below = forgeLeaf({ by: anchor, extensions: [authorityKeyId(1), san(ID)] });
+  const bundle = TrustBundle.parse(anchor.pem);
+  expect(presented(lists(forgeList(anchor, [below], keyId(2))), [below], bundle)).toBe(REVOKED);
+});
+
+const large = Buffer.alloc(200_000 * entry(Buffer.alloc(16, 0x40)).length, entry(Buffer.alloc(16, 0x40)));
+const oldRoot = forgeAuthority({ name: 'root' });
+const oldMiddle = forgeAuthority({ name: 'middle' });
+
+// One try of a key hashes the list: 7 MB.
+test.each([
+  { name: 'root', list: forgeList(root, []), old: forgeList(oldRoot, [], { entries: [large] }), chain: [direct] },
+  {
+    name: 'middle',
+    list: forgeList(middle, []),
+    old: forgeList(oldMiddle, [], { entries: [large] }),
+    chain: [leaf, middle],
+  },
+])(
+  '9 rollover: new namesakes of $name at each handshake are not tried on the old list',
+  ({ name, list, old, chain }) => {
+    const revoked = lists(list, old);
+    const handshakes = Array.from({ length: 12 }, () => {
+      const fresh = Array.from({ length: 15 }, () => forgeAuthority({ name }));
+      return readChain(...chain, ...fresh);
+    });
+    expect(presented(revoked, chain)).toBe('ok');
+    const cpu = process.cpuUsage();
+    for (const handshake of handshakes) expect(revoked.problem(handshake, roots)).toBeUndefined();
+    expect(process.cpuUsage(cpu).user).toBeLessThan(60_000);
+  },
+);
+
+test('9 of new namesakes four are tried on a list that nobody has signed, and not again', () => {
+  const revoked = lists(forgeList(oldMiddle, [], { entries: [large] }));
+  const one = readChain(leaf, oldRoot, oldMiddle);
+  const of = (count: number) =>
+    readChain(leaf, ...Array.from({ length: count }, () => forgeAuthority({ name: 'middle' })));
+  const cost = (chain: PresentedChain): number => {
+    const cpu = process.cpuUsage();
+    expect(revoked.problem(chain, roots)?.code).toBe(BAD_LIST);
+    return process.cpuUsage(cpu).user;
+  };
+  const few = of(4);
+  const manyTimes = Array.from({ length: 10 }, () => of(30));
+  const base = cost(few);
+  const total = manyTimes.reduce((sum, chain) => sum + cost(chain), 0);
+  expect(total).toBeLessThan(base * 10 * 4);
+  // More than 64 keys did not sign by now; the newest are remembered.
+  for (let i = 0; i < 10; i++) cost(of(4));
+  const last = of(4);
+  cost(last);
+  expect(cost(last)).toBeLessThan(base / 4);
+  expect(revoked.problem(one, roots)).toBeUndefined();
+});
+
+test('9 what has a serial number on a list of its issuer is told without any key', () => {
+  const revoked = lists(forgeList(impostor, [leaf]), forgeList(root, [other]));
+  expect(revoked.listsAny(dersOf([leaf, middle]))).toBe(true);
+  expect(revoked.listsAny(dersOf([middle, leaf]))).toBe(true);
+  expect(revoked.listsAny(dersOf([other, middle]))).toBe(false);
+  expect(revoked.listsAny([Buffer.from('x')])).toBe(false);
+  expect(lists(forgeList(root, [middle])).listsAny(dersOf([leaf, middle]))).toBe(true);
 });
