@@ -239,13 +239,20 @@ test.each(paddings)('running: a server that pads its chain with $padding is cut:
   expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
 });
 
-test("a list in the authority's name that it did not sign ends what runs and refuses what comes", async () => {
-  const { inbound, outbound, port } = await meshOfTwo();
-  const { received, over } = await call(port, 'one');
-  await vi.waitFor(() => expect(received()).toBe('one'));
+test("a list in the authority's name that it did not sign refuses what comes, and ends what runs if it lists it", async () => {
   const tampered = withOtherSignature(await authority.revocationList([]));
+  const running = await meshOfTwo();
+  const one = await call(running.port, 'one');
+  await vi.waitFor(() => expect(one.received()).toBe('one'));
+  for (const made of [running.inbound, running.outbound]) revoke(made, tampered);
+  one.socket.write(' two');
+  await vi.waitFor(() => expect(one.received()).toBe('one two'));
+  revoke(running.inbound, withOtherSignature(lists.client));
+  await vi.waitFor(() => expect(one.over()).toBe(true));
+  expect(running.inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
+
+  const { inbound, outbound, port } = await meshOfTwo();
   for (const made of [inbound, outbound]) revoke(made, tampered);
-  await vi.waitFor(() => expect(over()).toBe(true));
   const again = await call(port, 'two');
   await vi.waitFor(() => expect(again.over()).toBe(true));
   expect(outbound.lines().at(-1)).toContain('error="io error: invalid certificate revocation list: BadSignature"');
@@ -254,6 +261,49 @@ test("a list in the authority's name that it did not sign ends what runs and ref
   await vi.waitFor(() =>
     expect(inbound.lines().at(-1)).toContain('kind: InvalidData, error: InvalidCertRevocationList(BadSignature) }'),
   );
+});
+
+/** The list comes when the peer's certificate has just been accepted, before the tunnel runs. */
+function revokeInHandshake({ context: { revocations } }: TestPod, file: string): void {
+  const refusal = revocations.refusal.bind(revocations);
+  vi.spyOn(revocations, 'refusal').mockImplementationOnce((...question) => {
+    const answer = refusal(...question);
+    revocations.put(Buffer.from(file));
+    return answer;
+  });
+}
+
+test('a client that is revoked in its handshake gets no tunnel', async () => {
+  const { inbound, port } = await meshOfTwo();
+  revokeInHandshake(inbound, lists.client);
+  const { over } = await call(port, 'one');
+  await vi.waitFor(() => expect(over()).toBe(true));
+  expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
+  await vi.waitFor(() => expect(inbound.connections.size).toBe(0));
+  expect(inbound.context.sockets.destination).toBe(0);
+  expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
+});
+
+test('a server that is revoked in its handshake gets no tunnel', async () => {
+  const { outbound, port } = await meshOfTwo();
+  revokeInHandshake(outbound, lists.server);
+  const { over, received } = await call(port, 'one');
+  await vi.waitFor(() => expect(over()).toBe(true));
+  expect(received()).toBe('');
+  expect(outbound.lines()).toEqual([expect.stringContaining('peer certificate revoked by CRL')]);
+  expect(outbound.pod.pool.connectionCount).toBe(0);
+  expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
+});
+
+test('without lists no chain is read', () => {
+  const revocations = new Revocations();
+  const unread = {
+    get peerChain(): never {
+      throw new Error('read');
+    },
+  };
+  expect(revocations.hasRevoked(unread)).toBe(false);
+  expect(revocations.refusesMeanwhile(unread, 'client')).toBe(false);
 });
 
 test('lists are the only rule that is added: an unrelated one changes nothing, and nothing else is counted', async () => {
@@ -290,8 +340,6 @@ test('10,000 tunnels are gone through in slices, within a second', async () => {
     .slice(0, 2)
     .map((pem) => new X509Certificate(pem).raw);
   const tunnels = Array.from({ length: 10_000 }, () => ({ peerChain: ders }));
-  const trust = { rootsPem: clientCertificate.rootsPem, usage: 'client' } as const;
-  for (const tunnel of tunnels) revocations.remember(tunnel, trust);
   revocations.put(Buffer.from(lists.client));
   const { engine } = createTestPod().context;
   const cut = new Set<object>();

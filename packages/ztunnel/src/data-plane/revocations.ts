@@ -17,11 +17,6 @@ export interface PeerTrust {
 /** The tunnel's TLS connection. */
 type Peer = Pick<Secure, 'peerChain'>;
 
-interface Established {
-  readonly chain: PresentedChain;
-  readonly rootsPem: readonly string[];
-}
-
 /**
  * The revocation lists of a data thread, and what it has to know to apply new ones to running tunnels (spec hbone.md §9).
  * Independent of the TLS library's way to a root: every certificate that the peer sent is looked up, so nothing that a peer
@@ -29,8 +24,6 @@ interface Established {
  */
 export class Revocations {
   #lists = RevocationLists.none;
-  /** Every tunnel, also those made before there were lists. */
-  readonly #established = new WeakMap<Peer, Established>();
   readonly #bundles = new WeakMap<readonly string[], TrustBundle>();
   readonly #warn: (message: string) => void;
   #counts = { source: 0, destination: 0 };
@@ -55,24 +48,26 @@ export class Revocations {
     const chain = PresentedChain.read(ders);
     this.#meet(chain);
     const refusal = this.#lists.problem(chain, this.#bundle(rootsPem));
-    if (refusal?.code === 'SPIFFE_PEER_REVOKED' || refusal?.code === 'SPIFFE_PEER_REVOCATION_LIST')
-      this.#counts[usage === 'client' ? 'destination' : 'source']++;
+    if (refusal?.code === 'SPIFFE_PEER_REVOKED' || refusal?.code === 'SPIFFE_PEER_REVOCATION_LIST') this.#count(usage);
     return refusal;
   }
 
-  /** Keeps what `hasRevoked` will need, for as long as the connection lives. */
-  remember(secure: Peer, { rootsPem }: PeerTrust): void {
-    this.#established.set(secure, { chain: PresentedChain.read(secure.peerChain), rootsPem });
+  /**
+   * Whether a tunnel must end before it runs, as new lists have come since `refusal` was asked about its peer; counted as a
+   * refused handshake.
+   */
+  refusesMeanwhile(secure: Peer, usage: PeerTrust['usage']): boolean {
+    const revoked = this.hasRevoked(secure);
+    if (revoked) this.#count(usage);
+    return revoked;
   }
 
   /**
-   * Whether the lists of now would refuse this peer. Judged by the roots of the handshake, and by no date: plain expiry ends
-   * no connection.
+   * Whether a list of its issuer lists any certificate of this peer. For nothing else does a running tunnel end, such as a
+   * list that is broken but does not list the peer, or plain expiry. Nothing is kept for it: the chain is read when asked.
    */
   hasRevoked(secure: Peer): boolean {
-    const established = this.#established.get(secure);
-    if (established === undefined || this.#lists.count === 0) return false;
-    return this.#lists.problem(established.chain, this.#bundle(established.rootsPem)) !== undefined;
+    return this.#lists.count > 0 && this.#lists.listsAny(secure.peerChain);
   }
 
   /** Refused handshakes since the last call. */
@@ -80,6 +75,10 @@ export class Revocations {
     const counts = this.#counts;
     this.#counts = { source: 0, destination: 0 };
     return counts;
+  }
+
+  #count(usage: PeerTrust['usage']): void {
+    this.#counts[usage === 'client' ? 'destination' : 'source']++;
   }
 
   #bundle(rootsPem: readonly string[]): TrustBundle {

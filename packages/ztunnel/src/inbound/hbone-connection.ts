@@ -133,7 +133,12 @@ export class HboneConnection implements PodConnection {
     };
     this.#pending = acceptTunnel(this.pod.context.engine, this.#plain, tls, {
       established: (secure) => {
-        revocations.remember(secure, trust);
+        this.#pending = undefined;
+        if (revocations.refusesMeanwhile(secure, trust.usage)) {
+          secure.abort();
+          this.#logEarly(REVOKED.message);
+          return this.#end();
+        }
         this.#secure = secure;
         this.#serve(secure);
       },
@@ -145,7 +150,6 @@ export class HboneConnection implements PodConnection {
   }
 
   #serve(secure: Secure): void {
-    this.#pending = undefined;
     this.pod.opening.delete(this);
     const { local, remote } = secure;
     const [leaf] = secure.peerChain;

@@ -4,7 +4,7 @@ import { renderSpiffeId, verifyServerPeer } from '@ambientmesh/spiffe';
 import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { CONNECT_TIMEOUT_MS, withSocket } from '../data-plane/dial.ts';
-import type { Pod } from '../data-plane/pod.ts';
+import { type Pod, REVOKED } from '../data-plane/pod.ts';
 import type { Upstream } from './upstream.ts';
 
 type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
@@ -48,8 +48,9 @@ export class TunnelDialer {
     };
     const shaken: HandshakeHandler = {
       established: (secure) => {
-        revocations.remember(secure, trust);
-        handler.established(secure);
+        if (!revocations.refusesMeanwhile(secure, trust.usage)) return handler.established(secure);
+        secure.abort();
+        handler.failed({ code: 'TLS', message: REVOKED.message });
       },
       failed: (failure) => handler.failed(failure),
     };
