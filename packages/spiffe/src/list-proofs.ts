@@ -3,7 +3,7 @@ import type { KeyTries, ListProof, ListSigners, RevocationList } from './revocat
 import { authoritiesOf } from './trust-anchors.ts';
 import type { TrustBundle } from './trust-bundle.ts';
 
-/** Keys that a peer may have tried for the first time, on all lists together. While a key is replaced there are two. */
+/** Keys of a peer that may be tried in vain, all lists together. While a key is replaced there is one. */
 const MAX_NEW_KEYS = 4;
 
 /** Who has signed which list, for one question about one chain: each list is proved once at most. */
@@ -12,7 +12,7 @@ export class ListProofs {
   readonly #roots: TrustBundle;
   readonly #signers = new Map<string, ListSigners>();
   readonly #proofs = new Map<RevocationList, ListProof>();
-  readonly #tries: KeyTries = { left: MAX_NEW_KEYS };
+  readonly #tries: KeyTries = { failed: new Set(), max: MAX_NEW_KEYS };
 
   constructor(chain: PresentedChain, roots: TrustBundle) {
     this.#chain = chain;

@@ -31,9 +31,10 @@ export interface ListSigners {
   readonly presented: readonly ListSigner[];
 }
 
-/** How many presented keys may be tried for the first time; counted down. A try hashes the whole list. */
+/** Presented keys that were tried and had not signed, and how many there may be. A try hashes a whole list. */
 export interface KeyTries {
-  left: number;
+  readonly failed: Set<string>;
+  readonly max: number;
 }
 
 /** How a list stands to those who may have signed it: one did; one would have had to; or it is about another key. */
@@ -99,9 +100,10 @@ export class RevocationList implements SignedBody {
     for (const signer of signers.trusted) if (isUntried(signer) && this.#isSignedBy(signer.spki)) return 'signed';
     for (const signer of signers.presented) {
       if (!isUntried(signer) || this.#isOfAnother(signer)) continue;
-      if (tries.left <= 0) break;
-      tries.left--;
+      // One that failed on another list of this name may well have signed this one: it counts once.
+      if (tries.failed.size >= tries.max && !tries.failed.has(signer.spki)) continue;
       if (this.#isSignedBy(signer.spki)) return 'signed';
+      tries.failed.add(signer.spki);
     }
     const all = [...signers.trusted, ...signers.presented];
     if (all.length > 0 && all.every((signer) => this.#isOfAnother(signer))) return 'other-key';

@@ -120,7 +120,7 @@ export class RevocationLists {
     const serial = withoutLeadingZeros(certificate.serial);
     let [broken, signed]: [ListProof | undefined, boolean] = [undefined, false];
     for (const list of lists) {
-      const proof = list.proofBy(signers, { left: 0 });
+      const proof = list.proofBy(signers, { failed: new Set(), max: 0 });
       if (proof === 'signed' && list.lists(serial)) return revoked();
       if (proof === 'signed') signed = true;
       else if (proof !== 'other-key') broken = proof;

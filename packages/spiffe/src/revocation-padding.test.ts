@@ -267,3 +267,23 @@ test('9 what has a serial number on a list of its issuer is told without any key
   expect(revoked.listsAny([Buffer.from('x')])).toBe(false);
   expect(lists(forgeList(root, [middle])).listsAny(dersOf([leaf, middle]))).toBe(true);
 });
+
+test('9 a long chain with a list of each issuer is accepted at once', () => {
+  const chain = [root];
+  for (let depth = 0; depth < 6; depth++) {
+    const by = chain.at(-1);
+    if (by !== undefined) chain.push(forgeAuthority({ name: `authority ${depth}`, by }));
+  }
+  const last = chain.at(-1) ?? root;
+  const revoked = lists(...chain.map((issuer) => forgeList(issuer, [])));
+  expect(presented(revoked, [forgeLeaf({ by: last }), ...chain.slice(1).toReversed()])).toBe('ok');
+});
+
+test.each([4, 5, 9])('9 %i lists of one name, of as many keys: who has the last key is judged by its list', (count) => {
+  const keys = Array.from({ length: count }, () => forgeAuthority({ name: 'middle', by: root }));
+  const last = keys.at(-1) ?? middle;
+  const bad = forgeLeaf({ by: last });
+  const revoked = lists(...keys.map((issuer) => forgeList(issuer, issuer === last ? [bad] : [])));
+  expect(presented(revoked, [forgeLeaf({ by: last }), last])).toBe('ok');
+  expect(presented(revoked, [bad, last])).toBe(REVOKED);
+});
