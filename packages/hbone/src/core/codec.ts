@@ -96,6 +96,8 @@ export class Codec implements Receiver, Sender {
     stream.sendWindow -= length;
     connection.sendWindow -= length;
     connection.budgets.noteData(length);
+    // Who has sent, and wants to send more, comes last.
+    if (connection.starved.size > 0) connection.starved.delete(stream);
     if (last) {
       stream.localEnded = true;
       connection.feed(stream);

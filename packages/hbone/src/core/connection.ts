@@ -128,9 +128,7 @@ export class Connection {
   /** Whether none waits longer: who asks between an update and `wake` comes behind those that wait for it. */
   #isNext(stream: Stream): boolean {
     const [longest] = this.starved;
-    if (longest !== stream) return false;
-    this.starved.delete(stream);
-    return true;
+    return longest === stream;
   }
 
   /** Its user waits for `writable`. */

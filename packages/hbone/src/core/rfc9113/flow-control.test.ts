@@ -101,12 +101,13 @@ describe('what we may send', () => {
     const opened = Buffer.concat([windowUpdate(first, 10), windowUpdate(0, 10)]);
     codec.push(opened, 0, opened.length);
     expect(codec.budget(sibling)).toBe(0);
-    // The one that waits longest may ask before it is told.
+    // The one that waits longest may ask before it is told; it loses its place when it has sent.
     expect(codec.budget(first)).toBe(10);
-    expect(codec.budget(sibling)).toBe(10);
-    subject.sendData(sibling, 10);
+    expect(codec.budget(first)).toBe(10);
+    expect(codec.budget(sibling)).toBe(0);
+    subject.sendData(first, 4);
     expect(codec.budget(first)).toBe(0);
-    codec.push(opened, 0, opened.length);
+    expect(codec.budget(sibling)).toBe(6);
     codec.wake();
     expect(told).toEqual([sibling]);
   });
