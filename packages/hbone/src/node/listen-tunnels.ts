@@ -29,7 +29,7 @@ import { Verification, type VerifyPeer } from './verify-peer.ts';
 
 /** Default of `maxHandshakes`: real ones take milliseconds, so that a thousand unfinished ones are an attack or an outage. */
 export const MAX_HANDSHAKES = 1000;
-/** Default of `maxConnections`: at 60 KB each about 600 MB; far more than one process serves well. */
+/** Default of `maxConnections`: at about 70 KB each 700 MB; far more than one process serves well. */
 export const MAX_CONNECTIONS = 10_000;
 
 export interface ListenTunnelsOptions {

@@ -32,17 +32,34 @@ export interface ThrowAwayAuthority {
   issue(uri: string): CredentialsSource;
 }
 
-/** An authority for trying things out: ECDSA P-256, good for a day, its key forgotten with it. Trust nothing of it elsewhere. */
-export function createThrowAwayAuthority(): ThrowAwayAuthority {
-  const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Who signs certificates. */
+interface Issuer {
+  readonly name: string;
+  readonly key: KeyObject;
+}
+
+/**
+ * An authority for trying things out: ECDSA P-256, good for a day, its keys forgotten with it. Trust nothing of it elsewhere.
+ * `intermediates`: how many stand between the root and what is issued; none by default.
+ */
+export function createThrowAwayAuthority({ intermediates = 0 } = {}): ThrowAwayAuthority {
   const basicConstraints = extension(Oid.basicConstraints, der(Tag.SEQUENCE, der(Tag.BOOLEAN, Buffer.of(0xff))));
-  const rootPem = certificatePem('throw-away root', authority.publicKey, authority.privateKey, basicConstraints);
+  const root = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  let issuer: Issuer = { name: 'throw-away root', key: root.privateKey };
+  const rootPem = certificatePem(issuer.name, root.publicKey, issuer, basicConstraints);
+  const chain: string[] = [];
+  for (let depth = 1; depth <= intermediates; depth++) {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const subject = `throw-away intermediate ${depth}`;
+    chain.unshift(certificatePem(subject, publicKey, issuer, basicConstraints));
+    issuer = { name: subject, key: privateKey };
+  }
   return {
     issue: (uri) => {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const names = extension(Oid.subjectAltName, der(Tag.SEQUENCE, der(Tag.URI_NAME, Buffer.from(uri, 'latin1'))));
       return {
-        chainPem: certificatePem('throw-away leaf', publicKey, authority.privateKey, names),
+        chainPem: [certificatePem('throw-away leaf', publicKey, issuer, names), ...chain].join(''),
         privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
         rootsPem: [rootPem],
       };
@@ -51,7 +68,7 @@ export function createThrowAwayAuthority(): ThrowAwayAuthority {
 }
 
 /** RFC 5280 4.1 */
-function certificatePem(subject: string, key: KeyObject, issuer: KeyObject, extensions: Buffer): string {
+function certificatePem(subject: string, key: KeyObject, issuer: Issuer, extensions: Buffer): string {
   const algorithm = der(Tag.SEQUENCE, oid(Oid.ecdsaWithSha256));
   const now = Date.now();
   // Positive and without a leading zero octet.
@@ -62,13 +79,13 @@ function certificatePem(subject: string, key: KeyObject, issuer: KeyObject, exte
     der(Tag.EXPLICIT_0, der(Tag.INTEGER, Buffer.of(2))),
     der(Tag.INTEGER, serial),
     algorithm,
-    name('throw-away root'),
+    name(issuer.name),
     der(Tag.SEQUENCE, utcTime(now - DAY_MS), utcTime(now + DAY_MS)),
     name(subject),
     key.export({ type: 'spki', format: 'der' }),
     der(Tag.EXPLICIT_3, der(Tag.SEQUENCE, extensions)),
   );
-  const signature = der(Tag.BIT_STRING, Buffer.of(0), sign('sha256', body, issuer));
+  const signature = der(Tag.BIT_STRING, Buffer.of(0), sign('sha256', body, issuer.key));
   const certificate = der(Tag.SEQUENCE, body, algorithm, signature).toString('base64');
   return `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
 }
