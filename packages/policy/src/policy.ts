@@ -1,3 +1,5 @@
+import type { PolicySource } from './policy-source.ts';
+
 /** How a text is compared: exactly, by its beginning or end, or by not being empty (`presence`). */
 export type StringMatch =
   | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string }
@@ -48,6 +50,15 @@ export interface Policy {
   readonly dryRun: boolean;
   /** Any rule suffices; without rules it matches nothing. */
   readonly rules: readonly Rule[];
+  /** Where it comes from, if it was converted by this package. */
+  readonly source?: PolicySource;
+}
+
+/** What policies see of the workload that a connection goes to: any object that has these two fields. */
+export interface TargetWorkload {
+  readonly namespace: string;
+  /** Keys (`namespace/name`) of the policies that apply to it by name; those of its namespace and global ones do anyway. */
+  readonly authorizationPolicies: readonly string[];
 }
 
 /** Who a connection comes from, as proved by its certificate. */
