@@ -1,4 +1,15 @@
 export { decide, policyKey, type Verdict } from './decision.ts';
+export type {
+  ClauseExplanation,
+  Explanation,
+  FieldExplanation,
+  FieldName,
+  MatchExplanation,
+  NearestMiss,
+  PassingChange,
+  PolicyExplanation,
+  RuleExplanation,
+} from './explanation/explanation.ts';
 export { matchesPolicy } from './match.ts';
 export type {
   AddressRange,

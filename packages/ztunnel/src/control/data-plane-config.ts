@@ -54,7 +54,14 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
       debug: config.logFilter.isEnabled('access', 'debug'),
     },
     dnsLog: config.logFilter.isEnabled('dns', 'debug'),
+    policyLog: policyLog(config),
+    unknownPolicy: config.unknownPolicy,
   };
+}
+
+function policyLog({ logFilter, policyInfoLogging }: ZtunnelConfig): DataPlaneConfig['policyLog'] {
+  const level = policyInfoLogging ? 'info' : 'debug';
+  return logFilter.isEnabled('state', level) ? level : 'off';
 }
 
 /** The kernel counts keep-alive in seconds, from 1 on. */

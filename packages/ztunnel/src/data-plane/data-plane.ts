@@ -14,11 +14,11 @@ import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
-import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
+import type { DataPlaneConfig, FromDataThread, PodInfo, StateChange, ToDataThread } from './protocol.ts';
 import { Revocations } from './revocations.ts';
 import { walkInSlices } from './sliced-walk.ts';
 
-const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections'] as const;
+const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections', 'denials'] as const;
 
 /** The messages that ask for something to be done now. */
 type Command = Extract<ToDataThread, { readonly type: (typeof COMMANDS)[number] }>;
@@ -59,27 +59,20 @@ export class DataPlane {
 
   apply(message: ToDataThread): void {
     if (isCommand(message)) return this.#command(message);
-    const { state, policies, certificates, localWorkloads } = this.#context;
+    const { certificates, localWorkloads } = this.#context;
     switch (message.type) {
-      case 'workload':
-        state.putWorkload(message.workload, message.endpoints);
-        return localWorkloads.changed();
-      case 'workload-removed':
-        return state.removeWorkload(message.uid);
-      case 'service':
-        return state.putService(message.service);
-      case 'service-removed':
-        return state.removeService(message.key);
-      case 'policy':
-        return policies.put(message.policy);
-      case 'policy-removed':
-        return policies.remove(message.key);
       case 'certificate':
         return certificates.put(message.certificate);
       case 'certificate-unavailable':
         return certificates.unavailable(message.identity, message.message);
       case 'certificate-forgotten':
         return certificates.forget(message.identity);
+      case 'batch':
+        for (const change of message.changes) this.#change(change);
+        return localWorkloads.changed();
+      default:
+        this.#change(message);
+        return localWorkloads.changed();
     }
   }
 
@@ -104,6 +97,26 @@ export class DataPlane {
         return this.#report(message.id);
       case 'connections':
         return this.#listConnections(message.id);
+      case 'denials':
+        return this.#emit({ type: 'denials', id: message.id, denials: [] });
+    }
+  }
+
+  #change(change: StateChange): void {
+    const { state, policies } = this.#context;
+    switch (change.type) {
+      case 'workload':
+        return state.putWorkload(change.workload, change.endpoints);
+      case 'workload-removed':
+        return state.removeWorkload(change.uid);
+      case 'service':
+        return state.putService(change.service);
+      case 'service-removed':
+        return state.removeService(change.key);
+      case 'policy':
+        return policies.put(change.policy);
+      case 'policy-removed':
+        return policies.remove(change.key);
     }
   }
 

@@ -3,7 +3,7 @@
  * that survives structured cloning; descriptors are numbers, for they belong to the process.
  */
 
-import type { Policy } from '@ambientmesh/policy';
+import type { Connection, Explanation, Policy } from '@ambientmesh/policy';
 import type { DnsCounterDelta } from '../dns/dns-counters.ts';
 import type { Service } from '../state/service.ts';
 import type { Endpoint, Workload } from '../state/workload.ts';
@@ -53,6 +53,10 @@ export interface DataPlaneConfig {
   readonly accessLog: { readonly info: boolean; readonly debug: boolean };
   /** Whether a line is printed for each DNS query. */
   readonly dnsLog: boolean;
+  /** Level of the lines about single policies (spec policy.md §4.4); `off`: none. */
+  readonly policyLog: 'info' | 'debug' | 'off';
+  /** What a policy does that a workload names and nobody has put: `skip` is what the reference does. */
+  readonly unknownPolicy: 'deny' | 'skip';
 }
 
 /** Settings of the DNS proxy. */
@@ -71,14 +75,20 @@ export interface CertificateMaterial {
   readonly rootsPem: readonly string[];
 }
 
-export type ToDataThread =
+/** One piece of what discovery says. */
+export type StateChange =
   | { readonly type: 'workload'; readonly workload: Workload; readonly endpoints: readonly Endpoint[] }
   | { readonly type: 'workload-removed'; readonly uid: string }
   | { readonly type: 'service'; readonly service: Service }
   | { readonly type: 'service-removed'; readonly key: string }
   | { readonly type: 'policy'; readonly policy: Policy }
   /** `key`: `namespace/name`. */
-  | { readonly type: 'policy-removed'; readonly key: string }
+  | { readonly type: 'policy-removed'; readonly key: string };
+
+export type ToDataThread =
+  | StateChange
+  /** All of it before any connection sees a part of it; running connections are judged once, after the last. */
+  | { readonly type: 'batch'; readonly changes: readonly StateChange[] }
   | { readonly type: 'certificate'; readonly certificate: CertificateMaterial }
   /** No valid certificate is held and the last try failed: connections that wait for it end with `message`. */
   | { readonly type: 'certificate-unavailable'; readonly identity: string; readonly message: string }
@@ -93,7 +103,9 @@ export type ToDataThread =
   /** Answered by `report` with the same id: counters since the last one. */
   | { readonly type: 'report'; readonly id: number }
   /** Answered by `connections` with the same id. */
-  | { readonly type: 'connections'; readonly id: number };
+  | { readonly type: 'connections'; readonly id: number }
+  /** Answered by `denials` with the same id. */
+  | { readonly type: 'denials'; readonly id: number };
 
 export type FromDataThread =
   /** `transparent`: the application sees its clients' own addresses. */
@@ -113,6 +125,8 @@ export type FromDataThread =
       readonly forced: boolean;
     }
   | { readonly type: 'connections'; readonly id: number; readonly pods: ReadonlyMap<string, PodConnections> }
+  /** Those of this thread that are remembered, latest first. Nothing is forgotten by asking. */
+  | { readonly type: 'denials'; readonly id: number; readonly denials: readonly Denial[] }
   /** `cut`: connections that the deadline ended. */
   | { readonly type: 'drained'; readonly cut: number }
   | {
@@ -134,6 +148,26 @@ export interface OpenConnection {
   readonly originalDst: string | null;
   readonly actualDst: string;
   readonly protocol: 'HBONE' | 'TCP';
+}
+
+/**
+ * Connections that policies denied, or would have. Equal ones are one: same kind, pod, principal, addresses, port and
+ * reason; the client's port does not count.
+ */
+export interface Denial {
+  /** `refused` when it came; `cut` while it ran, by a change of policies; `shadow`: it passes, only dry-run policies deny. */
+  readonly kind: 'refused' | 'cut' | 'shadow';
+  /** The pod it went to. */
+  readonly pod: PodInfo;
+  readonly connection: Connection;
+  /** Of the verdict, or for `shadow` of the shadow verdict: `explicitly denied by: ns/name`. */
+  readonly reason: string;
+  readonly count: number;
+  /** Milliseconds since 1970 of the first and the last of them. */
+  readonly firstEpochMs: number;
+  readonly lastEpochMs: number;
+  /** Made when the first of them was denied; undefined if so many others were at that time that it would have cost too much. */
+  readonly explanation: Explanation | undefined;
 }
 
 /** The open connections of a pod. */

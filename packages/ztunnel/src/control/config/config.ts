@@ -68,6 +68,10 @@ export interface ZtunnelConfig {
   readonly preferredNamespace: string | undefined;
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;
+  /** Whether lines about single policies are printed at INFO rather than at DEBUG. */
+  readonly policyInfoLogging: boolean;
+  /** What a policy does that a workload names and discovery has not told of: `skip` is what the reference does. */
+  readonly unknownPolicy: 'deny' | 'skip';
   readonly ports: ServerPorts;
   readonly proxyMetadata: ReadonlyMap<string, string>;
   readonly resolver: ResolverConfig;

@@ -60,6 +60,9 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     preferredNamespace: environment.text('PREFERED_SERVICE_NAMESPACE'),
     localhostAppTunnel: environment.boolean('LOCALHOST_APP_TUNNEL', true),
     responseBaggage: environment.boolean('ENABLE_RESPONSE_BAGGAGE', true),
+    // The reference compares the text: anything else is off, and no error.
+    policyInfoLogging: environment.text('AUTHZ_POLICY_INFO_LOGGING') === 'true',
+    unknownPolicy: parseUnknownPolicy(environment),
     ports: { ...defaultPorts, ...portsOf(mesh) },
     proxyMetadata: metadata,
     resolver: parseResolverConfig(system.readFile(resolverConfigPath) ?? ''),
@@ -202,6 +205,13 @@ function parseDrainDeadline(environment: Environment): number {
   if (environment.text('TERMINATION_GRACE_PERIOD_SECONDS') === undefined) return defaultDrainMs;
   const seconds = environment.integer('TERMINATION_GRACE_PERIOD_SECONDS', 0);
   return Math.max(1, seconds > 10 ? seconds - 5 : seconds - 1) * 1000;
+}
+
+function parseUnknownPolicy(environment: Environment): 'deny' | 'skip' {
+  const value = environment.text('ZTUNNEL_UNKNOWN_POLICY') ?? 'deny';
+  if (value === 'deny' || value === 'skip') return value;
+  environment.refuse('ZTUNNEL_UNKNOWN_POLICY', 'ZTUNNEL_UNKNOWN_POLICY must be one of deny, skip');
+  return 'deny';
 }
 
 function parseEngine(environment: Environment, unsupported: string[]): 'node' {

@@ -52,6 +52,8 @@ export const TEST_CONFIG: DataPlaneConfig = {
   logFormat: 'plain',
   accessLog: { info: true, debug: false },
   dnsLog: false,
+  policyLog: 'off',
+  unknownPolicy: 'deny',
 };
 
 /** A dial of the proxy. */
