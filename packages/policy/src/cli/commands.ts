@@ -1,0 +1,4 @@
+import type { Command } from './command-io.ts';
+
+/** The subcommands by name, in the order of help. */
+export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([]);

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseYamlDocuments } from './yaml-document.ts';
+
+const TEXT = `# two policies
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: web
+  annotations: { istio.io/dry-run: "true", a: x, a.b: y }
+spec:
+  rules:
+  - from:
+    - source:
+        principals: ["*"]
+        ipBlocks:
+        - 10.0.0.0/8
+        - &bad nonsense
+    when:
+    - key: request.headers[x]
+---
+---
+kind: List
+items:
+- kind: One
+- { kind: Two, bad: *bad }
+`;
+
+test('each document and each item of a list is one; empty documents are none', () => {
+  const found = parseYamlDocuments('a.yaml', TEXT.replace(', bad: *bad', ''));
+  expect(found.map(({ value }) => value)).toMatchObject([
+    { kind: 'AuthorizationPolicy', spec: { rules: [{ from: [{ source: { principals: ['*'] } }] }] } },
+    { kind: 'One' },
+    { kind: 'Two' },
+  ]);
+  for (const text of ['', '# nothing\n', '---\n', '---\n---\n', 'null\n']) expect(parseYamlDocuments('a', text)).toEqual([]);
+});
+
+test.each([
+  { path: '', place: '2:1' },
+  { path: 'kind', place: '3:7' },
+  { path: 'spec', place: '7:1' },
+  { path: 'spec.rules[0]', place: '9:5' },
+  { path: 'spec.rules[0].from[0].source', place: '10:7' },
+  { path: 'spec.rules[0].from[0].source.principals[0]', place: '11:22' },
+  { path: 'spec.rules[0].from[0].source.ipBlocks[1]', place: '14:16' },
+  { path: 'spec.rules[0].when[0].key', place: '16:12' },
+  { path: 'metadata.annotations["istio.io/dry-run"]', place: '6:36' },
+  { path: 'metadata.annotations[istio.io/dry-run]', place: '6:36' },
+  { path: 'metadata.annotations.istio.io/dry-run', place: '6:36' },
+  { path: 'metadata.annotations.a.b', place: '6:57' },
+  { path: 'metadata.annotations.a', place: '6:47' },
+  // What is missing is told at the last that is there.
+  { path: 'metadata.namespace', place: '4:1' },
+  { path: 'spec.rules[0].from[7].source', place: '9:5' },
+  { path: 'spec.rules[0].to', place: '9:5' },
+  { path: 'kin', place: '2:1' },
+])('$path is at $place', ({ path, place }) => {
+  expect(parseYamlDocuments('a.yaml', TEXT)[0]?.locate(path)).toBe(`a.yaml:${place}`);
+});
+
+test('an item of a list is located from its own top', () => {
+  const second = parseYamlDocuments('l.yaml', 'kind: PodList\nitems:\n- kind: One\n- kind: Two\n  deep: [1, 2]\n')[1];
+  expect(second?.locate('deep[1]')).toBe('l.yaml:5:13');
+  expect(second?.locate('')).toBe('l.yaml:4:3');
+});
+
+test.each([
+  { text: 'a: 1\n---\nb: [1\n', place: 'f:4:1' },
+  { text: 'a: 1\na: 2\n', place: 'f:2:1' },
+  { text: '{"a": 1,, "b"}\n', place: 'f:1:9' },
+  { text: 'a: *nobody\n', place: 'f:1:4' },
+])('wrong syntax is told with its place: $text', ({ text, place }) => {
+  const faults = parseYamlDocuments('f', text).flatMap((document) => document.faults);
+  expect(faults[0]?.place).toBe(place);
+  expect(faults[0]?.message).toMatch(/^[^\n]+$/);
+});
+
+test('what grows without end is refused, not computed', () => {
+  const bomb = Array.from({ length: 20 }, (_, index) =>
+    index === 0 ? 'a0: &a0 [x, x, x, x, x, x, x, x]' : `a${index}: &a${index} [${`*a${index - 1}, `.repeat(8)}]`,
+  ).join('\n');
+  expect(parseYamlDocuments('bomb', bomb)).toMatchObject([{ value: undefined, faults: [{ message: /alias/ }] }]);
+  const [deep] = parseYamlDocuments('deep', '['.repeat(100_000));
+  expect(deep).toMatchObject({ value: undefined });
+  expect(deep?.faults.length).toBeGreaterThan(0);
+});
+
+test('any text and any path: nothing is thrown', () => {
+  const characters = fc.constantFrom(...'{}[]:-?&*!|>\'"#%@`, \n\tab0<~'.split(''));
+  fc.assert(
+    fc.property(fc.string({ unit: characters, maxLength: 60 }), fc.string(), (text, path) => {
+      for (const document of parseYamlDocuments('f', text)) expect(document.locate(path)).toMatch(/^f:\d+:\d+$/);
+    }),
+    { numRuns: 300 },
+  );
+});
