@@ -1,0 +1,48 @@
+import type { AddressRange } from '../policy.ts';
+import { type IpAddress, type IpWords, parseIpAddress } from './ip-address.ts';
+
+/** An address range made ready for comparing. */
+export interface IpRange {
+  readonly family: IpAddress['family'];
+  readonly words: IpWords;
+  /** Bits that have to be equal. */
+  readonly mask: IpWords;
+}
+
+/** Bits of an address of each family. */
+const FAMILY_BITS = { 4: 32, 6: 128 } as const;
+const WORD_BITS = 32;
+
+/** Reads a range. Undefined if its address is none, or its length is no whole number from 0 to 32, or 128 for IPv6. */
+export function parseRange(range: AddressRange): IpRange | undefined {
+  const ip = parseIpAddress(range.address);
+  if (ip === undefined || !Number.isInteger(range.length)) return undefined;
+  const bits = FAMILY_BITS[ip.family];
+  if (range.length < 0 || range.length > bits) return undefined;
+  // IPv4 uses the last of the four words, so all bits before it have to be equal, too: they are 0 on both sides.
+  const length = FAMILY_BITS[6] - bits + range.length;
+  return { ...ip, mask: [wordMask(length), wordMask(length - 32), wordMask(length - 64), wordMask(length - 96)] };
+}
+
+/**
+ * Whether an address is in a range. Families never cross: a range of IPv6 contains no IPv4 address, not even `::/0` or
+ * `::ffff:0:0/96` (spec policy.md §4.3).
+ */
+export function contains(range: IpRange, ip: IpAddress): boolean {
+  const [a, b, c, d] = range.words;
+  const [maskA, maskB, maskC, maskD] = range.mask;
+  const [ipA, ipB, ipC, ipD] = ip.words;
+  return (
+    range.family === ip.family &&
+    ((d ^ ipD) & maskD) === 0 &&
+    ((c ^ ipC) & maskC) === 0 &&
+    ((b ^ ipB) & maskB) === 0 &&
+    ((a ^ ipA) & maskA) === 0
+  );
+}
+
+/** A word whose first `length` bits are set: none if it is negative, all if it is more than the word has. */
+function wordMask(length: number): number {
+  // A shift by 32 bits would be one by none.
+  return length <= 0 ? 0 : -1 << (WORD_BITS - Math.min(length, WORD_BITS));
+}

@@ -1,0 +1,18 @@
+import type { StringMatch } from '../policy.ts';
+
+/**
+ * Whether a text is as the pattern wants it, case-sensitively (spec policy.md §4.3). The empty prefix and the empty
+ * suffix are in every text, the empty one too.
+ */
+export function matchesText(pattern: StringMatch, text: string): boolean {
+  switch (pattern.kind) {
+    case 'exact':
+      return text === pattern.value;
+    case 'prefix':
+      return text.startsWith(pattern.value);
+    case 'suffix':
+      return text.endsWith(pattern.value);
+    case 'presence':
+      return text !== '';
+  }
+}

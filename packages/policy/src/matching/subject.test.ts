@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import type { Connection } from '../policy.ts';
+import { parseIpAddress } from './ip-address.ts';
+import { readSubject } from './subject.ts';
+
+const identity = { trustDomain: 'td', namespace: 'ns', serviceAccount: 'sa' };
+const connection: Connection = { identity, sourceIp: '10.0.0.1', destinationIp: 'fd00::2', destinationPort: 80 };
+
+test('a connection as conditions compare it', () => {
+  expect(readSubject(connection)).toEqual({
+    identity,
+    namespace: 'ns',
+    principal: 'td/ns/ns/sa/sa',
+    sourceIp: parseIpAddress('10.0.0.1'),
+    destinationIp: parseIpAddress('fd00::2'),
+    destinationPort: 80,
+  });
+});
+
+test('without an identity the namespace is empty, and there is no principal', () => {
+  const subject = readSubject({ ...connection, identity: undefined });
+  expect(subject).toMatchObject({ identity: undefined, namespace: '', principal: undefined });
+});
+
+test.each([
+  ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['::1', '::1'],
+  ['fe80::1%eth0', 'fe80::1'],
+])('address %s is compared as %s', (address, expected) => {
+  const subject = readSubject({ ...connection, sourceIp: address, destinationIp: address });
+  expect(subject.sourceIp).toEqual(parseIpAddress(expected));
+  expect(subject.destinationIp).toEqual(parseIpAddress(expected));
+});
+
+test.each([0, 65_535])('%j is a port', (destinationPort) => {
+  expect(readSubject({ ...connection, destinationPort }).destinationPort).toBe(destinationPort);
+});
+
+test.each<[Partial<Connection>, string]>([
+  [{ sourceIp: 'localhost' }, 'source address "localhost": want IPv4 or IPv6'],
+  [{ destinationIp: '' }, 'destination address "": want IPv4 or IPv6'],
+  [{ destinationIp: '%eth0' }, 'destination address "%eth0": want IPv4 or IPv6'],
+  [{ destinationPort: -1 }, 'destination port -1: want a whole number from 0 to 65535'],
+  [{ destinationPort: 65_536 }, 'destination port 65536: want a whole number from 0 to 65535'],
+  [{ destinationPort: 1.5 }, 'destination port 1.5: want a whole number from 0 to 65535'],
+  [{ destinationPort: Number.NaN }, 'destination port NaN: want a whole number from 0 to 65535'],
+])('refuses %j', (over, message) => {
+  expect(() => readSubject({ ...connection, ...over })).toThrow(
+    expect.objectContaining({ name: 'PolicyError', code: 'POLICY_CONNECTION_INVALID', message }),
+  );
+});

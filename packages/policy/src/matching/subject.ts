@@ -1,0 +1,48 @@
+import { PolicyError } from '../errors.ts';
+import type { Connection, SourceIdentity } from '../policy.ts';
+import { type IpAddress, parseIpAddress, unmapIpAddress } from './ip-address.ts';
+
+/** A connection as the conditions of policies compare it (spec policy.md §4.3). */
+export interface Subject {
+  /** Absent for plain text. */
+  readonly identity: SourceIdentity | undefined;
+  /** Of the identity; empty without one, so that patterns which match the empty text match. */
+  readonly namespace: string;
+  /** `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, without `spiffe://`. Without an identity none, which no pattern matches. */
+  readonly principal: string | undefined;
+  readonly sourceIp: IpAddress;
+  readonly destinationIp: IpAddress;
+  readonly destinationPort: number;
+}
+
+const MAX_PORT = 65_535;
+
+/**
+ * Reads a connection once, for all conditions that it is compared with. v4-mapped addresses become IPv4; a zone
+ * (`fe80::1%eth0`, as sockets tell link-local peers) is ignored, for no range has one. Throws POLICY_CONNECTION_INVALID
+ * for an address or a port that is none.
+ */
+export function readSubject(connection: Connection): Subject {
+  const { identity, destinationPort } = connection;
+  if (!Number.isInteger(destinationPort) || destinationPort < 0 || destinationPort > MAX_PORT)
+    throw new PolicyError(
+      'POLICY_CONNECTION_INVALID',
+      `destination port ${destinationPort}: want a whole number from 0 to ${MAX_PORT}`,
+    );
+  return {
+    identity,
+    namespace: identity?.namespace ?? '',
+    principal: identity && `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`,
+    sourceIp: readIp('source', connection.sourceIp),
+    destinationIp: readIp('destination', connection.destinationIp),
+    destinationPort,
+  };
+}
+
+function readIp(side: 'source' | 'destination', text: string): IpAddress {
+  const zone = text.indexOf('%');
+  const ip = parseIpAddress(zone < 0 ? text : text.slice(0, zone));
+  if (ip === undefined)
+    throw new PolicyError('POLICY_CONNECTION_INVALID', `${side} address ${JSON.stringify(text)}: want IPv4 or IPv6`);
+  return unmapIpAddress(ip);
+}
