@@ -1,6 +1,14 @@
-import type { FromDataThread, OpenConnection, PodConnections, PodInfo, ToDataThread } from '../data-plane/protocol.ts';
+import type {
+  Denial,
+  FromDataThread,
+  OpenConnection,
+  PodConnections,
+  PodInfo,
+  ToDataThread,
+} from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { ZtunnelError } from './errors.ts';
+import { mergeDenials } from './merge-denials.ts';
 
 /** The agent waits 5 s for its answer; a thread that has not answered by then is stuck. */
 const defaultPodAnswerMs = 4000;
@@ -8,7 +16,7 @@ const defaultPodAnswerMs = 4000;
 const drainGraceMs = 2000;
 
 type ReportMessage = Extract<FromDataThread, { readonly type: 'report' }>;
-type ConnectionsMessage = Extract<FromDataThread, { readonly type: 'connections' }>;
+type ListingMessage = Extract<FromDataThread, { readonly type: 'connections' | 'denials' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
 type DrainedComponent = Extract<FromDataThread, { readonly type: 'component-drained' }>;
 
@@ -81,10 +89,8 @@ export class DataThreads {
    * oldest request that it owes is the one that it answers.
    */
   readonly #podRequests = new Map<string, PodRequest[]>();
-  readonly #listings = new Map<
-    number,
-    { readonly answers: Answers; readonly pods: Map<string, CollectedConnections> }
-  >();
+  /** By id of the request, until its time is up. */
+  readonly #listings = new Map<number, (thread: number, message: ListingMessage) => void>();
   #draining: Answers | undefined;
   #cut = 0;
   #nextId = 0;
@@ -119,16 +125,20 @@ export class DataThreads {
 
   /** The open connections of all pods, of the threads that answer within `limitMs`. */
   async listConnections(limitMs: number): Promise<ConnectionsByPod> {
-    const id = this.#nextId++;
-    const listing = {
-      answers: new Answers(this.#threads.length, limitMs),
-      pods: new Map<string, CollectedConnections>(),
-    };
-    this.#listings.set(id, listing);
-    this.broadcast({ type: 'connections', id });
-    await listing.answers.done;
-    this.#listings.delete(id);
-    return listing.pods;
+    const collected = new Map<string, CollectedConnections>();
+    await this.#list('connections', limitMs, (message) => {
+      if (message.type === 'connections') collectConnections(collected, message.pods);
+    });
+    return collected;
+  }
+
+  /** Recent denials, the latest first, of the threads that answer within `limitMs`; equal ones are added up. */
+  async listDenials(limitMs: number): Promise<Denial[]> {
+    const ofThreads: (readonly Denial[])[] = [];
+    await this.#list('denials', limitMs, (message) => {
+      if (message.type === 'denials') ofThreads.push(message.denials);
+    });
+    return mergeDenials(ofThreads);
   }
 
   /**
@@ -183,7 +193,8 @@ export class DataThreads {
         this.#events.report(thread, message);
         return this.#reports.get(message.id)?.answered(thread);
       case 'connections':
-        return this.#takeConnections(thread, message);
+      case 'denials':
+        return this.#listings.get(message.id)?.(thread, message);
       case 'component-drained':
         return this.#events.componentDrained(message);
       case 'certificate-wanted':
@@ -193,16 +204,16 @@ export class DataThreads {
     }
   }
 
-  #takeConnections(thread: number, { id, pods }: ConnectionsMessage): void {
-    const listing = this.#listings.get(id);
-    if (listing === undefined) return;
-    for (const [uid, { inbound, outbound }] of pods) {
-      const collected = listing.pods.get(uid) ?? { inbound: [], outbound: [] };
-      collected.inbound.push(...inbound);
-      collected.outbound.push(...outbound);
-      listing.pods.set(uid, collected);
-    }
-    listing.answers.answered(thread);
+  async #list(type: ListingMessage['type'], limitMs: number, take: (message: ListingMessage) => void): Promise<void> {
+    const id = this.#nextId++;
+    const answers = new Answers(this.#threads.length, limitMs);
+    this.#listings.set(id, (thread, message) => {
+      take(message);
+      answers.answered(thread);
+    });
+    this.broadcast({ type, id });
+    await answers.done;
+    this.#listings.delete(id);
   }
 
   #takeStart(thread: number, message: StartAnswer): void {
@@ -232,5 +243,17 @@ export class DataThreads {
     const left = this.#podRequests.get(uid)?.filter(({ answers }) => !answers.complete) ?? [];
     if (left.length > 0) this.#podRequests.set(uid, left);
     else this.#podRequests.delete(uid);
+  }
+}
+
+function collectConnections(
+  collected: Map<string, CollectedConnections>,
+  pods: ReadonlyMap<string, PodConnections>,
+): void {
+  for (const [uid, { inbound, outbound }] of pods) {
+    const ofPod = collected.get(uid) ?? { inbound: [], outbound: [] };
+    ofPod.inbound.push(...inbound);
+    ofPod.outbound.push(...outbound);
+    collected.set(uid, ofPod);
   }
 }

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { probe, raiseFileLimit } from '@ambientmesh/netns';
 import { ZdsClient } from '@ambientmesh/zds';
+import type { StateChange } from '../data-plane/protocol.ts';
 import { startDataThreads } from '../data-plane/threads.ts';
-import { bare } from '../log/line.ts';
 import type { LogRoot } from '../log/logger.ts';
 import { CaSource } from './certificates/ca-source.ts';
 import { systemClock } from './certificates/certificate-source.ts';
@@ -17,7 +16,7 @@ import { CrlFile } from './crl-file.ts';
 import { dataPlaneConfig } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
 import { ZtunnelError } from './errors.ts';
-import { type LocalConfig, parseLocalConfig } from './local-config/local-config.ts';
+import { LocalConfigFile } from './local-config/local-config-file.ts';
 import { PodProxies } from './pod-proxies.ts';
 import { adminPages } from './servers/admin-page.ts';
 import { type HttpListener, listenHttp } from './servers/http-listener.ts';
@@ -25,6 +24,7 @@ import { metricsPages } from './servers/metrics-page.ts';
 import { Readiness } from './servers/readiness.ts';
 import { readinessPages } from './servers/readiness-page.ts';
 import { DnsMetrics } from './telemetry/dns-metrics.ts';
+import { localConfigFamilies } from './telemetry/local-config-metrics.ts';
 import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
 import { RevocationMetrics } from './telemetry/revocation-metrics.ts';
@@ -59,6 +59,8 @@ export class Ztunnel {
   readonly #dnsMetrics = new DnsMetrics();
   readonly #revocationMetrics = new RevocationMetrics();
   readonly #crl: CrlFile;
+  readonly #localConfig: LocalConfigFile | undefined;
+  readonly #prefetcher: CertificatePrefetcher;
   readonly #certificates: CertificateManager;
   readonly #caSource: CaSource;
   readonly #pods: PodProxies;
@@ -88,6 +90,18 @@ export class Ztunnel {
       publish: (message) => this.#threads?.broadcast(message),
       logger: log.logger('identity::manager'),
     });
+    this.#prefetcher = new CertificatePrefetcher({
+      manager: this.#certificates,
+      nodeName: config.nodeName,
+      logger: log.logger('cert_fetcher'),
+    });
+    this.#localConfig =
+      config.localXds &&
+      new LocalConfigFile({
+        source: config.localXds,
+        clock: systemClock,
+        logger: log.logger('xds', [{ name: 'local_client', fields: [] }]),
+      });
     this.#crl = new CrlFile({
       path: config.crlPath,
       clock: systemClock,
@@ -130,10 +144,10 @@ export class Ztunnel {
       port: config.ports.readiness,
       answer: readinessPages(this.#readiness, () => this.#ping()),
     });
-    const local = await readLocalConfig(config);
+    await this.#localConfig?.start();
     if (this.#draining !== undefined) return;
-    if (config.localXds !== undefined) this.#logLocalConfig(local);
-    this.#startDataPlane(local);
+    this.#startDataPlane();
+    this.#localConfig?.attach((changes) => this.#applyState(changes));
     // Before the first pod: no connection is to be accepted that the lists forbid.
     await this.#crl.start();
     if (this.#draining !== undefined) return;
@@ -184,6 +198,7 @@ export class Ztunnel {
     this.#pods.allDrained();
     this.#certificates.close();
     this.#crl.close();
+    this.#localConfig?.close();
     await this.#zds.close();
     await this.#caSource.close();
     await this.#threads?.terminate();
@@ -216,16 +231,6 @@ export class Ztunnel {
     logger.info([], `running with config: ${renderYaml(describeConfig(config, args))}`);
   }
 
-  #logLocalConfig(local: LocalConfig): void {
-    this.#options.log.logger('xds', [{ name: 'local_client', fields: [] }]).info(
-      [
-        ['num_workloads', bare(String(local.workloads.length))],
-        ['num_policies', bare(String(local.policies.length))],
-      ],
-      'local config initialized',
-    );
-  }
-
   async #listen(
     component: string,
     hosts: readonly string[],
@@ -239,13 +244,8 @@ export class Ztunnel {
     if (this.#draining !== undefined) await listener.close();
   }
 
-  #startDataPlane(local: LocalConfig): void {
+  #startDataPlane(): void {
     const { config, log, program } = this.#options;
-    const prefetcher = new CertificatePrefetcher({
-      manager: this.#certificates,
-      nodeName: config.nodeName,
-      logger: log.logger('cert_fetcher'),
-    });
     const threads = (this.#options.startThreads ?? startDataThreads)({
       config: dataPlaneConfig(config),
       count: config.threads.dataThreads,
@@ -264,12 +264,17 @@ export class Ztunnel {
       },
       componentDrained: (message) => this.#pods.componentDrained(message),
     });
-    for (const service of local.services) this.#threads.broadcast({ type: 'service', service });
-    for (const policy of local.policies) this.#threads.broadcast({ type: 'policy', policy });
-    for (const { workload, endpoints } of local.workloads) {
-      this.#threads.broadcast({ type: 'workload', workload, endpoints });
-      prefetcher.workloadSeen(workload);
-    }
+  }
+
+  /** Gives what has changed to every data thread as one; resolves when all of them go by it. */
+  async #applyState(changes: readonly StateChange[]): Promise<void> {
+    if (changes.length > 0) this.#running().broadcast({ type: 'batch', changes });
+    // An identity that one workload gives up and another takes on is not forgotten in between.
+    for (const change of changes) if (change.type === 'workload') this.#prefetcher.workloadSeen(change.workload);
+    for (const change of changes) if (change.type === 'workload-removed') this.#prefetcher.workloadRemoved(change.uid);
+    // A thread does one thing after the other: when it reports it has taken the batch.
+    let taken = false;
+    while (!taken && this.#draining === undefined) taken = await this.#ping();
   }
 
   /** Whether every data thread answers. Before they are started there is nobody to be stuck. */
@@ -285,6 +290,7 @@ export class Ztunnel {
       ...this.#metrics.families(),
       this.#revocationMetrics.family(),
       ...this.#dnsMetrics.families(),
+      ...(this.#localConfig === undefined ? [] : localConfigFamilies(this.#localConfig.status)),
       ...workloadFamilies(this.#zds.counters),
     ]);
   }
@@ -318,17 +324,4 @@ function checkCapabilities(config: ZtunnelConfig): void {
   ];
   if (problems.length > 0)
     throw new ZtunnelError('ZTUNNEL_PERMISSION', `the process lacks the capability of ${problems.join('; ')}`);
-}
-
-async function readLocalConfig({ localXds }: ZtunnelConfig): Promise<LocalConfig> {
-  if (localXds === undefined) return parseLocalConfig('');
-  if (localXds.kind === 'inline') return parseLocalConfig(localXds.text);
-  let text: string;
-  try {
-    text = await readFile(localXds.text, 'utf8');
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', `LOCAL_XDS_PATH: ${why}`, { cause });
-  }
-  return parseLocalConfig(text);
 }
