@@ -1,0 +1,75 @@
+import { readSubject } from '../matching/subject.ts';
+import type { Connection, Policy, TargetWorkload } from '../policy.ts';
+import { compilePolicy } from './compiled-policy.ts';
+import type { Decision } from './decision.ts';
+import { evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
+import { PolicyStore } from './policy-store.ts';
+
+/** Which policies apply to a workload, and which of those that it names are not there. */
+export interface Selection {
+  /** Each once, in an order that stays the same as long as nothing is put or removed. */
+  readonly policies: readonly Policy[];
+  /** Keys that the workload names and nobody has put, each once, in the order named. */
+  readonly missing: readonly string[];
+}
+
+/** How connections are judged. */
+export interface EvaluationOptions {
+  /** What becomes of a connection whose destination names policies that nobody has put. `deny` if absent. */
+  readonly missing?: MissingPolicy;
+}
+
+/** Makes policies ready for judging connections. Of several with one key the last counts. Throws as `PolicySet.put`. */
+export function compile(policies: Iterable<Policy>, options: EvaluationOptions = {}): PolicySet {
+  const set = new PolicySet(options);
+  for (const policy of policies) set.put(policy);
+  return set;
+}
+
+/** Policies, compiled for judging many connections. Policies come and go one by one: a change costs what it touches. */
+export class PolicySet {
+  readonly #store = new PolicyStore();
+  readonly #missing: MissingPolicy;
+
+  constructor(options: EvaluationOptions = {}) {
+    this.#missing = options.missing ?? 'deny';
+  }
+
+  /** The number of policies. */
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** The policy of this key (`namespace/name`), as it was put. */
+  get(key: string): Policy | undefined {
+    return this.#store.get(key)?.policy;
+  }
+
+  /**
+   * Adds a policy, or replaces the one of the same key, wherever that applied. The set keeps the object: do not change it
+   * afterwards. Throws POLICY_INVALID with every mistake for what is no policy; the old version stays in force then.
+   */
+  put(policy: Policy): void {
+    this.#store.put(compilePolicy(policy));
+  }
+
+  /** Takes a policy out of force, by key (`namespace/name`); whether there was one. */
+  remove(key: string): boolean {
+    return this.#store.remove(key);
+  }
+
+  /** The policies that apply to a workload: those of its namespace, global ones, and those that it names. */
+  select(workload: TargetWorkload): Selection {
+    const { policies, missing } = this.#store.select(workload);
+    return { policies: policies.map(({ policy }) => policy), missing };
+  }
+
+  /**
+   * Judges a connection to `workload` (spec policy.md §4). `options` are for this time only. Throws
+   * POLICY_CONNECTION_INVALID for a connection whose addresses or port are none: such a connection must not pass.
+   */
+  evaluate(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Decision {
+    const subject = readSubject(connection);
+    return evaluatePolicies(this.#store.select(workload), subject, options.missing ?? this.#missing);
+  }
+}
