@@ -1,4 +1,7 @@
 export { decide, policyKey, type Verdict } from './decision.ts';
+export { PolicyError, type PolicyErrorCode } from './errors.ts';
+export type { Decision, ShadowVerdict, VerdictCode } from './evaluation/decision.ts';
+export { compile, type EvaluationOptions, PolicySet } from './evaluation/policy-set.ts';
 export type {
   ClauseExplanation,
   Explanation,
@@ -21,5 +24,6 @@ export type {
   ServiceAccountMatch,
   SourceIdentity,
   StringMatch,
+  TargetWorkload,
 } from './policy.ts';
 export { PolicyIndex, type Selection } from './policy-index.ts';
