@@ -27,3 +27,7 @@ export type {
   TargetWorkload,
 } from './policy.ts';
 export { PolicyIndex, type Selection } from './policy-index.ts';
+export type { HttpAttributes, PolicySource } from './policy-source.ts';
+export type { Problem } from './problem.ts';
+export { guessForm, type PolicyForm } from './validation/policy-form.ts';
+export { findProblems, readPolicy } from './validation/read-policy.ts';

@@ -33,7 +33,8 @@ test('each document and each item of a list is one; empty documents are none', (
     { kind: 'One' },
     { kind: 'Two' },
   ]);
-  for (const text of ['', '# nothing\n', '---\n', '---\n---\n', 'null\n']) expect(parseYamlDocuments('a', text)).toEqual([]);
+  for (const text of ['', '# nothing\n', '---\n', '---\n---\n', 'null\n'])
+    expect(parseYamlDocuments('a', text)).toEqual([]);
 });
 
 test.each([
@@ -48,7 +49,7 @@ test.each([
   { path: 'metadata.annotations["istio.io/dry-run"]', place: '6:36' },
   { path: 'metadata.annotations[istio.io/dry-run]', place: '6:36' },
   { path: 'metadata.annotations.istio.io/dry-run', place: '6:36' },
-  { path: 'metadata.annotations.a.b', place: '6:57' },
+  { path: 'metadata.annotations.a.b', place: '6:55' },
   { path: 'metadata.annotations.a', place: '6:47' },
   // What is missing is told at the last that is there.
   { path: 'metadata.namespace', place: '4:1' },
@@ -69,7 +70,7 @@ test.each([
   { text: 'a: 1\n---\nb: [1\n', place: 'f:4:1' },
   { text: 'a: 1\na: 2\n', place: 'f:2:1' },
   { text: '{"a": 1,, "b"}\n', place: 'f:1:9' },
-  { text: 'a: *nobody\n', place: 'f:1:4' },
+  { text: 'a: *nobody\n', place: 'f:1:1' },
 ])('wrong syntax is told with its place: $text', ({ text, place }) => {
   const faults = parseYamlDocuments('f', text).flatMap((document) => document.faults);
   expect(faults[0]?.place).toBe(place);
@@ -81,7 +82,7 @@ test('what grows without end is refused, not computed', () => {
     index === 0 ? 'a0: &a0 [x, x, x, x, x, x, x, x]' : `a${index}: &a${index} [${`*a${index - 1}, `.repeat(8)}]`,
   ).join('\n');
   expect(parseYamlDocuments('bomb', bomb)).toMatchObject([{ value: undefined, faults: [{ message: /alias/ }] }]);
-  const [deep] = parseYamlDocuments('deep', '['.repeat(100_000));
+  const [deep] = parseYamlDocuments('deep', '['.repeat(10_000));
   expect(deep).toMatchObject({ value: undefined });
   expect(deep?.faults.length).toBeGreaterThan(0);
 });

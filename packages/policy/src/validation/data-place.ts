@@ -1,0 +1,126 @@
+import type { Problem } from '../problem.ts';
+import { describeValue, listChoices } from './describe-value.ts';
+
+/**
+ * How maps are read: `own` takes names as they are, `proto` is JSON of protocol buffers: `notSourceIps` may be written
+ * `not_source_ips`, and null means that a field is not set.
+ */
+export type FieldStyle = 'own' | 'proto';
+
+/** A value inside of untyped data, with its path. Mistakes are collected, not thrown: what cannot be read is undefined. */
+export class DataPlace {
+  readonly value: unknown;
+  readonly path: string;
+  /** Of the whole data, in the order found. */
+  readonly problems: Problem[];
+
+  constructor(value: unknown, path = '', problems: Problem[] = []) {
+    this.value = value;
+    this.path = path;
+    this.problems = problems;
+  }
+
+  /** Notes that this value is wrong. */
+  fail(message: string): undefined {
+    this.problems.push({ severity: 'error', path: this.path, message });
+  }
+
+  /** Notes that this value is of the wrong kind: `want` says what it should be. */
+  refuse(want: string): undefined {
+    return this.fail(`want ${want}, not ${describeValue(this.value)}`);
+  }
+
+  text(): string | undefined {
+    return typeof this.value === 'string' ? this.value : this.refuse('text');
+  }
+
+  boolean(): boolean | undefined {
+    return typeof this.value === 'boolean' ? this.value : this.refuse('true or false');
+  }
+
+  /** A whole number from 0 to `most`. */
+  integer(most: number): number | undefined {
+    const { value } = this;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most) return value;
+    return this.refuse(`a whole number from 0 to ${most}`);
+  }
+
+  /** One of some texts. */
+  choice<T extends string>(allowed: readonly T[]): T | undefined {
+    return allowed.find((name) => name === this.value) ?? this.refuse(listChoices(allowed));
+  }
+
+  /** Its items, each read; undefined if it is no list or one of them cannot be read. */
+  list<T>(read: (item: DataPlace) => T | undefined): T[] | undefined {
+    if (!Array.isArray(this.value)) return this.refuse('a list');
+    const items = Array.from(this.value, (item, index) =>
+      read(new DataPlace(item, `${this.path}[${index}]`, this.problems)),
+    );
+    const good = items.filter((item) => item !== undefined);
+    return good.length === items.length ? good : undefined;
+  }
+
+  /** Its fields; those that are not in `known` are noted as wrong, and so is a value that is no map. */
+  fields(known: readonly string[], style: FieldStyle = 'own'): DataFields {
+    const { value } = this;
+    const fields = new Map<string, DataPlace>();
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.refuse('a map');
+      return new DataFields(this, undefined);
+    }
+    for (const [key, inside] of Object.entries(value)) {
+      if (inside === undefined || (style === 'proto' && inside === null)) continue;
+      const place = new DataPlace(inside, joinPath(this.path, key), this.problems);
+      const name = known.find((each) => each === key || (style === 'proto' && protoName(each) === key));
+      if (name === undefined) place.fail(`unknown field: want ${listChoices(known)}`);
+      else if (fields.has(name)) place.fail(`is there twice: as ${name} and as ${protoName(name)}`);
+      else fields.set(name, place);
+    }
+    return new DataFields(this, fields);
+  }
+}
+
+/** The fields of a map; without any, silently, if it is none. */
+export class DataFields {
+  readonly #map: DataPlace;
+  readonly #fields: ReadonlyMap<string, DataPlace> | undefined;
+
+  constructor(map: DataPlace, fields: ReadonlyMap<string, DataPlace> | undefined) {
+    this.#map = map;
+    this.#fields = fields;
+  }
+
+  /** The field, read; undefined if it is not there or cannot be read. */
+  optional<T>(name: string, read: (place: DataPlace) => T | undefined): T | undefined {
+    const place = this.#fields?.get(name);
+    return place && read(place);
+  }
+
+  /** As `optional`, but noted as missing if it is not there; `want` says what should be. */
+  required<T>(name: string, want: string, read: (place: DataPlace) => T | undefined): T | undefined {
+    const place = this.#fields?.get(name);
+    if (place !== undefined) return read(place);
+    const { path, problems } = this.#map;
+    if (this.#fields !== undefined)
+      new DataPlace(undefined, joinPath(path, name), problems).fail(`is missing: want ${want}`);
+  }
+}
+
+/** The parts together if all of them could be read. */
+export function complete<T extends object>(parts: { readonly [K in keyof T]: T[K] | undefined }): T | undefined {
+  return isComplete<T>(parts) ? parts : undefined;
+}
+
+function isComplete<T extends object>(parts: T | { readonly [K in keyof T]: T[K] | undefined }): parts is T {
+  return Object.values(parts).every((part) => part !== undefined);
+}
+
+function joinPath(path: string, key: string): string {
+  if (!/^[\w$-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
+
+/** `notSourceIps` as it is named in a .proto file: `not_source_ips`. */
+function protoName(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

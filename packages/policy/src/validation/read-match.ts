@@ -1,0 +1,62 @@
+import { parseIpAddress } from '../matching/ip-address.ts';
+import type { AddressRange, Match, ServiceAccountMatch, StringMatch } from '../policy.ts';
+import { complete, type DataPlace } from './data-place.ts';
+import { listChoices } from './describe-value.ts';
+import { MATCH_FIELDS, type MatchValueKind } from './match-fields.ts';
+
+/** Highest TCP port. */
+const MOST_PORT = 65_535;
+/** Bits of an address, by family. */
+const BITS = { 4: 32, 6: 128 } as const;
+const PATTERN_KINDS = ['exact', 'prefix', 'suffix', 'presence'] as const;
+
+const FIELD_NAMES = [...MATCH_FIELDS.keys()];
+
+const READERS: Record<MatchValueKind, (place: DataPlace) => unknown> = {
+  pattern: readPattern,
+  range: readRange,
+  port: (place) => place.integer(MOST_PORT),
+  account: readAccount,
+};
+
+/** A match of the own form; what is wrong with it is noted. Empty lists are left out, for they are no condition. */
+export function readMatch(place: DataPlace): Match {
+  const fields = place.fields(FIELD_NAMES);
+  const match: { [field: string]: readonly unknown[] } = {};
+  for (const [name, kind] of MATCH_FIELDS) {
+    const values = fields.optional(name, (field) => field.list(READERS[kind]));
+    if (values !== undefined && values.length > 0) match[name] = values;
+  }
+  return match;
+}
+
+function readPattern(place: DataPlace): StringMatch | undefined {
+  const fields = place.fields(['kind', 'value']);
+  const kind = fields.required('kind', listChoices(PATTERN_KINDS), (field) => field.choice(PATTERN_KINDS));
+  if (kind === 'presence') {
+    fields.optional('value', (field) => field.fail('presence has no value: leave it out'));
+    return { kind };
+  }
+  return complete<StringMatch>({ kind, value: fields.required('value', 'text', (field) => field.text()) });
+}
+
+function readRange(place: DataPlace): AddressRange | undefined {
+  const fields = place.fields(['address', 'length']);
+  const address = fields.required('address', 'an IPv4 or IPv6 address', readAddress);
+  const most = BITS[(address === undefined ? undefined : parseIpAddress(address)?.family) ?? 6];
+  const length = fields.required('length', 'the number of bits that count', (field) => field.integer(most));
+  return complete<AddressRange>({ address, length });
+}
+
+function readAddress(place: DataPlace): string | undefined {
+  const text = place.text();
+  return text === undefined || parseIpAddress(text) !== undefined ? text : place.refuse('an IPv4 or IPv6 address');
+}
+
+function readAccount(place: DataPlace): ServiceAccountMatch | undefined {
+  const fields = place.fields(['namespace', 'serviceAccount']);
+  return complete<ServiceAccountMatch>({
+    namespace: fields.required('namespace', 'text', (field) => field.text()),
+    serviceAccount: fields.required('serviceAccount', 'text', (field) => field.text()),
+  });
+}

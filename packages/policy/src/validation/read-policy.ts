@@ -1,0 +1,50 @@
+import type { Policy, Rule } from '../policy.ts';
+import type { Problem } from '../problem.ts';
+import { complete, DataPlace } from './data-place.ts';
+import { listChoices } from './describe-value.ts';
+import { findDoubts } from './find-doubts.ts';
+import { invalidPolicy, nameOfPolicy } from './invalid-policy.ts';
+import { readMatch } from './read-match.ts';
+import { readSource } from './read-source.ts';
+
+const FIELDS = ['name', 'namespace', 'scope', 'action', 'dryRun', 'rules', 'source'];
+const SCOPES = ['Global', 'Namespace', 'WorkloadSelector'] as const;
+const ACTIONS = ['Allow', 'Deny'] as const;
+
+/**
+ * Untyped data in the form of `Policy`, as that: a copy, which shares nothing with the data, with empty lists of matches
+ * left out. Throws POLICY_INVALID with every mistake: unknown and missing fields, wrong kinds, unknown scope or action,
+ * addresses, lengths and ports that are none.
+ */
+export function readPolicy(value: unknown): Policy {
+  const place = new DataPlace(value);
+  const policy = read(place);
+  if (policy === undefined || place.problems.length > 0) throw invalidPolicy(nameOfPolicy(value), place.problems);
+  return policy;
+}
+
+/** All mistakes in what should be a `Policy`; without any, what hardly does what was meant (warnings). Never throws. */
+export function findProblems(value: unknown): readonly Problem[] {
+  const place = new DataPlace(value);
+  const policy = read(place);
+  return policy === undefined || place.problems.length > 0 ? place.problems : findDoubts(policy);
+}
+
+/** Undefined only if `place.problems` says why; a policy only counts if there are none. */
+function read(place: DataPlace): Policy | undefined {
+  const fields = place.fields(FIELDS);
+  const policy = complete<Policy>({
+    name: fields.required('name', 'text', (field) => field.text()),
+    namespace: fields.required('namespace', 'text', (field) => field.text()),
+    scope: fields.required('scope', listChoices(SCOPES), (field) => field.choice(SCOPES)),
+    action: fields.required('action', listChoices(ACTIONS), (field) => field.choice(ACTIONS)),
+    dryRun: fields.required('dryRun', 'true or false', (field) => field.boolean()),
+    rules: fields.required('rules', 'a list', (field) => field.list(readRule)),
+  });
+  const source = fields.optional('source', readSource);
+  return policy === undefined || source === undefined ? policy : { ...policy, source };
+}
+
+function readRule(place: DataPlace): Rule | undefined {
+  return place.list((clause) => clause.list(readMatch));
+}
