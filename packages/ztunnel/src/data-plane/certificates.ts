@@ -56,12 +56,26 @@ export class ThreadCertificates {
     return { cancel: () => waiters.delete(waiter) };
   }
 
-  /** What cannot be used counts as unavailable; a certificate held before is kept. */
-  put(material: CertificateMaterial): void {
+  /** The roots held with an identity's certificate; the same array for as long as that is held. */
+  rootsOf(identity: string): readonly string[] | undefined {
+    const entry = this.#entries.get(identity);
+    return entry?.state === 'held' ? entry.certificate.rootsPem : undefined;
+  }
+
+  /**
+   * What cannot be used counts as unavailable; a certificate held before is kept. Answers whether a root is gone that was
+   * trusted until now.
+   */
+  put(material: CertificateMaterial): boolean {
+    const { identity, rootsPem } = material;
+    const before = this.rootsOf(identity);
     const certificate = this.#prepare(material);
-    if (typeof certificate !== 'string')
-      for (const waiter of this.#replace(material.identity, { state: 'held', certificate })) waiter.ready(certificate);
-    else if (this.#entries.get(material.identity)?.state !== 'held') this.unavailable(material.identity, certificate);
+    if (typeof certificate === 'string') {
+      if (before === undefined) this.unavailable(identity, certificate);
+      return false;
+    }
+    for (const waiter of this.#replace(identity, { state: 'held', certificate })) waiter.ready(certificate);
+    return before?.some((root) => !rootsPem.includes(root)) === true;
   }
 
   unavailable(identity: string, message: string): void {

@@ -1,7 +1,8 @@
 import type { Engine } from '@ambientmesh/hbone';
-import type { PolicyIndex } from '@ambientmesh/policy';
+import type { PolicySet } from '@ambientmesh/policy';
 import type { DnsCounters } from '../dns/dns-counters.ts';
 import type { ResolvConf } from '../dns/resolv-conf.ts';
+import type { Denials } from '../inbound/denials.ts';
 import type { UpstreamSelector } from '../outbound/upstream.ts';
 import type { MeshState } from '../state/mesh-state.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
@@ -10,7 +11,9 @@ import type { ThreadLog } from '../telemetry/thread-log.ts';
 import type { ThreadCertificates } from './certificates.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
 import type { DataPlaneConfig } from './protocol.ts';
+import type { Rechecks } from './rechecks.ts';
 import type { Revocations } from './revocations.ts';
+import type { TrustedPeers } from './trusted-peers.ts';
 
 /** Accepted sockets being served now, by reporter. */
 export interface SocketGauge {
@@ -23,10 +26,13 @@ export interface DataPlaneContext {
   readonly config: DataPlaneConfig;
   readonly engine: Engine;
   readonly state: MeshState;
-  readonly policies: PolicyIndex;
+  readonly policies: PolicySet;
+  readonly denials: Denials;
   readonly localWorkloads: LocalWorkloads;
   readonly certificates: ThreadCertificates;
   readonly revocations: Revocations;
+  readonly trustedPeers: TrustedPeers;
+  readonly rechecks: Rechecks;
   readonly selector: UpstreamSelector;
   readonly counters: Counters;
   readonly accessLog: AccessLog;

@@ -1,9 +1,10 @@
-import type { Cancellable, Engine } from '@ambientmesh/hbone';
+import type { Engine } from '@ambientmesh/hbone';
 import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
-import { PolicyIndex } from '@ambientmesh/policy';
+import { PolicySet } from '@ambientmesh/policy';
 import { describeStartFailure } from '@ambientmesh/zds';
 import { DnsCounters } from '../dns/dns-counters.ts';
 import { readResolvConf } from '../dns/resolv-conf.ts';
+import { Denials } from '../inbound/denials.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../outbound/upstream.ts';
 import { MeshState } from '../state/mesh-state.ts';
@@ -14,9 +15,11 @@ import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
-import type { DataPlaneConfig, FromDataThread, PodInfo, StateChange, ToDataThread } from './protocol.ts';
+import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
+import { Rechecks } from './rechecks.ts';
 import { Revocations } from './revocations.ts';
-import { walkInSlices } from './sliced-walk.ts';
+import { StateChanges } from './state-changes.ts';
+import { TrustedPeers } from './trusted-peers.ts';
 
 const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections', 'denials'] as const;
 
@@ -33,19 +36,24 @@ export class DataPlane {
   readonly #emit: (message: FromDataThread) => void;
   readonly #context: DataPlaneContext;
   readonly #pods = new Map<string, Running>();
-  #recheck: Cancellable | undefined;
+  readonly #changes: StateChanges;
 
   constructor(config: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
     this.#emit = emit;
     const state = new MeshState();
     const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
+    const certificates = new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity }));
+    const policies = new PolicySet({ missing: config.unknownPolicy });
     this.#context = {
       config,
       engine,
       state,
-      policies: new PolicyIndex(),
+      policies,
+      denials: new Denials(() => undefined),
       localWorkloads: new LocalWorkloads(state, engine),
-      certificates: new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity })),
+      certificates,
+      trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),
+      rechecks: new Rechecks(engine),
       revocations: new Revocations((message) => log.line({ level: 'warn', scope: 'tls::crl', message, fields: [] })),
       selector: new UpstreamSelector(state, new LoadBalancer(), config.network),
       counters: new Counters(),
@@ -55,30 +63,35 @@ export class DataPlane {
       dnsCounters: new DnsCounters(),
       resolvConf: readResolvConf(),
     };
+    this.#changes = new StateChanges(this.#context, () => this.#governed());
   }
 
   apply(message: ToDataThread): void {
     if (isCommand(message)) return this.#command(message);
-    const { certificates, localWorkloads } = this.#context;
+    const { certificates } = this.#context;
     switch (message.type) {
+      case 'batch':
+        return this.#changes.apply(message.changes);
       case 'certificate':
-        return certificates.put(message.certificate);
+        if (certificates.put(message.certificate)) this.#recheckPeers();
+        return;
       case 'certificate-unavailable':
         return certificates.unavailable(message.identity, message.message);
       case 'certificate-forgotten':
         return certificates.forget(message.identity);
-      case 'batch':
-        for (const change of message.changes) this.#change(change);
-        return localWorkloads.changed();
-      default:
-        this.#change(message);
-        return localWorkloads.changed();
+      case 'workload':
+      case 'workload-removed':
+      case 'service':
+      case 'service-removed':
+      case 'policy':
+      case 'policy-removed':
+        return this.#changes.apply([message]);
     }
   }
 
   /** Everything ends at once, as when the process does. */
   close(): void {
-    this.#recheck?.cancel();
+    this.#context.rechecks.close();
     for (const uid of this.#pods.keys()) this.#stop(uid);
     this.#context.log.flush();
   }
@@ -98,26 +111,12 @@ export class DataPlane {
       case 'connections':
         return this.#listConnections(message.id);
       case 'denials':
-        return this.#emit({ type: 'denials', id: message.id, denials: [] });
+        return this.#emit({ type: 'denials', id: message.id, denials: this.#context.denials.list() });
     }
   }
 
-  #change(change: StateChange): void {
-    const { state, policies } = this.#context;
-    switch (change.type) {
-      case 'workload':
-        return state.putWorkload(change.workload, change.endpoints);
-      case 'workload-removed':
-        return state.removeWorkload(change.uid);
-      case 'service':
-        return state.putService(change.service);
-      case 'service-removed':
-        return state.removeService(change.key);
-      case 'policy':
-        return policies.put(change.policy);
-      case 'policy-removed':
-        return policies.remove(change.key);
-    }
+  *#governed(): Generator<PodProxy> {
+    for (const { proxy } of this.#pods.values()) yield proxy;
   }
 
   #start(uid: string, info: PodInfo, netns: number): void {
@@ -136,12 +135,11 @@ export class DataPlane {
 
   #revoke(file: Uint8Array): void {
     this.#context.revocations.put(file);
-    this.#recheck?.cancel();
-    this.#recheck = walkInSlices(this.#context.engine, this.#rechecks());
+    this.#recheckPeers();
   }
 
-  *#rechecks(): Generator<void> {
-    for (const { proxy } of this.#pods.values()) yield* proxy.recheck();
+  #recheckPeers(): void {
+    for (const { proxy } of this.#pods.values()) this.#context.rechecks.request(proxy);
   }
 
   #stop(uid: string): void {

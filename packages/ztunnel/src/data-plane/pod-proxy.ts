@@ -3,6 +3,7 @@ import { closeDescriptor, listenTcp, type Namespace, openTcp, setKeepAlive, setU
 import type { DnsProxy } from '../dns/dns-proxy.ts';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
+import { PodAuthorization } from '../inbound/pod-authorization.ts';
 import { bare, type LogSpan } from '../log/line.ts';
 import { OutboundConnection } from '../outbound/outbound-connection.ts';
 import { SocksConnection } from '../outbound/socks-connection.ts';
@@ -10,10 +11,11 @@ import type { RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
 import { OpeningTunnels } from './opening-tunnels.ts';
+import { cutUntrustedTunnels } from './peer-trust.ts';
 import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
 import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
-import { cutRevokedTunnels } from './revocations.ts';
+import type { Recheckable } from './rechecks.ts';
 import { tunnelOptions } from './tunnel-options.ts';
 
 /** How a drain goes on. */
@@ -30,12 +32,13 @@ const COMPONENTS: readonly ProxyComponent[] = ['inbound passthrough', 'inbound',
  * The proxy of one pod on one data thread: its listeners in the pod's namespace, its tunnel pool and its running
  * connections. Made with all listeners bound, or not at all.
  */
-export class PodProxy implements Pod {
+export class PodProxy implements Pod, Recheckable {
   readonly info: PodInfo;
   readonly namespace: Namespace;
   readonly context: DataPlaneContext;
   readonly pool: TunnelPool;
   readonly opening = new OpeningTunnels();
+  readonly authorization: PodAuthorization;
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
   /** What the records of this pod's connections work with. */
@@ -50,6 +53,7 @@ export class PodProxy implements Pod {
     this.context = context;
     this.info = info;
     this.namespace = namespace;
+    this.authorization = new PodAuthorization(this);
     const { config, engine } = context;
     const { counters, accessLog } = context;
     this.recordContext = { counters, accessLog, now: () => engine.now(), open: new Set() };
@@ -170,13 +174,13 @@ export class PodProxy implements Pod {
     drain.connectionEnded();
   }
 
-  /** New revocation lists have come: tunnels whose peers they list end. One connection a step. */
+  /** What peers are trusted by has changed: tunnels whose peers are not any more end. One connection a step. */
   *recheck(): Generator<void> {
     for (const connection of this.#connections) {
-      connection.recheck?.();
+      connection.recheckPeer?.();
       yield;
     }
-    yield* cutRevokedTunnels(this.pool, this.context.revocations);
+    yield* cutUntrustedTunnels(this.pool, this.context);
   }
 
   /** The pod is gone: everything ends now. */
@@ -184,6 +188,8 @@ export class PodProxy implements Pod {
     this.#stopListening();
     for (const connection of this.#connections)
       connection.cut(connection.component === 'inbound' ? POD_REMOVED : DRAINED);
+    this.authorization.close();
+    this.context.rechecks.forget(this);
     this.pool.close();
   }
 

@@ -1,5 +1,6 @@
 import type { TunnelPool } from '@ambientmesh/hbone';
 import type { DnsProxy } from '../dns/dns-proxy.ts';
+import type { PodAuthorization } from '../inbound/pod-authorization.ts';
 import type { LogSpan } from '../log/line.ts';
 import type { ConnectionError, RecordContext } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
@@ -13,8 +14,8 @@ export interface PodConnection {
   drain(): void;
   /** Ends now. */
   cut(reason: ConnectionError): void;
-  /** Ends now if the peer's certificate has been revoked; absent where there is none. */
-  recheck?(): void;
+  /** Ends now if the peer's certificate has been revoked, or its trust root is none any more; absent where there is none. */
+  recheckPeer?(): void;
 }
 
 /** Module and spans of a log line, the pod's own span excepted. */
@@ -30,6 +31,9 @@ export interface Pod {
   readonly recordContext: RecordContext;
   readonly pool: TunnelPool;
   readonly opening: OpeningTunnels;
+  readonly authorization: PodAuthorization;
+  /** What log lines about this pod are inside of. */
+  readonly span: LogSpan;
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
   /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
@@ -52,6 +56,17 @@ export const REVOKED: ConnectionError = {
   message: 'connection closed: peer certificate revoked by CRL',
   flag: 'CERT_REVOKED',
 };
+
+/** The same of connections whose peer's certificate does not lead to a trust root any more: the roots have changed. */
+export const UNTRUSTED: ConnectionError = {
+  message: 'connection closed: peer certificate leads to no trust root any more',
+  flag: 'TLS_FAILURE',
+};
+
+/** Which of the two a failure's text is, if it is one. */
+export function lostTrustOf(text: string): ConnectionError | undefined {
+  return [REVOKED, UNTRUSTED].find(({ message }) => message === text);
+}
 
 /** The same of tunnels that led to a removed pod: what the streams on them see (spec zds.md §11). */
 export const POD_REMOVED: ConnectionError = {

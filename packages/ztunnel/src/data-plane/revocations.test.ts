@@ -8,9 +8,10 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { OutboundConnection } from '../outbound/outbound-connection.ts';
 import { workload } from '../state/fixtures.ts';
+import { cutUntrustedTunnels } from './peer-trust.ts';
 import { DRAINED } from './pod.ts';
 import type { CertificateMaterial } from './protocol.ts';
-import { cutRevokedTunnels, Revocations } from './revocations.ts';
+import { Revocations } from './revocations.ts';
 import { walkInSlices } from './sliced-walk.ts';
 import { createTestPod, issueMaterial, listen, listenSockets, type TestPod } from './testing/test-pod.ts';
 
@@ -69,8 +70,8 @@ function prepare(made: TestPod, certificate: CertificateMaterial): void {
 /** As the data plane does with the control thread's message. */
 function revoke({ context, connections, pod }: TestPod, file: string): void {
   context.revocations.put(Buffer.from(file));
-  for (const connection of connections) connection.recheck?.();
-  for (const _ of cutRevokedTunnels(pod.pool, context.revocations));
+  for (const connection of connections) connection.recheckPeer?.();
+  for (const _ of cutUntrustedTunnels(pod.pool, context));
 }
 
 async function call(port: number, text: string) {

@@ -1,6 +1,5 @@
-import type { Secure, TunnelPool } from '@ambientmesh/hbone';
+import type { Secure } from '@ambientmesh/hbone';
 import { PresentedChain, type Refusal, RevocationLists, TrustBundle } from '@ambientmesh/spiffe';
-import { REVOKED } from './pod.ts';
 import type { RevocationCounts } from './protocol.ts';
 
 /** Handshakes after which a list that was about nobody's authority so far is told of: every peer sends its authority. */
@@ -95,13 +94,5 @@ export class Revocations {
     for (const text of this.#strange.values())
       this.#warn(`CRL of "${text}": no peer has presented a certificate of an issuer of this name`);
     this.#strange.clear();
-  }
-}
-
-/** Drops the pool's connections whose servers' certificates have been revoked, one a step; their streams fail. */
-export function* cutRevokedTunnels(pool: TunnelPool, revocations: Revocations): Generator<void> {
-  for (const connection of pool.connections) {
-    if (revocations.hasRevoked(connection.secure)) connection.abort({ code: 'ABORTED', message: REVOKED.message });
-    yield;
   }
 }

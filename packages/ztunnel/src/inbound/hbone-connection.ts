@@ -8,9 +8,10 @@ import {
   type ServerStream,
   type TunnelRequest,
 } from '@ambientmesh/hbone';
-import { peerIdentity, verifyClientPeer } from '@ambientmesh/spiffe';
+import { peerIdentity, renderSpiffeId, verifyClientPeer } from '@ambientmesh/spiffe';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
+import { lostTrust } from '../data-plane/peer-trust.ts';
 import { type Pod, type PodConnection, REVOKED } from '../data-plane/pod.ts';
 import { tunnelOptions } from '../data-plane/tunnel-options.ts';
 import { identityText } from '../state/identity.ts';
@@ -72,10 +73,12 @@ export class HboneConnection implements PodConnection {
     this.#tunnel?.drain();
   }
 
-  recheck(): void {
-    if (this.#over || this.#secure === undefined || !this.pod.context.revocations.hasRevoked(this.#secure)) return;
-    this.#reason = REVOKED;
-    this.#tunnel?.dismiss({ code: 'ABORTED', message: REVOKED.message });
+  recheckPeer(): void {
+    if (this.#over || this.#secure === undefined) return;
+    const reason = lostTrust(this.pod.context, this.#secure);
+    if (reason === undefined) return;
+    this.#reason = reason;
+    this.#tunnel?.dismiss({ code: 'ABORTED', message: reason.message });
     this.#endStreams();
   }
 
@@ -120,7 +123,7 @@ export class HboneConnection implements PodConnection {
   }
 
   #handshake({ credentials, identity, rootsPem }: HeldCertificate): void {
-    const { revocations } = this.pod.context;
+    const { revocations, trustedPeers } = this.pod.context;
     const trust = { rootsPem, usage: 'client' } as const;
     const tls = {
       credentials,
@@ -140,6 +143,7 @@ export class HboneConnection implements PodConnection {
           return this.#end();
         }
         this.#secure = secure;
+        trustedPeers.admitted(secure, { identity: renderSpiffeId(identity), ...trust });
         this.#serve(secure);
       },
       failed: (failure) => {

@@ -9,11 +9,13 @@ import {
   TunnelRelay,
   type TunnelRequest,
 } from '@ambientmesh/hbone';
+import type { Connection } from '@ambientmesh/policy';
 import { renderSpiffeId, type SpiffeId } from '@ambientmesh/spiffe';
-import { parseAuthority } from '../address.ts';
+import { formatAddress, parseAuthority } from '../address.ts';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import { renderIoError } from '../io-error.ts';
+import { bare, type LogSpan } from '../log/line.ts';
 import { identityText } from '../state/identity.ts';
 import type { Service } from '../state/service.ts';
 import type { Workload } from '../state/workload.ts';
@@ -21,8 +23,9 @@ import { parseBaggage, renderBaggage } from '../telemetry/baggage.ts';
 import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
 import { parseForwardedHost } from '../telemetry/forwarded.ts';
 import { type Peer, peerOf, principalOf } from '../telemetry/peer.ts';
-import { authorize } from './authorization.ts';
+import { newTraceContext, parseTraceId } from '../telemetry/trace-context.ts';
 import type { HboneConnection } from './hbone-connection.ts';
+import type { PolicedConnection } from './policed-connection.ts';
 import { encodeProxyHeader } from './proxy-header.ts';
 import { type FoundTarget, resolveTarget } from './request-target.ts';
 
@@ -37,10 +40,13 @@ export interface InboundStreamOptions {
 }
 
 /** One CONNECT that came through a tunnel, from its request to its end (spec hbone.md §4). */
-export class InboundStream {
+export class InboundStream implements PolicedConnection {
   readonly #options: InboundStreamOptions;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
+  /** Of the application, the tunnel's override included. */
+  #port = 0;
+  #application: Plain | undefined;
   #relay: TunnelRelay | undefined;
   #over = false;
 
@@ -63,6 +69,38 @@ export class InboundStream {
     if (pending !== undefined) this.#pending = pending;
   }
 
+  get judged(): Connection {
+    const { peer: identity, local, remote } = this.#options;
+    return { identity, sourceIp: remote.ip, destinationIp: local.ip, destinationPort: this.#port };
+  }
+
+  get clientPort(): number {
+    return this.#options.remote.port;
+  }
+
+  get spans(): readonly LogSpan[] {
+    const { remote, request } = this.#options;
+    const id = parseTraceId(fieldOf(request, 'traceparent')[0] ?? '') ?? newTraceContext().traceId;
+    return [
+      {
+        name: 'inbound',
+        fields: [
+          ['id', bare(id)],
+          ['peer', bare(formatAddress(remote))],
+        ],
+      },
+    ];
+  }
+
+  deny(reason: ConnectionError): void {
+    if (this.#over) return;
+    if (this.#application === undefined) return this.#reject(401, reason);
+    this.#application.reset();
+    if (this.#relay === undefined) this.#options.stream.cancel();
+    else this.#relay.abort();
+    this.#finish(reason);
+  }
+
   /** The tunnel is gone; what is left of this ends now, for the tunnel's reason. */
   cut(): void {
     this.#relay?.abort();
@@ -77,14 +115,8 @@ export class InboundStream {
 
     this.#open(workload, target.service);
     const to = { ip: target.loopback ? loopbackOf(local.ip) : local.ip, port: target.port };
-    const identity = this.#options.peer;
-    const policyIp = local.ip;
-    const refusal = authorize(context, workload, {
-      identity,
-      sourceIp: remote.ip,
-      destinationIp: policyIp,
-      destinationPort: target.port,
-    });
+    this.#port = target.port;
+    const refusal = connection.pod.authorization.admit(this, workload);
     if (refusal !== undefined) return this.#reject(401, refusal);
     const source = connection.pod.keepsSource && !target.loopback ? { source: remote } : {};
     this.#pending = dial(
@@ -132,6 +164,7 @@ export class InboundStream {
 
   #join(application: Plain, workload: Workload, { proxyHeader, service }: FoundTarget): void {
     this.#pending = undefined;
+    this.#application = application;
     const { connection, stream } = this.#options;
     const { config } = connection.pod.context;
     stream.respond(200, config.responseBaggage ? [['baggage', renderBaggage(workload)]] : [], { last: false });
@@ -196,8 +229,12 @@ export class InboundStream {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    this.#record?.finish(this.#options.connection.cutFor ?? error);
-    this.#options.connection.streamEnded(this);
+    // Its header is not written yet: no relay ends it.
+    if (this.#relay === undefined) this.#application?.close();
+    const { connection } = this.#options;
+    connection.pod.authorization.ended(this);
+    this.#record?.finish(connection.cutFor ?? error);
+    connection.streamEnded(this);
   }
 }
 

@@ -1,23 +1,29 @@
 import { type Cancellable, type Plain, PlainRelay, type RelayFailure, type SocketAddress } from '@ambientmesh/hbone';
 import { originalDestination } from '@ambientmesh/netns';
+import type { Connection } from '@ambientmesh/policy';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
 import { renderIoError } from '../io-error.ts';
+import type { LogSpan } from '../log/line.ts';
 import type { Workload } from '../state/workload.ts';
 import { type ConnectionError, ConnectionRecord, logEarlyFailure } from '../telemetry/connection-record.ts';
 import { peerOf, principalOf } from '../telemetry/peer.ts';
-import { authorize } from './authorization.ts';
+import type { PolicedConnection } from './policed-connection.ts';
+
+const NO_SPANS: readonly LogSpan[] = [];
 
 /** A connection to the pod that came without a tunnel (port 15006; spec ztunnel.md §7.2). */
-export class PlaintextConnection implements PodConnection {
+export class PlaintextConnection implements PodConnection, PolicedConnection {
   readonly component = 'inbound passthrough';
+  readonly spans = NO_SPANS;
   readonly #pod: Pod;
   readonly #plain: Plain;
   readonly #destination: SocketAddress;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
+  #application: Plain | undefined;
   #relay: PlainRelay | undefined;
   #over = false;
 
@@ -52,6 +58,24 @@ export class PlaintextConnection implements PodConnection {
     this.#finish(reason);
   }
 
+  get judged(): Connection {
+    const { ip: destinationIp, port: destinationPort } = this.#destination;
+    return { identity: undefined, sourceIp: this.#plain.remote.ip, destinationIp, destinationPort };
+  }
+
+  get clientPort(): number {
+    return this.#plain.remote.port;
+  }
+
+  deny(reason: ConnectionError): void {
+    if (this.#over) return;
+    if (this.#application !== undefined) {
+      this.#application.reset();
+      this.#plain.reset();
+    }
+    this.cut(reason);
+  }
+
   #route(workload: Workload): void {
     const { context } = this.#pod;
     const client = this.#plain.remote;
@@ -73,12 +97,7 @@ export class PlaintextConnection implements PodConnection {
       },
       this.#pod.recordContext,
     );
-    const refusal = authorize(context, workload, {
-      identity: undefined,
-      sourceIp: client.ip,
-      destinationIp: this.#destination.ip,
-      destinationPort: this.#destination.port,
-    });
+    const refusal = this.#pod.authorization.admit(this, workload);
     if (refusal !== undefined) return this.#finish(refusal);
     const source = this.#pod.keepsSource ? { source: client } : {};
     this.#pending = dial(
@@ -93,6 +112,7 @@ export class PlaintextConnection implements PodConnection {
 
   #join(application: Plain): void {
     this.#pending = undefined;
+    this.#application = application;
     this.#relay = new PlainRelay(this.#plain, application, {
       fromFirst: (bytes) => this.#record?.fromClient(bytes),
       fromSecond: (bytes) => this.#record?.fromServer(bytes),
@@ -111,6 +131,7 @@ export class PlaintextConnection implements PodConnection {
     this.#over = true;
     this.#pending?.cancel();
     if (this.#relay === undefined) this.#plain.close();
+    this.#pod.authorization.ended(this);
     this.#record?.finish(error);
     this.#pod.context.sockets.destination--;
     this.#pod.ended(this);

@@ -15,7 +15,7 @@ import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import { DRAINED, type Pod, type PodConnection, REVOKED } from '../data-plane/pod.ts';
+import { DRAINED, lostTrustOf, type Pod, type PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
@@ -227,10 +227,10 @@ function dialError(failure: ConnectionFailure): ConnectionError {
 /** A request that ended before its answer; the server refuses our certificate only after our side of the handshake. */
 function streamError(failure: StreamFailure): ConnectionError {
   if (failure.kind === 'connection' && failure.failure.code === 'ABORTED')
-    return failure.failure.message === REVOKED.message ? REVOKED : DRAINED;
+    return lostTrustOf(failure.failure.message) ?? DRAINED;
   return { message: `h2 failed: ${streamFailureText(failure)}`, flag: 'H2_HANDSHAKE_FAILURE' };
 }
 
 function relayError(failure: RelayFailure): ConnectionError {
-  return failure.text === REVOKED.message ? REVOKED : { message: failure.text, flag: 'CONNECT' };
+  return lostTrustOf(failure.text) ?? { message: failure.text, flag: 'CONNECT' };
 }

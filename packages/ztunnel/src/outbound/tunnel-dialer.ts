@@ -35,7 +35,7 @@ export class TunnelDialer {
   dial(handler: HandshakeHandler): Cancellable {
     const { nextHop: to, expected } = this.#upstream;
     const { credentials, rootsPem } = this.#certificate;
-    const { engine, revocations } = this.#pod.context;
+    const { engine, revocations, trustedPeers } = this.#pod.context;
     const trust = { rootsPem, usage: 'server' } as const;
     const tls = {
       credentials,
@@ -48,7 +48,10 @@ export class TunnelDialer {
     };
     const shaken: HandshakeHandler = {
       established: (secure) => {
-        if (!revocations.refusesMeanwhile(secure, trust.usage)) return handler.established(secure);
+        if (!revocations.refusesMeanwhile(secure, trust.usage)) {
+          trustedPeers.admitted(secure, { identity: renderSpiffeId(this.#certificate.identity), ...trust });
+          return handler.established(secure);
+        }
         secure.abort();
         handler.failed({ code: 'TLS', message: REVOKED.message });
       },

@@ -19,6 +19,13 @@ export function newTraceContext(): TraceContext {
   return { traceId: hex.slice(0, 32), spanId: hex.slice(32) };
 }
 
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The trace id of a `traceparent` header; undefined if it is none. */
+export function parseTraceId(header: string): string | undefined {
+  return TRACEPARENT.exec(header)?.[1];
+}
+
 export function renderTraceparent({ traceId, spanId }: TraceContext): string {
   return `00-${traceId}-${spanId}-00`;
 }

@@ -9,10 +9,13 @@ import {
   type Plain,
   TunnelPool,
 } from '@ambientmesh/hbone';
-import { PolicyIndex } from '@ambientmesh/policy';
+import { PolicySet } from '@ambientmesh/policy';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { formatAddress } from '../../address.ts';
 import { DnsCounters } from '../../dns/dns-counters.ts';
+import { Denials } from '../../inbound/denials.ts';
+import { PodAuthorization } from '../../inbound/pod-authorization.ts';
+import { bare, type LogSpan } from '../../log/line.ts';
 import { LoadBalancer } from '../../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../../outbound/upstream.ts';
 import { MeshState } from '../../state/mesh-state.ts';
@@ -25,7 +28,9 @@ import { LocalWorkloads } from '../local-workloads.ts';
 import { OpeningTunnels } from '../opening-tunnels.ts';
 import type { Pod, PodConnection } from '../pod.ts';
 import type { CertificateMaterial, DataPlaneConfig, PodInfo } from '../protocol.ts';
+import { Rechecks } from '../rechecks.ts';
 import { Revocations } from '../revocations.ts';
+import { TrustedPeers } from '../trusted-peers.ts';
 import { tunnelOptions } from '../tunnel-options.ts';
 
 /** As the reference's defaults, without source spoofing. */
@@ -96,13 +101,18 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
   const wanted: string[] = [];
   let text = '';
   const log = new ThreadLog({ engine, format: config.logFormat, write: (more) => (text += more) });
+  const certificates = new ThreadCertificates(engine, (identity) => wanted.push(identity));
+  const policies = new PolicySet({ missing: config.unknownPolicy });
   const context: DataPlaneContext = {
     config,
     engine,
     state,
-    policies: new PolicyIndex(),
+    policies,
+    denials: new Denials(() => undefined),
     localWorkloads: new LocalWorkloads(state, engine),
-    certificates: new ThreadCertificates(engine, (identity) => wanted.push(identity)),
+    certificates,
+    trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),
+    rechecks: new Rechecks(engine),
     revocations: new Revocations(),
     selector: new UpstreamSelector(state, new LoadBalancer(() => 0), config.network),
     counters: new Counters(),
@@ -114,6 +124,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
   };
   const connections = new Set<PodConnection>();
   const { counters, accessLog } = context;
+  const span: LogSpan = { name: 'proxy', fields: [['wl', bare(`${info.namespace}/${info.name}`)]] };
   const pod: Pod = {
     info,
     context,
@@ -123,10 +134,16 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     keepsSource: config.originalSource !== 'off',
     lookup: undefined,
     openSocket: () => -1,
-    warn: (message) => log.line({ level: 'warn', scope: 'proxy', message, fields: [] }),
+    span,
+    get authorization() {
+      return authorization;
+    },
+    warn: (message, { scope = 'proxy', spans = [] } = {}) =>
+      log.line({ level: 'warn', scope, message, fields: [], spans: [span, ...spans] }),
     workloadMissing: () => undefined,
     ended: (connection) => connections.delete(connection),
   };
+  const authorization = new PodAuthorization(pod);
   const lines = (): string[] => {
     log.flush();
     return text.split('\n').flatMap((line) => (line === '' ? [] : [line.slice(line.indexOf('\t') + 1)]));
