@@ -15,6 +15,14 @@ function plain(fields: string, message = 'connection complete', level = 'info'):
   return `${TIME}\t${level}\taccess\t${message}\t${fields}\n`;
 }
 
+function printJson(fields: readonly (readonly [string, string])[]): string {
+  return `${JSON.stringify({ level: 'info', time: TIME, scope: 'access', message: 'connection complete', ...Object.fromEntries(fields) })}\n`;
+}
+
+function show(host: string, number: number): string {
+  return host.includes(':') ? `[${host}]:${number}` : `${host}:${number}`;
+}
+
 function readOne(text: string) {
   const log = parseAccessLog(text);
   expect(log.unreadable).toEqual({ count: 0, first: [] });
@@ -132,7 +140,7 @@ test('connections that had not ended are known from the line of their beginning'
     plain(opened, 'connection opened', 'debug') +
       plain(opened, 'connection opened', 'debug') +
       plain(`${opened} ${ENDED}`) +
-      plain(`${opened.replaceAll('9001', '9002')}`, 'connection opened', 'debug') +
+      plain(opened.replaceAll('9001', '9002'), 'connection opened', 'debug') +
       plain(`${opened.replaceAll('9001', '9002')} ${ENDED}`),
   );
   expect(log.connections.map(({ line, recorded }) => [line, recorded.outcome])).toEqual([
@@ -191,9 +199,9 @@ test.each([
     plain(`src.addr=10.0.0.1:1 src.identity="spiffe://td/x" dst.addr=10.0.0.1:1 ${TO_PB}`).trimEnd(),
     'src.identity "spiffe://td/x": want spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT',
   ],
-])('told as unreadable: %j', (line, reason) => {
+])('told as unreadable: %j', (bad, reason) => {
   const whole = plain(`${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`);
-  const log = parseAccessLog(`${whole}${line}\n${whole}`);
+  const log = parseAccessLog(`${whole}${bad}\n${whole}`);
   expect(log.unreadable).toEqual({ count: 1, first: [{ line: 2, reason }] });
   expect(log.connections.map(({ line }) => line)).toEqual([1, 3]);
 });
@@ -222,18 +230,18 @@ describe('everything that the proxy can print', () => {
     `${TIME}\tinfo\taccess\tconnection complete\t${fields
       .map(([key, value]) => `${key}=${key.endsWith('addr') || key.startsWith('bytes') ? value : quote(value)}`)
       .join(' ')}\n`;
-  const printJson = (fields: readonly (readonly [string, string])[]): string =>
-    `${JSON.stringify({ level: 'info', time: TIME, scope: 'access', message: 'connection complete', ...Object.fromEntries(fields) })}\n`;
-
   const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 });
-  const label = fc.string({ unit: fc.constantFrom(...'abz09-._'), minLength: 1, maxLength: 12 });
+  const label = fc.string({
+    unit: fc.constantFrom('a', 'b', 'z', '0', '9', '-', '.', '_'),
+    minLength: 1,
+    maxLength: 12,
+  });
   const ip = fc.oneof(
     fc.ipV4(),
-    fc.ipV6().filter((ip) => !/^[\d:]*:ffff:|\./i.test(ip)),
+    fc.ipV6().filter((v6) => !/^[\d:]*:ffff:|\./i.test(v6)),
   );
   const port = fc.integer({ min: 0, max: 65_535 });
-  const show = (ip: string, port: number): string => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
-  const host = fc.string({ unit: fc.constantFrom(...'ab."=\\\''), minLength: 1, maxLength: 8 });
+  const host = fc.string({ unit: fc.constantFrom('a', 'b', '.', '"', '=', '\\', "'"), minLength: 1, maxLength: 8 });
   const record = fc.record({
     source: ip,
     destination: ip,

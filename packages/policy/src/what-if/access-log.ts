@@ -74,7 +74,7 @@ class AccessLogReader {
   }
 
   finish(): AccessLog {
-    const connections = [...this.#connections, ...this.#open.rest()].sort((a, b) => a.line - b.line);
+    const connections = [...this.#connections, ...this.#open.rest()].toSorted((a, b) => a.line - b.line);
     return {
       connections,
       unreadable: { count: this.#unreadable, first: this.#told },
