@@ -1,71 +1,61 @@
-import { contains, parseRange } from '../matching/address-range.ts';
-import { matchesAccount, matchesNamespace, matchesPrincipal } from '../matching/field-value.ts';
-import type { IpAddress } from '../matching/ip-address.ts';
-import type { Subject } from '../matching/subject.ts';
-import type { AddressRange, Clause, Match, Rule } from '../policy.ts';
-
-/** Whether a connection is as a rule, or a part of one, wants it. */
-export type Condition = (subject: Subject) => boolean;
+import type { Clause, Match, Rule } from '../policy.ts';
+import {
+  anyAccount,
+  anyDestination,
+  anyNamespace,
+  anyPort,
+  anyPrincipal,
+  anySource,
+  type Condition,
+} from './compile-values.ts';
 
 /** Makes a rule ready for comparing with many connections: all of its clauses have to hold (spec policy.md §4.2). */
 export function compileRule(rule: Rule): Condition {
-  return allOf(rule.map(compileClause));
+  return rule.map(compileClause).reduce(both, always);
 }
 
 /** Any match suffices; but a clause without matches holds for everything. */
 function compileClause(clause: Clause): Condition {
-  return clause.length === 0 ? () => true : anyOf(clause.map(compileMatch));
+  return clause.length === 0 ? always : clause.map(compileMatch).reduce(either);
 }
 
 /** All fields have to hold; but a match without any value matches nothing, for what was meant is unknown. */
 function compileMatch(match: Match): Condition {
   const conditions = [
     // The cheapest first, as the first that fails ends it.
-    ...compileField(match.destinationPorts, match.notDestinationPorts, matchesPort),
-    ...compileField(match.serviceAccounts, match.notServiceAccounts, matchesAccount),
-    ...compileField(match.namespaces, match.notNamespaces, matchesNamespace),
-    ...compileField(match.principals, match.notPrincipals, matchesPrincipal),
-    ...compileRanges(match.sourceIps, match.notSourceIps, (subject) => subject.sourceIp),
-    ...compileRanges(match.destinationIps, match.notDestinationIps, (subject) => subject.destinationIp),
+    ...compileField(match.destinationPorts, match.notDestinationPorts, anyPort),
+    ...compileField(match.namespaces, match.notNamespaces, anyNamespace),
+    ...compileField(match.principals, match.notPrincipals, anyPrincipal),
+    ...compileField(match.serviceAccounts, match.notServiceAccounts, anyAccount),
+    ...compileField(match.sourceIps, match.notSourceIps, anySource),
+    ...compileField(match.destinationIps, match.notDestinationIps, anyDestination),
   ];
-  return conditions.length === 0 ? () => false : allOf(conditions);
+  return conditions.length === 0 ? never : conditions.reduce(both);
 }
 
-/** The conditions of a field and of its `not` field: none for an empty list. */
+/** The conditions of a field and of its `not` field; an empty list is none. */
 function compileField<Value>(
   wanted: readonly Value[] = [],
   unwanted: readonly Value[] = [],
-  matches: (value: Value, subject: Subject) => boolean,
+  anyOf: (values: readonly Value[]) => Condition,
 ): Condition[] {
   const conditions: Condition[] = [];
-  if (wanted.length > 0) conditions.push((subject) => wanted.some((value) => matches(value, subject)));
-  if (unwanted.length > 0) conditions.push((subject) => !unwanted.some((value) => matches(value, subject)));
+  if (wanted.length > 0) conditions.push(anyOf(wanted));
+  if (unwanted.length > 0) conditions.push(not(anyOf(unwanted)));
   return conditions;
 }
 
-function compileRanges(
-  wanted: readonly AddressRange[] = [],
-  unwanted: readonly AddressRange[] = [],
-  ipOf: (subject: Subject) => IpAddress,
-): Condition[] {
-  return compileField(wanted.map(parseRange), unwanted.map(parseRange), (range, subject) => {
-    // A range that cannot be read contains nothing. Checked policies have none.
-    return range !== undefined && contains(range, ipOf(subject));
-  });
+const always: Condition = () => true;
+const never: Condition = () => false;
+
+function not(condition: Condition): Condition {
+  return (subject) => !condition(subject);
 }
 
-function matchesPort(port: number, subject: Subject): boolean {
-  return port === subject.destinationPort;
+function both(first: Condition, second: Condition): Condition {
+  return first === always ? second : (subject) => first(subject) && second(subject);
 }
 
-function allOf(conditions: readonly Condition[]): Condition {
-  const [only] = conditions;
-  if (only !== undefined && conditions.length === 1) return only;
-  return (subject) => conditions.every((condition) => condition(subject));
-}
-
-function anyOf(conditions: readonly Condition[]): Condition {
-  const [only] = conditions;
-  if (only !== undefined && conditions.length === 1) return only;
-  return (subject) => conditions.some((condition) => condition(subject));
+function either(first: Condition, second: Condition): Condition {
+  return (subject) => first(subject) || second(subject);
 }

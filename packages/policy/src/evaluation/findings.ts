@@ -22,15 +22,15 @@ export interface Findings {
 export function findMatches(policies: readonly CompiledPolicy[], subject: Subject): Findings {
   let restricted = false;
   let allowing: MatchingRule | undefined;
-  for (const { key, policy, findRule } of policies) {
+  for (const { key, policy, rules } of policies) {
     if (policy.action === 'Deny') {
-      const rule = findRule(subject);
+      const rule = rules.find(subject);
       if (rule !== undefined) return { denying: { policy: key, rule }, restricted, allowing };
       continue;
     }
     restricted = true;
     if (allowing !== undefined) continue;
-    const rule = findRule(subject);
+    const rule = rules.find(subject);
     if (rule !== undefined) allowing = { policy: key, rule };
   }
   return { denying: undefined, restricted, allowing };
@@ -47,8 +47,8 @@ export function joinFindings(first: Findings, second: Findings): Findings {
 
 /**
  * The verdict that follows (spec policy.md §4.4): a matching DENY wins; then, if there are ALLOW policies, one has to
- * match. `unknown` are keys of policies that apply, too, but have not arrived: whatever they say could only be undone by
- * a DENY, so with any of them only that is certain, and all else is denied.
+ * match. `unknown` are keys of policies that apply but have not arrived. A DENY stands whatever they say; all else they
+ * could turn, so the connection is denied until they are known.
  */
 export function judge({ denying, restricted, allowing }: Findings, unknown: readonly string[]): Verdict {
   if (denying !== undefined)

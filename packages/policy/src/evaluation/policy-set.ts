@@ -1,17 +1,13 @@
+import { explain } from '../explanation/explain.ts';
+import type { Explanation } from '../explanation/explanation.ts';
 import { readSubject } from '../matching/subject.ts';
 import type { Connection, Policy, TargetWorkload } from '../policy.ts';
+import { readPolicy } from '../validation/read-policy.ts';
 import { compilePolicy } from './compiled-policy.ts';
 import type { Decision } from './decision.ts';
 import { evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
 import { PolicyStore } from './policy-store.ts';
-
-/** Which policies apply to a workload, and which of those that it names are not there. */
-export interface Selection {
-  /** Each once, in an order that stays the same as long as nothing is put or removed. */
-  readonly policies: readonly Policy[];
-  /** Keys that the workload names and nobody has put, each once, in the order named. */
-  readonly missing: readonly string[];
-}
+import type { Selection } from './selection.ts';
 
 /** How connections are judged. */
 export interface EvaluationOptions {
@@ -40,17 +36,17 @@ export class PolicySet {
     return this.#store.size;
   }
 
-  /** The policy of this key (`namespace/name`), as it was put. */
+  /** The policy of this key (`namespace/name`). */
   get(key: string): Policy | undefined {
     return this.#store.get(key)?.policy;
   }
 
   /**
-   * Adds a policy, or replaces the one of the same key, wherever that applied. The set keeps the object: do not change it
-   * afterwards. Throws POLICY_INVALID with every mistake for what is no policy; the old version stays in force then.
+   * Adds a policy, or replaces the one of the same key, wherever that applied. The set keeps a copy. Throws POLICY_INVALID
+   * with every mistake for what is no policy: the old version stays in force then.
    */
   put(policy: Policy): void {
-    this.#store.put(compilePolicy(policy));
+    this.#store.put(compilePolicy(readPolicy(policy)));
   }
 
   /** Takes a policy out of force, by key (`namespace/name`); whether there was one. */
@@ -71,5 +67,13 @@ export class PolicySet {
   evaluate(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Decision {
     const subject = readSubject(connection);
     return evaluatePolicies(this.#store.select(workload), subject, options.missing ?? this.#missing);
+  }
+
+  /**
+   * Judges a connection as `evaluate` does, and says why: each policy, rule and condition beside what the connection has.
+   * Costs far more. Throws as `evaluate`.
+   */
+  explain(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Explanation {
+    return explain(this.select(workload), connection, workload, this.evaluate(connection, workload, options));
   }
 }

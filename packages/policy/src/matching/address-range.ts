@@ -28,16 +28,13 @@ export function parseRange(range: AddressRange): IpRange | undefined {
  * Whether an address is in a range. Families never cross: a range of IPv6 contains no IPv4 address, not even `::/0` or
  * `::ffff:0:0/96` (spec policy.md §4.3).
  */
-export function contains(range: IpRange, ip: IpAddress): boolean {
-  const [a, b, c, d] = range.words;
-  const [maskA, maskB, maskC, maskD] = range.mask;
-  const [ipA, ipB, ipC, ipD] = ip.words;
+export function contains({ family, words, mask }: IpRange, ip: IpAddress): boolean {
   return (
-    range.family === ip.family &&
-    ((d ^ ipD) & maskD) === 0 &&
-    ((c ^ ipC) & maskC) === 0 &&
-    ((b ^ ipB) & maskB) === 0 &&
-    ((a ^ ipA) & maskA) === 0
+    family === ip.family &&
+    ((words[3] ^ ip.words[3]) & mask[3]) === 0 &&
+    ((words[2] ^ ip.words[2]) & mask[2]) === 0 &&
+    ((words[1] ^ ip.words[1]) & mask[1]) === 0 &&
+    ((words[0] ^ ip.words[0]) & mask[0]) === 0
   );
 }
 

@@ -1,0 +1,66 @@
+import { contains, parseRange } from '../matching/address-range.ts';
+import { matchesAccount } from '../matching/field-value.ts';
+import type { IpAddress } from '../matching/ip-address.ts';
+import { matchesText } from '../matching/string-match.ts';
+import type { Subject } from '../matching/subject.ts';
+import type { AddressRange, ServiceAccountMatch, StringMatch } from '../policy.ts';
+
+/** Whether a connection is as a rule, or a part of one, wants it. */
+export type Condition = (subject: Subject) => boolean;
+
+// Each of these tells whether any of a list's values holds (spec policy.md §4.3). The list is not empty.
+
+export function anyPort(ports: readonly number[]): Condition {
+  const wanted = new Set(ports);
+  return (subject) => wanted.has(subject.destinationPort);
+}
+
+export function anyNamespace(patterns: readonly StringMatch[]): Condition {
+  const matches = anyText(patterns);
+  return (subject) => matches(subject.namespace);
+}
+
+/** Without an identity nothing matches, not even the empty prefix. */
+export function anyPrincipal(patterns: readonly StringMatch[]): Condition {
+  const matches = anyText(patterns);
+  return ({ principal }) => principal !== undefined && matches(principal);
+}
+
+export function anyAccount(accounts: readonly ServiceAccountMatch[]): Condition {
+  return (subject) => accounts.some((account) => matchesAccount(account, subject));
+}
+
+export function anySource(ranges: readonly AddressRange[]): Condition {
+  const matches = anyRange(ranges);
+  return (subject) => matches(subject.sourceIp);
+}
+
+export function anyDestination(ranges: readonly AddressRange[]): Condition {
+  const matches = anyRange(ranges);
+  return (subject) => matches(subject.destinationIp);
+}
+
+/** Most patterns are exact texts: those are looked up at once. */
+function anyText(patterns: readonly StringMatch[]): (text: string) => boolean {
+  const exact = new Set<string>();
+  const others: StringMatch[] = [];
+  for (const pattern of patterns) {
+    if (pattern.kind === 'exact') exact.add(pattern.value);
+    else others.push(pattern);
+  }
+  if (others.length === 0) return (text) => exact.has(text);
+  return (text) => {
+    for (const pattern of others) if (matchesText(pattern, text)) return true;
+    return exact.has(text);
+  };
+}
+
+/** A range that cannot be read contains nothing; policies that have been checked have none. */
+function anyRange(ranges: readonly AddressRange[]): (ip: IpAddress) => boolean {
+  const readable = ranges.map(parseRange).filter((range) => range !== undefined);
+  return (ip) => {
+    // `some` would take twice the time.
+    for (const range of readable) if (contains(range, ip)) return true;
+    return false;
+  };
+}
