@@ -1,3 +1,30 @@
+export { allowWaypointPolicy, type Waypoint } from './conversion/allow-waypoint-policy.ts';
+export {
+  type ConversionOptions,
+  type ConvertedAuthorizationPolicy,
+  convertAuthorizationPolicy,
+} from './conversion/convert-authorization-policy.ts';
+export { convertPeerAuthentication, staticStrictPolicy } from './conversion/convert-peer-authentication.ts';
+export { type Conversion, convertPolicies } from './conversion/convert-policies.ts';
+export { findObjectProblems } from './conversion/find-object-problems.ts';
+export type { PeerAuthenticationScopes, SelectedWorkload } from './conversion/peer-authentication-scope.ts';
+export type {
+  AuthorizationPolicy,
+  ObjectMetadata,
+  PeerAuthentication,
+  PeerAuthenticationMode,
+  PeerAuthenticationTls,
+  PolicyObject,
+  PolicyObjectAction,
+  PolicyRule,
+  PolicyRuleCondition,
+  PolicyRuleOperation,
+  PolicyRuleSource,
+  PolicyTargetReference,
+  WorkloadSelector,
+} from './conversion/policy-object.ts';
+export type { PolicyObjectStatus } from './conversion/policy-status.ts';
+export { isPolicyObject, readPolicyObject } from './conversion/read-policy-object.ts';
 export { decide, policyKey, type Verdict } from './decision.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
 export type { Decision, ShadowVerdict, VerdictCode } from './evaluation/decision.ts';

@@ -1,0 +1,135 @@
+import type { Policy } from '../policy.ts';
+import { type ConversionOptions, convertAuthorizationPolicy } from './convert-authorization-policy.ts';
+import { convertPeerAuthentication, staticStrictPolicy } from './convert-peer-authentication.ts';
+import { peerAuthenticationKeys } from './effective-peer-authentication.ts';
+import {
+  findOldest,
+  type PeerAuthenticationScopes,
+  type SelectedWorkload,
+  selectsWorkloads,
+} from './peer-authentication-scope.ts';
+import {
+  type AuthorizationPolicy,
+  DEFAULT_ROOT_NAMESPACE,
+  objectKey,
+  type PeerAuthentication,
+  type PolicyObject,
+} from './policy-object.ts';
+import type { PolicyObjectStatus } from './policy-status.ts';
+
+/** What a set of objects means to node proxies. */
+export interface Conversion {
+  /** What node proxies get, in the order of the objects; what every PeerAuthentication stands on comes last. */
+  readonly policies: readonly Policy[];
+  /** Of each AuthorizationPolicy that is for node proxies. */
+  readonly statuses: readonly PolicyObjectStatus[];
+  /**
+   * Keys of the policies that a workload names, for `TargetWorkload.authorizationPolicies`, in the order of the
+   * reference. Policies of its namespace and of the mesh apply without being named; that of a waypoint
+   * (`allowWaypointPolicy`) is not among them.
+   */
+  readonly policiesOf: (workload: SelectedWorkload) => readonly string[];
+}
+
+/**
+ * Converts objects as the control plane does (spec istiod.md §6). Of two with the same kind and key the later counts.
+ * Costs what the objects are; `policiesOf` costs what there is in the namespace of the workload. Never throws: values
+ * that cannot be read are dropped; `readPolicyObject` and `findObjectProblems` tell them.
+ */
+export function convertPolicies(objects: Iterable<PolicyObject>, options: ConversionOptions = {}): Conversion {
+  const { rootNamespace = DEFAULT_ROOT_NAMESPACE } = options;
+  const authorization = new Map<string, AuthorizationPolicy>();
+  const peer = new Map<string, PeerAuthentication>();
+  for (const object of objects) {
+    if (object.kind === 'AuthorizationPolicy') authorization.set(objectKey(object), object);
+    else peer.set(objectKey(object), object);
+  }
+  const policies: Policy[] = [];
+  const statuses: PolicyObjectStatus[] = [];
+  const named = new NamespaceLists<AuthorizationPolicy>();
+  for (const object of authorization.values()) {
+    const { policy, status } = convertAuthorizationPolicy(object, options);
+    if (status !== undefined) statuses.push(status);
+    if (policy === undefined) continue;
+    policies.push(policy);
+    if (policy.scope === 'WorkloadSelector') named.add(object);
+  }
+  const modes = new PeerAuthentications(peer.values(), rootNamespace);
+  for (const object of peer.values()) {
+    const policy = convertPeerAuthentication(
+      object,
+      modes.scopesOf(object.metadata.namespace ?? '', object),
+      rootNamespace,
+    );
+    if (policy !== undefined) policies.push(policy);
+  }
+  if (peer.size > 0) policies.push(staticStrictPolicy(rootNamespace));
+  const policiesOf = (workload: SelectedWorkload) => [
+    ...namedBy(workload, named, rootNamespace),
+    ...modes.keysOf(workload),
+  ];
+  return { policies, statuses, policiesOf };
+}
+
+function namedBy(
+  workload: SelectedWorkload,
+  named: NamespaceLists<AuthorizationPolicy>,
+  rootNamespace: string,
+): readonly string[] {
+  const namespaces = new Set([workload.namespace, rootNamespace]);
+  return [...namespaces]
+    .flatMap((namespace) => named.of(namespace))
+    .filter((object) => isSelected(object, workload))
+    .map(objectKey)
+    .toSorted();
+}
+
+/** An empty selector selects nothing (spec istiod.md §6.1, kept as in the reference). */
+function isSelected({ spec }: PolicyObject, { labels }: SelectedWorkload): boolean {
+  const wanted = Object.entries(spec?.selector?.matchLabels ?? {});
+  return wanted.length > 0 && wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
+}
+
+/** Objects by their namespace. */
+class NamespaceLists<T extends PolicyObject> {
+  readonly #lists = new Map<string, T[]>();
+
+  add(object: T): void {
+    const { namespace = '' } = object.metadata;
+    const list = this.#lists.get(namespace);
+    if (list === undefined) this.#lists.set(namespace, [object]);
+    else list.push(object);
+  }
+
+  of(namespace: string): readonly T[] {
+    return this.#lists.get(namespace) ?? [];
+  }
+}
+
+/** All PeerAuthentications: which of them count for what. */
+class PeerAuthentications {
+  readonly #rootNamespace: string;
+  readonly #wide = new NamespaceLists<PeerAuthentication>();
+  readonly #selecting = new NamespaceLists<PeerAuthentication>();
+
+  constructor(objects: Iterable<PeerAuthentication>, rootNamespace: string) {
+    this.#rootNamespace = rootNamespace;
+    for (const object of objects) (selectsWorkloads(object) ? this.#selecting : this.#wide).add(object);
+  }
+
+  /** What counts in a namespace, leaving out `except`. */
+  scopesOf(namespace: string, except?: PeerAuthentication): PeerAuthenticationScopes {
+    const oldest = (place: string) => findOldest(this.#wide.of(place).filter((object) => object !== except));
+    return {
+      mesh: oldest(this.#rootNamespace),
+      namespace: namespace === this.#rootNamespace ? undefined : oldest(namespace),
+    };
+  }
+
+  keysOf(workload: SelectedWorkload): readonly string[] {
+    // Objects of the root namespace that select workloads count for none, not even for those of that namespace.
+    const selecting = workload.namespace === this.#rootNamespace ? [] : this.#selecting.of(workload.namespace);
+    const own = findOldest(selecting.filter((object) => isSelected(object, workload)));
+    return peerAuthenticationKeys(own, this.scopesOf(workload.namespace), this.#rootNamespace);
+  }
+}

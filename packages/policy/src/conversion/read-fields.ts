@@ -1,0 +1,40 @@
+import { type DataFields, DataPlace } from '../validation/data-place.ts';
+
+/** The fields of a map as the API server takes them, which drops those that are null. */
+export function fieldsOf(place: DataPlace, known: readonly string[]): DataFields {
+  return withoutNulls(place).fields(known);
+}
+
+/** What is undefined is left out, as types with exact optional properties want it. */
+export function present<T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): T;
+export function present(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** A map of any keys to texts. */
+export function readTextMap(place: DataPlace): Readonly<Record<string, string>> | undefined {
+  return readEachValue(place, (value) => value.text());
+}
+
+/** A map of any keys, each value read; those that cannot be are noted and left out. */
+export function readEachValue<T>(
+  place: DataPlace,
+  read: (value: DataPlace) => T | undefined,
+): Readonly<Record<string, T>> | undefined {
+  const { value } = place;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return place.refuse('a map');
+  const fields = fieldsOf(place, Object.keys(value));
+  const entries: [string, T][] = [];
+  for (const key of Object.keys(value)) {
+    const inside = fields.optional(key, read);
+    if (inside !== undefined) entries.push([key, inside]);
+  }
+  return Object.fromEntries(entries);
+}
+
+function withoutNulls(place: DataPlace): DataPlace {
+  const { value, path, problems } = place;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return place;
+  const kept = Object.entries(value).filter(([, inside]) => inside !== null);
+  return new DataPlace(Object.fromEntries(kept), path, problems);
+}
