@@ -4,22 +4,28 @@ import type { CertificateState } from './certificates/manager.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 import { describeConfig, Tagged } from './config/describe-config.ts';
 import type { ConnectionsByPod } from './data-threads.ts';
+import { describeMesh, describeStaticConfig } from './describe-mesh.ts';
+import type { MeshSnapshot } from './local-config/mesh-snapshot.ts';
 import { versionFields } from './version.ts';
 
 export interface DumpParts {
   readonly config: ZtunnelConfig;
   readonly args: readonly string[];
   readonly certificates: readonly CertificateState[];
+  /** What discovery has told. */
+  readonly mesh: MeshSnapshot;
   readonly workloads: ReadonlyMap<string, WorkloadState>;
   readonly connections: ConnectionsByPod;
 }
 
-/** The part of `/config_dump` that the control thread knows (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
+/** `/config_dump` (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
 export function renderConfigDump(parts: DumpParts): string {
   const versions = versionFields(parts.config.istioVersion).map(([name, value]) => [lowerFirst(name), value]);
   const dump = {
     certificates: parts.certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1)).map(describeCertificate),
     config: describeConfig(parts.config, parts.args),
+    ...describeMesh(parts.mesh),
+    staticConfig: describeStaticConfig(parts.mesh),
     version: Object.fromEntries(versions),
     workloadState: Object.fromEntries(
       [...parts.workloads].map(([uid, { state, info }]) => [

@@ -5,6 +5,7 @@ import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type Logger, silentLogger } from '../log/logger.ts';
 import { CrlFile } from './crl-file.ts';
+import { ManualClock } from './testing/manual-clock.ts';
 
 const authority = await CertificateAuthority.create({ trustDomain: 'td' });
 const [one, two] = await Promise.all([authority.revocationList(['01']), authority.revocationList(['01', '02'])]);
@@ -13,11 +14,6 @@ const undos: (() => void)[] = [];
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
 });
-
-interface Timer {
-  readonly delayMs: number;
-  readonly action: () => void;
-}
 
 /** A directory as the kubelet makes it of a ConfigMap: the file is a link into `..data`, which is a link to a version. */
 function world(file?: string) {
@@ -34,34 +30,16 @@ function world(file?: string) {
   const path = join(directory, 'ca-crl.pem');
   symlinkSync(join('..data', 'ca-crl.pem'), path);
   if (file !== undefined) put(file);
-  const timers = new Set<Timer>();
+  const clock = new ManualClock();
+  const { timers } = clock;
   const published: string[] = [];
   const warnings: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (_, message) => warnings.push(message) };
-  let now = 0;
-  let scheduled = 0;
-  const clock = {
-    now: () => now,
-    schedule: (delayMs: number, action: () => void) => {
-      const timer = { delayMs, action };
-      timers.add(timer);
-      scheduled++;
-      return () => timers.delete(timer);
-    },
-  };
   const publish = (bytes: Uint8Array): void => void published.push(Buffer.from(bytes).toString());
   const crl = new CrlFile({ path, clock, publish, logger });
   undos.push(() => crl.close());
-  /** Waits for a change to be seen and lets its time pass. */
-  const elapse = async (delayMs: number): Promise<void> => {
-    await vi.waitFor(() => expect([...timers].map((timer) => timer.delayMs)).toEqual([delayMs]));
-    for (const timer of timers) {
-      timers.delete(timer);
-      timer.action();
-    }
-  };
-  const pass = (ms: number): void => void (now += ms);
-  return { crl, put, path, timers, published, warnings, elapse, pass, scheduled: () => scheduled };
+  const elapse = (delayMs: number): Promise<void> => clock.elapse(delayMs);
+  return { crl, clock, put, path, timers, published, warnings, elapse };
 }
 
 test('§9: without a path nothing is read', async () => {
@@ -125,16 +103,8 @@ test('§9: unusable at the start: told, and off for the life of the process', as
 });
 
 test('a directory that is not there is looked for again', async () => {
-  const { published, warnings, elapse, path, timers } = world();
+  const { clock, published, warnings, elapse, path } = world();
   const missing = join(path, '..', 'later', 'crl.pem');
-  const clock = {
-    now: () => 0,
-    schedule: (delayMs: number, action: () => void) => {
-      const timer = { delayMs, action };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-  };
   const logger: Logger = { ...silentLogger, warn: (_, message) => warnings.push(message) };
   const crl = new CrlFile({
     path: missing,
@@ -151,22 +121,22 @@ test('a directory that is not there is looked for again', async () => {
 });
 
 test('further changes put the reading off by 2 s each, but not past 10 s after the first', async () => {
-  const { crl, path, timers, pass, scheduled } = world(one);
+  const { crl, path, timers, clock } = world(one);
   await crl.start();
   const change = async (): Promise<number | undefined> => {
-    const before = scheduled();
+    const before = clock.scheduled;
     writeFileSync(join(path, '..', 'other'), String(before));
-    await vi.waitFor(() => expect(scheduled()).toBeGreaterThan(before));
+    await vi.waitFor(() => expect(clock.scheduled).toBeGreaterThan(before));
     // More than one event comes of one change.
     await vi.waitFor(() => expect(timers.size).toBe(1));
     return [...timers][0]?.delayMs;
   };
   expect(await change()).toBe(2000);
-  pass(1500);
+  clock.pass(1500);
   expect(await change()).toBe(2000);
-  pass(7000);
+  clock.pass(7000);
   expect(await change()).toBe(1500);
-  pass(1500);
+  clock.pass(1500);
   expect(await change()).toBe(0);
 });
 

@@ -17,6 +17,7 @@ import { dataPlaneConfig } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
 import { ZtunnelError } from './errors.ts';
 import { LocalConfigFile } from './local-config/local-config-file.ts';
+import { emptySnapshot, type MeshSnapshot } from './local-config/mesh-snapshot.ts';
 import { PodProxies } from './pod-proxies.ts';
 import { adminPages } from './servers/admin-page.ts';
 import { type HttpListener, listenHttp } from './servers/http-listener.ts';
@@ -159,6 +160,12 @@ export class Ztunnel {
         initialFilter: config.logFilter,
         quit: () => this.drain('quitquitquit'),
         dump: () => this.#dump(),
+        denials: () => this.#running().listDenials(reportLimitMs),
+        policies: () => ({
+          mesh: this.#mesh,
+          localConfig: this.#localConfig?.status,
+          unknownPolicy: config.unknownPolicy,
+        }),
       }),
     });
     await this.#listen('stats', anyHosts(config), {
@@ -218,6 +225,11 @@ export class Ztunnel {
   #running(): DataThreads {
     if (this.#threads === undefined) throw new TypeError('the data plane has not been started');
     return this.#threads;
+  }
+
+  /** What discovery has told. */
+  get #mesh(): MeshSnapshot {
+    return this.#localConfig?.snapshot ?? emptySnapshot;
   }
 
   #logStart(): void {
@@ -302,6 +314,7 @@ export class Ztunnel {
       config,
       args,
       certificates: this.#certificates.states(),
+      mesh: this.#mesh,
       workloads: this.#zds.workloads(),
       connections,
     });

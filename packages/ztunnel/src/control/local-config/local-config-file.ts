@@ -171,8 +171,14 @@ export class LocalConfigFile {
     this.#refused = { message, sha256, atEpochMs: clock.now() };
     this.#refusals++;
     if (this.#accepted === undefined) return;
-    const problem = sha256 === undefined ? `cannot be read: ${message}` : `is refused: ${message}`;
-    logger.error([['path', source.text]], `local config ${problem}; the last good version stays in force`);
+    const what = sha256 === undefined ? 'cannot be read' : 'is refused';
+    logger.error(
+      [
+        ['path', source.text],
+        ['error', message],
+      ],
+      `local config ${what}; the last good version stays in force`,
+    );
   }
 
   #putInForce(changes: readonly StateChange[]): void {

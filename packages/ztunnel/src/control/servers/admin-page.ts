@@ -1,6 +1,9 @@
+import type { Denial } from '../../data-plane/protocol.ts';
 import { type LogFilter, parseLogFilter } from '../../log/log-filter.ts';
 import type { LogRoot } from '../../log/logger.ts';
+import { denialsPage } from './denials-page.ts';
 import type { Answer, Answerer } from './http-listener.ts';
+import { type PolicyReport, policiesPage } from './policies-page.ts';
 
 export interface AdminOptions {
   readonly log: LogRoot;
@@ -10,6 +13,8 @@ export interface AdminOptions {
   readonly quit: () => void;
   /** The JSON text of `/config_dump`. */
   readonly dump: () => Promise<string>;
+  readonly denials: () => Promise<readonly Denial[]>;
+  readonly policies: () => PolicyReport;
 }
 
 const loggingUsage = `usage: POST /logging\t\t\t\t\t\t(To list current level)
@@ -27,6 +32,8 @@ const index = `<!DOCTYPE html>
 <h1>ztunnel</h1>
 <table>
 <tr><td><a href="config_dump">config_dump</a></td><td>configuration, state and certificates as JSON</td></tr>
+<tr><td><a href="debug/policies">debug/policies</a></td><td>policies in force, and the state of the local configuration (?format=json)</td></tr>
+<tr><td><a href="debug/denials">debug/denials</a></td><td>recent denied connections, with what would have let them pass (?format=json)</td></tr>
 <tr><td>logging</td><td>POST: list or change the log level</td></tr>
 <tr><td>quitquitquit</td><td>POST: drain and end the process</td></tr>
 </table>
@@ -42,6 +49,10 @@ export function adminPages(options: AdminOptions): Answerer {
         return { status: 200, contentType: 'text/html; charset=utf-8', body: index };
       case '/config_dump':
         return { status: 200, contentType: 'application/json', body: await options.dump() };
+      case '/debug/denials':
+        return denialsPage(url, await options.denials());
+      case '/debug/policies':
+        return policiesPage(url, options.policies());
       case '/logging':
         return request.method === 'POST' ? logging(options, url) : text(405, `Invalid HTTP method\n \n${loggingUsage}`);
       case '/quitquitquit': {

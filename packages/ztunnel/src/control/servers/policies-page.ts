@@ -1,0 +1,116 @@
+import { type Policy, policyKey } from '@ambientmesh/policy';
+import { describePolicy } from '../describe-mesh.ts';
+import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
+import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
+import type { Answer } from './http-listener.ts';
+import { escapeControl, renderTable, renderTime, textOrJson } from './text-page.ts';
+
+/** Names of workloads that a line shows. */
+const maxNamed = 5;
+
+/** What `/debug/policies` tells. */
+export interface PolicyReport {
+  readonly mesh: MeshSnapshot;
+  /** Undefined: there is no local configuration. */
+  readonly localConfig: LocalConfigStatus | undefined;
+  /** What a policy does that a workload names and nobody knows. */
+  readonly unknownPolicy: 'deny' | 'skip';
+}
+
+/** `/debug/policies`: the policies in force, whom they are for, and whether the file they come from is still good. */
+export function policiesPage(url: URL, report: PolicyReport): Answer {
+  const namedBy = workloadsByPolicy(report.mesh);
+  return textOrJson(
+    url,
+    () => renderReport(report, namedBy),
+    () => describeReport(report, namedBy),
+  );
+}
+
+/** `namespace/name` of the workloads that name a policy, by its key. */
+type NamedBy = ReadonlyMap<string, readonly string[]>;
+
+function workloadsByPolicy({ workloads }: MeshSnapshot): NamedBy {
+  const namedBy = new Map<string, string[]>();
+  for (const { workload } of workloads.values())
+    for (const key of new Set(workload.authorizationPolicies)) {
+      const name = `${workload.namespace}/${workload.name}`;
+      const names = namedBy.get(key);
+      if (names === undefined) namedBy.set(key, [name]);
+      else names.push(name);
+    }
+  return namedBy;
+}
+
+function renderReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedBy: NamedBy): string {
+  const policies = [...mesh.policies.values()].toSorted((a, b) => (policyKey(a) < policyKey(b) ? -1 : 1));
+  const rows = policies.map((policy) => [
+    policyKey(policy),
+    policy.dryRun ? `${policy.action}, dry-run` : policy.action,
+    policy.scope,
+    String(policy.rules.length),
+    appliesTo(policy, namedBy.get(policyKey(policy)) ?? []),
+  ]);
+  const table =
+    rows.length === 0
+      ? 'no policies: nothing is denied\n'
+      : renderTable([['POLICY', 'ACTION', 'SCOPE', 'RULES', 'APPLIES TO'], ...rows]);
+  const missing = missingOf(mesh, namedBy).map(([key, names]) => [key, shorten(names)]);
+  const effect = unknownPolicy === 'deny' ? 'connections to them are denied' : 'it is skipped';
+  const missingTable =
+    missing.length === 0 ? '' : `\n${renderTable([['MISSING', `NAMED BY (${effect})`], ...missing])}`;
+  return `${renderStatus(localConfig, mesh)}\n${table}${missingTable}`;
+}
+
+function renderStatus(status: LocalConfigStatus | undefined, { workloads, services, policies }: MeshSnapshot): string {
+  if (status === undefined) return 'no local configuration\n';
+  const { path, inForce, refused } = status;
+  const counts = `${workloads.size} workloads, ${services.size} services, ${policies.size} policies`;
+  const version =
+    inForce === undefined
+      ? 'not yet taken by every data thread'
+      : `in force, read ${renderTime(inForce.readAtEpochMs)}, sha256 ${inForce.sha256}`;
+  const lines = [`local configuration ${path ?? 'of LOCAL_XDS'}: ${counts}`, `  ${version}`];
+  if (refused !== undefined)
+    lines.push(`  REFUSED ${renderTime(refused.atEpochMs)}, the version above stays in force: ${refused.message}`);
+  return lines.map((line) => `${escapeControl(line)}\n`).join('');
+}
+
+function appliesTo(policy: Policy, names: readonly string[]): string {
+  if (policy.scope === 'Global') return 'all workloads';
+  if (policy.scope === 'Namespace') return `namespace ${policy.namespace}`;
+  return names.length === 0 ? 'no workload names it' : shorten(names);
+}
+
+function shorten(names: readonly string[]): string {
+  const more = names.length - maxNamed;
+  return names.slice(0, maxNamed).join(' ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+function missingOf({ policies }: MeshSnapshot, namedBy: NamedBy): [key: string, names: readonly string[]][] {
+  return [...namedBy].filter(([key]) => !policies.has(key)).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function describeReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedBy: NamedBy): unknown {
+  return {
+    localConfig: localConfig === undefined ? null : describeStatus(localConfig),
+    unknownPolicy,
+    policies: [...mesh.policies].map(([key, policy]) => ({
+      ...describePolicy(policy),
+      ...(policy.scope === 'WorkloadSelector' ? { namedBy: namedBy.get(key) ?? [] } : {}),
+    })),
+    missing: missingOf(mesh, namedBy).map(([key, names]) => ({ policy: key, namedBy: names })),
+  };
+}
+
+function describeStatus({ path, inForce, refused, refusals }: LocalConfigStatus): unknown {
+  return {
+    path: path ?? null,
+    inForce: inForce === undefined ? null : { sha256: inForce.sha256, readAt: renderTime(inForce.readAtEpochMs) },
+    refused:
+      refused === undefined
+        ? null
+        : { message: refused.message, sha256: refused.sha256 ?? null, at: renderTime(refused.atEpochMs) },
+    refusals,
+  };
+}
