@@ -25,10 +25,12 @@ export type {
 } from './conversion/policy-object.ts';
 export type { PolicyObjectStatus } from './conversion/policy-status.ts';
 export { isPolicyObject, readPolicyObject } from './conversion/read-policy-object.ts';
-export { decide, policyKey, type Verdict } from './decision.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
-export type { Decision, ShadowVerdict, VerdictCode } from './evaluation/decision.ts';
+export type { Decision, ShadowVerdict, Verdict, VerdictCode } from './evaluation/decision.ts';
+export type { MissingPolicy } from './evaluation/evaluate-policies.ts';
+export { policyKey } from './evaluation/policy-key.ts';
 export { compile, type EvaluationOptions, PolicySet } from './evaluation/policy-set.ts';
+export type { Selection } from './evaluation/selection.ts';
 export type {
   ClauseExplanation,
   Explanation,
@@ -40,7 +42,6 @@ export type {
   PolicyExplanation,
   RuleExplanation,
 } from './explanation/explanation.ts';
-export { matchesPolicy } from './match.ts';
 export type {
   AddressRange,
   Clause,
@@ -53,7 +54,6 @@ export type {
   StringMatch,
   TargetWorkload,
 } from './policy.ts';
-export { PolicyIndex, type Selection } from './policy-index.ts';
 export type { HttpAttributes, PolicySource } from './policy-source.ts';
 export type { Problem } from './problem.ts';
 export { guessForm, type PolicyForm } from './validation/policy-form.ts';

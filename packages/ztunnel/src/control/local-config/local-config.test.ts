@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { decide } from '@ambientmesh/policy';
+import { compile } from '@ambientmesh/policy';
 import { expect, test } from 'vitest';
 import { parseLocalConfig } from './local-config.ts';
 
@@ -110,6 +110,9 @@ test('policy.md §7.11 f: a v4-mapped range stays a v6 range, which holds no v4 
     { address: '::ffff:7f00:1', length: 128 },
   ]);
   expect(
-    decide(policies, { identity: undefined, sourceIp: '10.0.0.9', destinationIp: '10.0.0.1', destinationPort: 1 }),
+    compile(policies).evaluate(
+      { identity: undefined, sourceIp: '10.0.0.9', destinationIp: '10.0.0.1', destinationPort: 1 },
+      { namespace: 'd', authorizationPolicies: [] },
+    ),
   ).toMatchObject({ allowed: false });
 });
