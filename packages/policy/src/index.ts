@@ -43,6 +43,17 @@ export type {
   RuleExplanation,
 } from './explanation/explanation.ts';
 export type {
+  AddressMessage,
+  AuthorizationMessage,
+  ClauseMessage,
+  GroupMessage,
+  MatchMessage,
+  ServiceAccountMessage,
+  StringMatchMessage,
+} from './message/authorization-message.ts';
+export { findMessageProblems, readMessage } from './message/read-message.ts';
+export { renderMessage } from './message/render-message.ts';
+export type {
   AddressRange,
   Clause,
   Connection,

@@ -72,7 +72,7 @@ export class DataPlace {
       if (inside === undefined || (style === 'proto' && inside === null)) continue;
       const place = new DataPlace(inside, joinPath(this.path, key), this.problems);
       const name = known.find((each) => each === key || (style === 'proto' && protoName(each) === key));
-      if (name === undefined) place.fail(`unknown field: want ${listChoices(known)}`);
+      if (name === undefined) place.fail(`unknown field: want ${listChoices(known) || 'none'}`);
       else if (fields.has(name)) place.fail(`is there twice: as ${name} and as ${protoName(name)}`);
       else fields.set(name, place);
     }
@@ -88,6 +88,11 @@ export class DataFields {
   constructor(map: DataPlace, fields: ReadonlyMap<string, DataPlace> | undefined) {
     this.#map = map;
     this.#fields = fields;
+  }
+
+  /** Known names of the fields that are there. */
+  get names(): readonly string[] {
+    return [...(this.#fields?.keys() ?? [])];
   }
 
   /** The field, read; undefined if it is not there or cannot be read. */

@@ -1,0 +1,81 @@
+import type { AddressRange, Match, ServiceAccountMatch, StringMatch } from '../policy.ts';
+import type { DataPlace } from '../validation/data-place.ts';
+import { MATCH_FIELDS, type MatchValueKind } from '../validation/match-fields.ts';
+import { decodeBase64, renderAddressBytes } from './address-bytes.ts';
+
+/** What a value becomes that is dropped without a word: the match is as if it were not there. */
+type Dropped = null;
+
+const MOST_UINT32 = 0xffff_ffff;
+const LOW_16_BITS = 0xffff;
+const LOW_8_BITS = 0xff;
+/** Bits of an address, by its bytes. */
+const BITS_PER_BYTE = 8;
+
+const FIELD_NAMES = [...MATCH_FIELDS.keys(), 'extensions'];
+const PATTERN_KINDS = ['exact', 'prefix', 'suffix', 'presence'] as const;
+
+const READERS: Record<MatchValueKind, (place: DataPlace) => unknown> = {
+  pattern: readPattern,
+  range: readRange,
+  port: readPort,
+  account: readAccount,
+};
+
+/** A match of a message; what is wrong with it is noted. Lists that are empty once values have been dropped are left out. */
+export function readMatchMessage(place: DataPlace): Match {
+  const fields = place.fields(FIELD_NAMES, 'proto');
+  const match: { [field: string]: readonly unknown[] } = {};
+  for (const [name, kind] of MATCH_FIELDS) {
+    const values = fields.optional(name, (field) => field.list(READERS[kind]))?.filter((value) => value !== null);
+    if (values !== undefined && values.length > 0) match[name] = values;
+  }
+  return match;
+}
+
+function readPattern(place: DataPlace): StringMatch | Dropped | undefined {
+  const fields = place.fields(PATTERN_KINDS, 'proto');
+  const [name, surplus] = fields.names;
+  if (surplus !== undefined)
+    return place.fail(`want one of ${PATTERN_KINDS.join(', ')}, not ${fields.names.join(' and ')}`);
+  const kind = PATTERN_KINDS.find((each) => each === name);
+  if (kind === undefined) return null;
+  if (kind === 'presence') {
+    fields.optional(kind, (field) => field.fields([], 'proto'));
+    return { kind };
+  }
+  const value = fields.optional(kind, (field) => field.text());
+  return value === undefined ? undefined : { kind, value };
+}
+
+function readRange(place: DataPlace): AddressRange | Dropped | undefined {
+  const fields = place.fields(['address', 'length'], 'proto');
+  const bytes = fields.optional('address', readBytes) ?? new Uint8Array();
+  const length = (fields.optional('length', readUint32) ?? 0) & LOW_8_BITS;
+  const address = renderAddressBytes(bytes);
+  return address === undefined || length > bytes.length * BITS_PER_BYTE ? null : { address, length };
+}
+
+function readPort(place: DataPlace): number | undefined {
+  const port = readUint32(place);
+  return port === undefined ? undefined : port & LOW_16_BITS;
+}
+
+function readAccount(place: DataPlace): ServiceAccountMatch {
+  const fields = place.fields(['namespace', 'serviceAccount'], 'proto');
+  const text = (name: string): string => fields.optional(name, (field) => field.text()) ?? '';
+  return { namespace: text('namespace'), serviceAccount: text('serviceAccount') };
+}
+
+function readBytes(place: DataPlace): Uint8Array | undefined {
+  const text = place.text();
+  return text === undefined ? undefined : (decodeBase64(text) ?? place.refuse('bytes in base64'));
+}
+
+/** JSON of protocol buffers has numbers as text, too. */
+function readUint32(place: DataPlace): number | undefined {
+  const { value } = place;
+  const number = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= MOST_UINT32) return number;
+  return place.refuse(`a whole number from 0 to ${MOST_UINT32}`);
+}
