@@ -1,4 +1,5 @@
 import type { LabErrorCode } from './errors.ts';
+import type { PolicyReport, PolicyStatus } from './policies/policy-report.ts';
 
 /** A request to the lab: one JSON object a line over the control socket. `id` is the asker's own and comes back. */
 export interface ControlRequest {
@@ -24,6 +25,9 @@ export interface ControlResults {
   readonly 'capture-stop': CaptureResult;
   readonly metrics: string;
   readonly certificates: readonly CertificateStatus[];
+  readonly 'policy-apply': PolicyReport;
+  readonly 'policy-delete': PolicyReport;
+  readonly 'policy-list': readonly PolicyStatus[];
   readonly down: null;
 }
 

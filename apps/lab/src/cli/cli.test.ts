@@ -70,6 +70,9 @@ describe('the command line', () => {
     { argv: ['exec', 'sleep', '--', 'curl', '-s', 'httpbin'] },
     { argv: ['ztunnel', 'kill', 'node1'] },
     { argv: ['capture', 'node1'] },
+    { argv: ['policy', 'list'] },
+    { argv: ['policy', 'delete', 'ap/default/x'] },
+    { argv: ['policy', 'apply', import.meta.filename] },
     { argv: ['down'] },
   ])('without a lab $argv.0 says that none runs', async ({ argv }) => {
     const program = buildProgram(context(), () => undefined).exitOverride();
@@ -93,7 +96,8 @@ describe('the command line', () => {
     expect(complaint).toContain('`npx lab --help`');
     const commands = program.commands.map((command) => command.name()).join('|');
     const bare = new RegExp(`(?<!npx )\\blab (${commands})\\b`);
-    for (const command of [program, ...program.commands]) {
+    const subcommands = program.commands.flatMap((command) => command.commands);
+    for (const command of [program, ...program.commands, ...subcommands]) {
       expect(command.helpInformation()).toMatch(/^Usage: npx lab /);
       expect(command.helpInformation()).not.toMatch(bare);
     }
@@ -104,6 +108,15 @@ describe('the command line', () => {
     for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
     const parsing = program.parseAsync(['logs', '-n', count], { from: 'user' });
     await expect(parsing).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+  });
+
+  test('a file of policies that cannot be read is told before anything else', async () => {
+    const program = buildProgram(context(), () => undefined);
+    const parsing = program.parseAsync(['policy', 'apply', '/nonexistent/p.yaml'], { from: 'user' });
+    await expect(parsing).rejects.toMatchObject({
+      code: 'LAB_ARGUMENT_INVALID',
+      message: expect.stringContaining('/nonexistent/p.yaml'),
+    });
   });
 
   test('down --all without a lab is content', async () => {

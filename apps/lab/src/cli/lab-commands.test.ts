@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { baseOf } from '../client/surroundings.ts';
 import type { LabStatus, ProcessStatus } from '../control-protocol.ts';
+import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
 import { controlSocketPath, labDirectory, mountNamespaceOf, writeRecord } from '../state/state-directory.ts';
 import { listenControl, type Operation } from '../supervisor/control-server.ts';
 import { buildProgram } from './program.ts';
@@ -16,6 +17,8 @@ let temporary: string;
 let server: Server;
 let restarted: readonly string[];
 let ztunnel: ProcessStatus;
+let report: PolicyReport;
+let policies: readonly PolicyStatus[];
 let asked: Readonly<Record<string, unknown>>[];
 
 /** A lab of which only the control socket is there; this process stands for its process 1. */
@@ -24,6 +27,8 @@ beforeEach(async () => {
   restarted = [];
   ztunnel = { pid: 7, running: true, starts: 1, restarts: 0 };
   asked = [];
+  report = { changes: [], refused: [], restarted: [] };
+  policies = [];
   const base = baseOf({ TMPDIR: temporary });
   mkdirSync(labDirectory(base, 'default'), { recursive: true, mode: 0o700 });
   const mountNamespace = mountNamespaceOf(process.pid) ?? '';
@@ -67,6 +72,56 @@ test.each([
   expect(asked).toEqual([given]);
 });
 
+describe('policies', () => {
+  const changes = [{ object: 'AuthorizationPolicy/default/a', change: 'created', notes: ['spec: look'] }] as const;
+  const problems = [{ severity: 'error', path: 'spec.action', message: 'want ALLOW' }] as const;
+  const object = { kind: 'AuthorizationPolicy', metadata: { name: 'a' }, spec: { action: 'X' } };
+  let file: string;
+  beforeEach(() => {
+    file = join(temporary, 'a.yaml');
+    writeFileSync(file, JSON.stringify(object));
+    report = { changes, refused: [], restarted: [] };
+  });
+
+  test('apply sends what the file says and tells what became of it', async () => {
+    expect(await run('policy', 'apply', file)).toBe('AuthorizationPolicy/default/a created\n  spec: look\n');
+    expect(asked).toEqual([{ objects: [object] }]);
+  });
+
+  test('apply tells of ztunnels that had to be restarted', async () => {
+    report = { changes, refused: [], restarted: ['node1'] };
+    expect(await run('policy', 'apply', file)).toContain('\nrestarted ztunnel@node1: ');
+  });
+
+  test('apply fails with place and path of what was refused, and tells what was taken', async () => {
+    report = { changes, refused: [{ object: 'x/y/z', index: 0, problems, previous: true }], restarted: [] };
+    await expect(run('policy', 'apply', file)).rejects.toMatchObject({
+      code: 'LAB_POLICY_INVALID',
+      message: expect.stringMatching(
+        /^x\/y\/z refused, its previous version stays in force: .*a\.yaml:1:\d+: spec\.action: want ALLOW; .* created$/,
+      ),
+    });
+  });
+
+  test('delete sends names', async () => {
+    report = { changes: [{ ...changes[0], change: 'deleted', notes: [] }], refused: [], restarted: [] };
+    expect(await run('policy', 'delete', 'ap/default/a')).toBe('AuthorizationPolicy/default/a deleted\n');
+    expect(asked).toEqual([{ names: ['ap/default/a'] }]);
+  });
+
+  test('list shows what is in force and what was refused', async () => {
+    policies = [];
+    expect(await run('policy', 'list')).toBe('no policies: everything is allowed\n');
+    const one = { object: 'AuthorizationPolicy/default/a', effect: 'DENY', dryRun: true, generation: 3 };
+    policies = [{ ...one, accepted: true, notes: ['note'], refused: problems }];
+    const text = await run('policy', 'list');
+    expect(text).toMatch(/AuthorizationPolicy\/default\/a +DENY \(dry run\) +2 +previous version in force\n/);
+    expect(text).toContain('newer version refused: spec.action: want ALLOW\n');
+    expect(text).toContain('    note\n');
+    expect(JSON.parse(await run('policy', 'list', '--json'))).toEqual(policies);
+  });
+});
+
 async function run(...argv: readonly string[]): Promise<string> {
   let text = '';
   const write = (more: string): void => {
@@ -93,6 +148,15 @@ function operations() {
       context.emit('said\n');
       return Promise.resolve(null);
     },
+    'policy-apply': (context) => {
+      asked.push(context.arguments);
+      return Promise.resolve(report);
+    },
+    'policy-delete': (context) => {
+      asked.push(context.arguments);
+      return Promise.resolve(report);
+    },
+    'policy-list': () => Promise.resolve(policies),
     'capture-start': none,
     'capture-stop': none,
     metrics: none,

@@ -8,14 +8,15 @@ import { runDemoCommand } from './demo.ts';
 import { runExec } from './exec.ts';
 import { FOLLOWED_LINES, type LogFlags, runLogs } from './logs.ts';
 import { runEnrol, runZtunnel } from './mesh.ts';
+import { runPolicyApply, runPolicyDelete, runPolicyList } from './policy.ts';
 import { type StartFlags, splitCommand } from './start-flags.ts';
 import { runStatus } from './status.ts';
 import { runDown, runUp } from './up.ts';
 
 const ENROLMENTS = { enrol: 'take pods into the mesh', unenrol: 'give pods back' } as const;
 const RESTART_WARNING =
-  'The pods are not restarted, but every ztunnel is if this changes who is enrolled: it reads that when it starts. ' +
-  'Connections through the mesh end then, also those of other pods.';
+  'The pods are not restarted, nor is a ztunnel. Only one of another make (`up --ztunnel`) that learns who is enrolled ' +
+  'when it starts is; connections through it end then, also those of other pods.';
 
 /** The command line as data; `finish` is told the exit code. Parse with `parseAsync`. */
 export function buildProgram(context: CliContext, finish: (exitCode: number) => void): Command {
@@ -58,6 +59,7 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
     .argument('<what>', 'stop | kill | start | restart')
     .argument('<node>')
     .action((what: string, node: string, flags: { name: string }) => runZtunnel(context, flags.name, { what, node }));
+  addPolicy(program, context);
   named(program.command('capture'))
     .description('frames between a node and the others (or of a pod), until Ctrl-C or for some seconds')
     .argument('<place>')
@@ -78,6 +80,7 @@ function addStart(program: Command, context: CliContext, finish: (exitCode: numb
     .option('--ztunnel <command>', 'another ztunnel; `proxy ztunnel` is appended', parseCommand)
     .option('--ztunnel-env <name=value...>', 'variables for the ztunnels')
     .option('--topology <file>', 'nodes, pods and services as JSON')
+    .option('--policies <file...>', 'policies as YAML, in force from the start')
     .option('--no-enrol', 'leave the pods out of the mesh for now')
     .option('--no-mesh', 'only network and pods')
     .addOption(capture.default('tproxy'))
@@ -90,6 +93,22 @@ function addStart(program: Command, context: CliContext, finish: (exitCode: numb
     .action(async (flags: Omit<StartFlags, 'enrol' | 'mesh'>) => {
       finish(await runDemoCommand(context, { ...flags, enrol: false, mesh: true }));
     });
+}
+
+function addPolicy(program: Command, context: CliContext): void {
+  const policy = program.command('policy').description('who may talk to whom: apply | delete | list');
+  named(policy.command('apply'))
+    .description('take AuthorizationPolicy and PeerAuthentication objects; returns when the ztunnels go by them')
+    .argument('<files...>', 'YAML; - is stdin')
+    .action((files: string[], flags: { name: string }) => runPolicyApply(context, flags.name, files));
+  named(policy.command('delete'))
+    .description('remove them: AuthorizationPolicy/default/allow-sleep; ap and pa are kinds, too')
+    .argument('<objects...>', 'KIND/NAMESPACE/NAME')
+    .action((objects: string[], flags: { name: string }) => runPolicyDelete(context, flags.name, objects));
+  named(policy.command('list'))
+    .description('what is in force, and what was refused')
+    .option('--json', 'for programs')
+    .action((flags: { name: string; json?: boolean }) => runPolicyList(context, flags));
 }
 
 function named(command: Command): Command {

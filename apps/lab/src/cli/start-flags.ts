@@ -4,6 +4,7 @@ import { LabError, messageOf } from '../errors.ts';
 import type { Topology } from '../topology/topology.ts';
 import { parseTopology } from '../topology/topology-file.ts';
 import type { CliContext } from './context.ts';
+import { readPolicyFile } from './policy.ts';
 
 /** Options that say what lab to start. */
 export interface StartFlags {
@@ -12,6 +13,7 @@ export interface StartFlags {
   readonly ztunnel?: readonly string[];
   readonly ztunnelEnv?: readonly string[];
   readonly topology?: string;
+  readonly policies?: readonly string[];
   readonly enrol: boolean;
   readonly mesh: boolean;
 }
@@ -31,6 +33,7 @@ export function labOptionsOf(context: CliContext, flags: StartFlags): LabOptions
     signal: context.interrupted,
     ztunnelEnvironment: Object.fromEntries(variables),
     ...(flags.ztunnel === undefined ? {} : { ztunnel: flags.ztunnel }),
+    ...(flags.policies === undefined ? {} : { policies: flags.policies.map(readPolicyFile) }),
     ...(flags.topology === undefined ? {} : { topology: readTopology(flags.topology) }),
   };
 }

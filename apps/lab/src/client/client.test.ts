@@ -69,6 +69,9 @@ describe('the control socket', () => {
       context.emit('b\n');
       return Promise.resolve(null);
     },
+    'policy-apply': none,
+    'policy-delete': none,
+    'policy-list': none,
     'capture-start': none,
     'capture-stop': none,
     metrics: () => Promise.resolve('text'),

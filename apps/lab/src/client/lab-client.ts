@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LAB_COMMAND } from '../command-name.ts';
 import type { CertificateStatus, LabStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
+import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
+import { type PolicyText, readPolicyTexts, throwIfRefused } from '../policies/policy-texts.ts';
 import type { ControlClient } from './control-client.ts';
 import { type Entrance, spawnInside } from './enter.ts';
 import { LogView } from './log-view.ts';
@@ -123,9 +125,9 @@ export class LabClient implements AsyncDisposable {
   }
 
   /**
-   * Takes pods into the mesh; resolves when their traffic is captured. Ztunnels learn who is enrolled at their start
-   * only: where that has changed they are started again, which ends the connections through them; returned are the names
-   * of their nodes. Throws LAB_ENROL_FAILED, LAB_NAME_UNKNOWN.
+   * Takes pods into the mesh; resolves when their traffic is captured. A ztunnel that learns who is enrolled at its start
+   * only (not the project's own) is started again if that has changed, which ends the connections through it; returned
+   * are the names of such nodes. Throws LAB_ENROL_FAILED, LAB_NAME_UNKNOWN.
    */
   async enrol(...pods: readonly string[]): Promise<readonly string[]> {
     return this.#connection.control.request('enrol', { names: pods });
@@ -134,6 +136,29 @@ export class LabClient implements AsyncDisposable {
   /** Gives pods back; restarts as `enrol` does, returns and throws the same. */
   async unenrol(...pods: readonly string[]): Promise<readonly string[]> {
     return this.#connection.control.request('unenrol', { names: pods });
+  }
+
+  /**
+   * Takes `AuthorizationPolicy` and `PeerAuthentication` objects, new ones or new versions; resolves when every ztunnel
+   * goes by them. Ztunnels are restarted as by `enrol`. Throws LAB_POLICY_INVALID with the place and path of every
+   * mistake: such an object is refused and its previous version stays in force; the others are taken.
+   */
+  async applyPolicies(...texts: readonly PolicyText[]): Promise<PolicyReport> {
+    const documents = readPolicyTexts(texts);
+    const objects = documents.map(({ value }) => value);
+    const report = await this.#connection.control.request('policy-apply', { objects });
+    throwIfRefused(documents, report);
+    return report;
+  }
+
+  /** Removes policy objects by `KIND/NAMESPACE/NAME`, all or none; resolves as above. Throws LAB_NAME_UNKNOWN, LAB_ARGUMENT_INVALID. */
+  async deletePolicies(...names: readonly string[]): Promise<PolicyReport> {
+    return this.#connection.control.request('policy-delete', { names });
+  }
+
+  /** The policy objects that are in force. */
+  async policies(): Promise<readonly PolicyStatus[]> {
+    return this.#connection.control.request('policy-list');
   }
 
   /** Lines a node's ztunnel has printed so far. */

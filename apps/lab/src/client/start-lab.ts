@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
+import { type PolicyText, readCheckedPolicies } from '../policies/policy-texts.ts';
 import {
   BOOTSTRAP_FILE,
   BOOTSTRAP_SCRIPT,
@@ -55,6 +56,8 @@ export interface LabOptions {
   readonly restartZtunnel?: boolean;
   /** Lifetime of workload certificates in seconds; what ztunnel asks for (a day) if absent. */
   readonly certificateSeconds?: number;
+  /** Policy objects that are in force from the start, as `LabClient.applyPolicies` takes them; malformed ones are LAB_POLICY_INVALID. */
+  readonly policies?: readonly PolicyText[];
   /** The caller's variables, for finding programs and folders, and for commands in pods. A default PATH and `os.tmpdir()` if absent. */
   readonly environment?: Environment;
   /** Told what is being done; first when the machine has been found fit, the name is taken and processes are started. */
@@ -75,7 +78,7 @@ export interface StartedLab {
 /**
  * Starts a lab and resolves when it is up; it ends with `close`, or with this process, however that ends. Needs Linux, and
  * root or user namespaces. Throws `LabError`: LAB_PLATFORM_UNSUPPORTED, LAB_TOOL_MISSING, LAB_NAMESPACES_FORBIDDEN,
- * LAB_ALREADY_RUNNING, LAB_STATE_UNSAFE, LAB_START_FAILED and whatever the parts of the lab say.
+ * LAB_ALREADY_RUNNING, LAB_STATE_UNSAFE, LAB_POLICY_INVALID, LAB_START_FAILED and whatever the parts of the lab say.
  */
 export async function startLab(options: LabOptions = {}): Promise<LabClient> {
   const { client } = await launchLab(options);
@@ -86,6 +89,7 @@ export async function startLab(options: LabOptions = {}): Promise<LabClient> {
 export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
   options.signal?.throwIfAborted();
   const { name = DEFAULT_LAB_NAME, environment = {} } = options;
+  const config = configOf(options, name);
   const path = pathOf(environment);
   checkPlatform(path);
   const privileged = isPrivileged();
@@ -93,7 +97,7 @@ export async function launchLab(options: LabOptions = {}): Promise<StartedLab> {
   const base = baseOf(environment);
   const directory = await claimLab(base, name);
   writeFileSync(join(directory, BOOTSTRAP_FILE), BOOTSTRAP_SCRIPT);
-  writeFileSync(join(directory, CONFIG_FILE), JSON.stringify(configOf(options, name)));
+  writeFileSync(join(directory, CONFIG_FILE), JSON.stringify(config));
   const command = buildBootstrapCommand({
     basePath: base.path,
     name,
@@ -205,6 +209,7 @@ function configOf(options: LabOptions, name: string): SupervisorConfig {
     restartZtunnel: options.restartZtunnel ?? true,
     ...(options.certificateSeconds === undefined ? {} : { certificateSeconds: options.certificateSeconds }),
     environment,
+    policies: readCheckedPolicies(options.policies ?? []),
   };
 }
 

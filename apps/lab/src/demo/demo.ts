@@ -7,6 +7,7 @@ import { messageOf } from '../errors.ts';
 import { Claims } from './claims.ts';
 import { compareHostState, type HostState, readHostState } from './host-state.ts';
 import { type InsideStep, showAccessLogs, showCertificates, showRules, showSockets } from './inside-steps.ts';
+import { showPolicy } from './policy-step.ts';
 import { showPlainWire, showTunnelledWire } from './wire-steps.ts';
 
 const PLAIN_REQUESTS = 2;
@@ -81,6 +82,7 @@ async function showEverything(options: DemoOptions, { client }: StartedLab, clai
     ['Sockets in the pod sleep', () => showSockets(inside)],
     ['Firewall of the pod sleep: iptables-save', () => showRules(inside)],
     ['Certificates', () => showCertificates(inside)],
+    ['Who may talk to whom: a policy', () => showPolicy({ ...inside, own: lab.ztunnel === undefined })],
   ];
   for (const [index, [title, show]] of steps.entries()) {
     lab.signal?.throwIfAborted();

@@ -18,6 +18,13 @@ export function readNames(given: Given): readonly string[] {
   return names;
 }
 
+/** `objects` of a request: values of any form. */
+export function readObjects(given: Given): readonly unknown[] {
+  const { objects } = given;
+  if (!Array.isArray(objects)) throw new LabError('LAB_ARGUMENT_INVALID', 'objects: want a list');
+  return objects;
+}
+
 /** `signal` of a request; SIGTERM if absent. */
 export function readSignal(given: Given): NodeJS.Signals {
   const { signal = 'SIGTERM' } = given;

@@ -4,7 +4,7 @@ import type { ControlOperation, LabStatus, StartReport } from '../control-protoc
 import { LabError } from '../errors.ts';
 import { LAB_RUN, LABS_INSIDE } from '../state/bootstrap.ts';
 import { addressesOf, hostnameOf, namespaceOf, type Topology } from '../topology/topology.ts';
-import { readCount, readFlag, readName, readNames, readNumber, readSignal } from './arguments.ts';
+import { readCount, readFlag, readName, readNames, readNumber, readObjects, readSignal } from './arguments.ts';
 import { Captures } from './captures.ts';
 import { listenControl, type Operation, type OperationContext } from './control-server.ts';
 import { readLog } from './log-follower.ts';
@@ -89,6 +89,9 @@ export class Lab {
       'capture-start': async ({ arguments: given, signal }) => this.#captures.start(readName(given), signal),
       'capture-stop': ({ arguments: given }) => this.#captures.stop(readNumber(given, 'capture')),
       metrics: ({ arguments: given }) => this.#needMesh().metrics(readName(given)),
+      'policy-apply': ({ arguments: given }) => this.#needMesh().applyPolicies(readObjects(given)),
+      'policy-delete': ({ arguments: given }) => this.#needMesh().deletePolicies(readNames(given)),
+      'policy-list': async () => this.#needMesh().policies(),
       certificates: async () => this.#needMesh().authority.issued.list(),
       down: async () => {
         setImmediate(this.#end);

@@ -1,12 +1,16 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { NodeStatus } from '../control-protocol.ts';
 import { asLabError, LabError } from '../errors.ts';
+import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
+import { PolicyStore } from '../policies/policy-store.ts';
 import { renderRestartNotice } from '../restart-notice.ts';
 import { LAB_RUN } from '../state/bootstrap.ts';
 import { renderMeshConfig } from '../topology/mesh-config.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import { Authority } from './authority.ts';
+import { untilConfigInForce } from './config-reload.ts';
 import { Enrolment } from './enrolment.ts';
+import { MeshFile } from './mesh-file.ts';
 import { NodeAgent } from './node-agent.ts';
 import type { Pod } from './pods.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
@@ -37,9 +41,9 @@ export class Mesh {
   readonly #config: SupervisorConfig;
   readonly #nodes: ReadonlyMap<string, MeshNode>;
   readonly #enrolment: Enrolment;
-  /** The pods that the ztunnels' configuration calls reachable by HBONE. */
-  #published: ReadonlySet<string>;
-  /** Enrolments, one after the other. */
+  readonly #policies: PolicyStore;
+  readonly #file: MeshFile;
+  /** Changes of enrolment and policies, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(parts: {
@@ -47,13 +51,15 @@ export class Mesh {
     readonly authority: Authority;
     readonly nodes: ReadonlyMap<string, MeshNode>;
     readonly enrolment: Enrolment;
-    readonly published: ReadonlySet<string>;
+    readonly policies: PolicyStore;
+    readonly file: MeshFile;
   }) {
     this.#config = parts.config;
     this.authority = parts.authority;
     this.#nodes = parts.nodes;
     this.#enrolment = parts.enrolment;
-    this.#published = parts.published;
+    this.#policies = parts.policies;
+    this.#file = parts.file;
   }
 
   /** Starts everything; ztunnels may take longer, see `ready`. Throws what can go wrong on the way as `LabError`. */
@@ -65,9 +71,12 @@ export class Mesh {
       rootPath: ROOT_CERTIFICATE_PATH,
       certificateSeconds: config.certificateSeconds,
     });
-    // Whoever is to be enrolled at all is published from the start: ztunnel reads this file only once.
-    const published = new Set(topology.pods.filter((pod) => pod.enrol !== false).map((pod) => pod.name));
-    writeMeshConfig(config, published);
+    const policies = new PolicyStore();
+    policies.apply(config.policies);
+    const file = new MeshFile(MESH_CONFIG_PATH);
+    // Whoever is to be enrolled at all is published from the start: a ztunnel may read this file only once.
+    const enrolled = new Set(topology.pods.filter((pod) => pod.enrol !== false).map((pod) => pod.name));
+    file.write(renderMeshConfig(topology, { enrolled, policies: policies.conversion }));
     const nodes = new Map<string, MeshNode>();
     for (const spec of topology.nodes) {
       const agent = NodeAgent.listen(spec.name, agentSocketPath(spec.name));
@@ -75,14 +84,14 @@ export class Mesh {
         config,
         authorityAddress: authority.address,
         rootCertificatePath: ROOT_CERTIFICATE_PATH,
-        meshConfigPath: MESH_CONFIG_PATH,
+        meshConfigPath: file.path,
       });
       nodes.set(spec.name, { spec, agent, ztunnel });
       ztunnel.start();
     }
     const agents = new Map([...nodes].map(([name, node]) => [name, node.agent]));
     const enrolment = await Enrolment.create(agents, ipv6);
-    return new Mesh({ config, authority, nodes, enrolment, published });
+    return new Mesh({ config, authority, nodes, enrolment, policies, file });
   }
 
   /** Resolves when every ztunnel is ready. Throws LAB_ZTUNNEL_NOT_READY. */
@@ -95,9 +104,36 @@ export class Mesh {
     return this.#inTurn(() => this.#changeEnrolment(() => this.#enrolment.enrol(pods)));
   }
 
-  /** Gives pods back; as `enrol`. */
+  /** Gives pods back; as `enrol`. Others are told first, so that nobody dials a tunnel that is no longer there. */
   unenrol(pods: readonly Pod[]): Promise<readonly string[]> {
-    return this.#inTurn(() => this.#changeEnrolment(() => this.#enrolment.unenrol(pods)));
+    return this.#inTurn(async () => {
+      const leaving = new Set(pods.map(({ spec }) => spec.name));
+      const staying = [...this.#enrolment.enrolled].filter((name) => !leaving.has(name));
+      const told = await this.#publish(new Set(staying));
+      const restarted = await this.#changeEnrolment(() => this.#enrolment.unenrol(pods));
+      return [...new Set([...told, ...restarted])];
+    });
+  }
+
+  /** Takes policy objects; resolves when the ztunnels go by them. Throws LAB_ZTUNNEL_NOT_READY. */
+  applyPolicies(values: readonly unknown[]): Promise<PolicyReport> {
+    return this.#inTurn(async () => {
+      const report = this.#policies.apply(values);
+      return { ...report, restarted: await this.#publish() };
+    });
+  }
+
+  /** Removes policy objects by `KIND/NAMESPACE/NAME`. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY. */
+  deletePolicies(names: readonly string[]): Promise<PolicyReport> {
+    return this.#inTurn(async () => {
+      const changes = this.#policies.delete(names);
+      return { changes, refused: [], restarted: await this.#publish() };
+    });
+  }
+
+  /** The policy objects that are in force. */
+  policies(): readonly PolicyStatus[] {
+    return this.#policies.list();
   }
 
   isEnrolled(pod: string): boolean {
@@ -160,23 +196,24 @@ export class Mesh {
   }
 
   /**
-   * Until there is discovery, a ztunnel learns who is enrolled when it starts: start it again if that has changed.
-   * Resolves to the names of the nodes where that was done.
+   * Tells the ztunnels what has changed, if anything has, and waits until they go by it. One that reads its file only
+   * when it starts is started again: resolves to the names of the nodes where that was done.
    */
-  async #publish(): Promise<readonly string[]> {
-    const { enrolled } = this.#enrolment;
-    if (enrolled.size === this.#published.size && [...enrolled].every((name) => this.#published.has(name))) return [];
-    this.#published = new Set(enrolled);
-    writeMeshConfig(this.#config, this.#published);
+  async #publish(enrolled: ReadonlySet<string> = this.#enrolment.enrolled): Promise<readonly string[]> {
+    const policies = this.#policies.conversion;
+    if (!this.#file.write(renderMeshConfig(this.#config.topology, { enrolled, policies }))) return [];
     const running = [...this.#nodes.values()].filter(({ ztunnel }) => ztunnel.status().running);
-    await Promise.all(
-      running.map(async ({ spec, ztunnel }) => {
-        await ztunnel.stop('SIGTERM', DRAIN_GRACE_MS);
-        ztunnel.start();
-        await untilZtunnelReady(spec, ztunnel);
-      }),
-    );
-    return running.map(({ spec }) => spec.name);
+    const restarted = await Promise.all(running.map((node) => this.#update(node)));
+    return running.filter((_node, index) => restarted[index]).map(({ spec }) => spec.name);
+  }
+
+  /** Resolves to whether it had to be started again. */
+  async #update({ spec, ztunnel }: MeshNode): Promise<boolean> {
+    if (await untilConfigInForce(spec, ztunnel, this.#file.sha256)) return false;
+    await ztunnel.stop('SIGTERM', DRAIN_GRACE_MS);
+    ztunnel.start();
+    await untilZtunnelReady(spec, ztunnel);
+    return true;
   }
 
   #node(name: string): MeshNode {
@@ -191,10 +228,4 @@ export class Mesh {
     this.#queue = done.catch(() => undefined);
     return done;
   }
-}
-
-/** Replaces the file at once: a ztunnel that starts just now reads the old or the new one, never half. */
-function writeMeshConfig(config: SupervisorConfig, published: ReadonlySet<string>): void {
-  writeFileSync(`${MESH_CONFIG_PATH}.new`, renderMeshConfig(config.topology, published));
-  renameSync(`${MESH_CONFIG_PATH}.new`, MESH_CONFIG_PATH);
 }

@@ -18,6 +18,8 @@ export interface SupervisorConfig {
   readonly certificateSeconds?: number;
   /** PATH, HOME, LANG of the starter: all that processes of the lab get. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Policy objects that are there from the start; they have been checked. */
+  readonly policies: readonly unknown[];
 }
 
 /** The only variables of the starter's environment that the lab's processes see. */

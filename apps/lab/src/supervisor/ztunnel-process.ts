@@ -124,7 +124,7 @@ async function ask(node: NodeSpec, port: number, path: string): Promise<Response
 }
 
 /** The line of a log that says most about an end: the last that speaks of an error, or simply the last. */
-async function tellingLine(node: string): Promise<string> {
+export async function tellingLine(node: string): Promise<string> {
   const text = await readFile(ztunnelLogPath(node), 'utf8').catch(() => '');
   const lines = text.trim().split('\n');
   const telling = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? '').trim();

@@ -1,4 +1,15 @@
-import { addressesOf, hostnameOf, namespaceOf, type PodSpec, type ServiceSpec, type Topology } from './topology.ts';
+import type { Conversion } from '@ambientmesh/policy';
+import { renderPolicyYaml } from './policy-yaml.ts';
+import {
+  addressesOf,
+  appOf,
+  hostnameOf,
+  labelsOf,
+  namespaceOf,
+  type PodSpec,
+  type ServiceSpec,
+  type Topology,
+} from './topology.ts';
 
 /** Names shared by every part of the lab's cluster. */
 export const TRUST_DOMAIN = 'cluster.local';
@@ -10,19 +21,33 @@ export function spiffeUriOf(pod: PodSpec): string {
   return `spiffe://${TRUST_DOMAIN}/ns/${namespaceOf(pod)}/sa/${pod.serviceAccount}`;
 }
 
-/**
- * The file a ztunnel reads instead of asking a control plane (`LOCAL_XDS_PATH`): all pods, `enrolled` ones as
- * reachable by HBONE. YAML in flow form, one
- * object a line so that a person can read it.
- */
-export function renderMeshConfig(topology: Topology, enrolled: ReadonlySet<string>): string {
-  const workloads = topology.pods.map((pod) => renderWorkload(topology, pod, enrolled.has(pod.name)));
-  const services = topology.services.map(renderService);
-  return [...list('workloads', workloads), 'policies: []', ...list('services', services), ''].join('\n');
+/** What changes of a mesh while it runs. */
+export interface MeshState {
+  /** Names of the pods that are reachable by HBONE. */
+  readonly enrolled: ReadonlySet<string>;
+  readonly policies: Pick<Conversion, 'policies' | 'policiesOf'>;
 }
 
-function list(key: string, values: readonly object[]): string[] {
-  return values.length === 0 ? [`${key}: []`] : [`${key}:`, ...values.map((value) => `- ${renderFlow(value)}`)];
+/**
+ * The file a ztunnel reads instead of asking a control plane (`LOCAL_XDS_PATH`): all pods, services and policies. YAML in
+ * flow form, one object a line so that a person can read it.
+ */
+export function renderMeshConfig(topology: Topology, { enrolled, policies }: MeshState): string {
+  const workloads = topology.pods.map((pod) => ({
+    ...describeWorkload(topology, pod),
+    protocol: enrolled.has(pod.name) ? 'HBONE' : 'TCP',
+    authorizationPolicies: policies.policiesOf({ namespace: namespaceOf(pod), labels: labelsOf(pod) }),
+  }));
+  return [
+    ...list('workloads', workloads.map(renderFlow)),
+    ...list('policies', policies.policies.map(renderPolicyYaml)),
+    ...list('services', topology.services.map(describeService).map(renderFlow)),
+    '',
+  ].join('\n');
+}
+
+function list(key: string, entries: readonly string[]): string[] {
+  return entries.length === 0 ? [`${key}: []`] : [`${key}:`, ...entries.map((entry) => `- ${entry}`)];
 }
 
 /** JSON is YAML, except that JSON has no number keys and the reference takes no strings for ports. */
@@ -30,9 +55,9 @@ function renderFlow(value: object): string {
   return JSON.stringify(value).replaceAll(/"(\d+)":/g, '$1: ');
 }
 
-function renderWorkload(topology: Topology, pod: PodSpec, enrolled: boolean): object {
+function describeWorkload(topology: Topology, pod: PodSpec): object {
   const namespace = namespaceOf(pod);
-  const app = pod.app ?? pod.serviceAccount;
+  const app = appOf(pod);
   return {
     uid: `${CLUSTER_ID}//Pod/${namespace}/${pod.name}`,
     name: pod.name,
@@ -40,7 +65,6 @@ function renderWorkload(topology: Topology, pod: PodSpec, enrolled: boolean): ob
     serviceAccount: pod.serviceAccount,
     trustDomain: TRUST_DOMAIN,
     workloadIps: addressesOf(pod),
-    protocol: enrolled ? 'HBONE' : 'TCP',
     node: pod.node,
     network: '',
     clusterId: CLUSTER_ID,
@@ -56,7 +80,7 @@ function renderWorkload(topology: Topology, pod: PodSpec, enrolled: boolean): ob
   };
 }
 
-function renderService(service: ServiceSpec): object {
+function describeService(service: ServiceSpec): object {
   return {
     name: service.name,
     namespace: namespaceOf(service),

@@ -1,8 +1,10 @@
 import type { NewRoute } from '@ambientmesh/netns';
+import type { Policy } from '@ambientmesh/policy';
 import { describe, expect, test } from 'vitest';
 import { renderHosts } from './hosts-file.ts';
 import { renderMeshConfig, spiffeUriOf } from './mesh-config.ts';
 import { buildNetworkPlan } from './network-plan.ts';
+import { renderPolicyYaml } from './policy-yaml.ts';
 import { renderServiceRules } from './service-rules.ts';
 import { DEFAULT_TOPOLOGY, type Topology } from './topology.ts';
 
@@ -82,7 +84,9 @@ describe('hosts', () => {
 });
 
 describe('mesh configuration', () => {
-  const lines = renderMeshConfig(DEFAULT_TOPOLOGY, new Set(['sleep', 'httpbin-1'])).split('\n');
+  const none = { policies: [], policiesOf: () => [] };
+  const enrolled = new Set(['sleep', 'httpbin-1']);
+  const lines = renderMeshConfig(DEFAULT_TOPOLOGY, { enrolled, policies: none }).split('\n');
 
   test('calls enrolled pods HBONE and others TCP', () => {
     expect(lines.find((line) => line.includes('"name":"sleep"'))).toContain('"protocol":"HBONE"');
@@ -99,8 +103,67 @@ describe('mesh configuration', () => {
   });
 
   test('of nothing is a valid file', () => {
-    const empty = renderMeshConfig({ nodes: [], pods: [], services: [] }, new Set());
+    const empty = renderMeshConfig({ nodes: [], pods: [], services: [] }, { enrolled: new Set(), policies: none });
     expect(empty).toBe('workloads: []\npolicies: []\nservices: []\n');
+  });
+
+  test('gives each workload the policies that its namespace and labels are for', () => {
+    const asked: unknown[] = [];
+    const policiesOf = (workload: unknown): readonly string[] => {
+      asked.push(workload);
+      return ['default/a', 'istio-system/b'];
+    };
+    const [sleep] = DEFAULT_TOPOLOGY.pods;
+    if (sleep === undefined) throw new Error('no pod');
+    const topology: Topology = {
+      ...DEFAULT_TOPOLOGY,
+      pods: [
+        { ...sleep, app: 'client', namespace: 'web' },
+        { ...sleep, labels: { tier: 'front' } },
+      ],
+    };
+    const text = renderMeshConfig(topology, { enrolled, policies: { policies: [], policiesOf } });
+    expect(asked).toEqual([
+      { namespace: 'web', labels: { app: 'client' } },
+      { namespace: 'default', labels: { tier: 'front' } },
+    ]);
+    expect(text.match(/"authorizationPolicies":\["default\/a","istio-system\/b"\]/g)).toHaveLength(2);
+  });
+
+  test('has policies with the tags of the file, and nothing that ztunnel refuses', () => {
+    const policy: Policy = {
+      name: 'a',
+      namespace: 'default',
+      scope: 'WorkloadSelector',
+      action: 'Allow',
+      dryRun: false,
+      rules: [
+        [
+          [
+            {
+              principals: [
+                { kind: 'exact', value: 'a"b' },
+                { kind: 'prefix', value: 'p' },
+                { kind: 'suffix', value: '' },
+                { kind: 'presence' },
+              ],
+              notSourceIps: [{ address: 'fd00::', length: 8 }],
+              destinationPorts: [80, 443],
+              notServiceAccounts: [{ namespace: 'ns', serviceAccount: 'sa' }],
+              namespaces: [],
+            },
+          ],
+          [{}],
+        ],
+        [],
+      ],
+      source: { kind: 'AuthorizationPolicy', object: 'default/a', rules: [0, 1], omitted: [], ignored: [] },
+    };
+    expect(renderPolicyYaml(policy)).toBe(
+      '{"name":"a","namespace":"default","scope":"WorkloadSelector","action":"Allow","dryRun":false,"rules":' +
+        '[[[{"principals":[!Exact "a\\"b",!Prefix "p",!Suffix "",!Presence []],"notSourceIps":["fd00::/8"],' +
+        '"destinationPorts":[80,443],"notServiceAccounts":[{"namespace":"ns","serviceAccount":"sa"}]}],[{}]],[]]}',
+    );
   });
 
   test('names identities as the mesh does', () => {

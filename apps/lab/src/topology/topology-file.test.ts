@@ -36,6 +36,11 @@ test.each([
   },
   { name: 'bad range', value: { nodes: [{ ...node, podCidr: '10.1' }], pods: [] }, problem: 'want ADDRESS/BITS' },
   { name: 'bad program', value: { nodes: [node], pods: [{ ...pod, run: 'nginx' }] }, problem: 'pods[0].run: want' },
+  {
+    name: 'bad label',
+    value: { nodes: [node], pods: [{ ...pod, labels: { app: 1 } }] },
+    problem: 'pods[0].labels.app: want a text, got 1',
+  },
   { name: 'unknown node', value: { nodes: [node], pods: [{ ...pod, node: 'n2' }] }, problem: 'pod a: no node n2' },
   {
     name: 'pod named as a node',

@@ -93,7 +93,7 @@ function readNode(reader: Reader, value: unknown, where: string): NodeSpec {
 }
 
 function readPod(reader: Reader, value: unknown, where: string): PodSpec {
-  const keys = ['name', 'node', 'namespace', 'serviceAccount', 'app', 'address', 'address6', 'run', 'enrol'];
+  const keys = ['name', 'node', 'namespace', 'serviceAccount', 'app', 'labels', 'address', 'address6', 'run', 'enrol'];
   const item = reader.object(value, where, keys);
   const address6 = reader.address6(item['address6'], `${where}.address6`);
   const enrol = item['enrol'];
@@ -106,9 +106,19 @@ function readPod(reader: Reader, value: unknown, where: string): PodSpec {
     run: readProgram(reader, item['run'], `${where}.run`),
     ...(item['namespace'] === undefined ? {} : { namespace: reader.name(item['namespace'], `${where}.namespace`) }),
     ...(item['app'] === undefined ? {} : { app: reader.name(item['app'], `${where}.app`) }),
+    ...(item['labels'] === undefined ? {} : { labels: readLabels(reader, item['labels'], `${where}.labels`) }),
     ...(address6 === undefined ? {} : { address6 }),
     ...(typeof enrol === 'boolean' ? { enrol } : {}),
   };
+}
+
+function readLabels(reader: Reader, value: unknown, where: string): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {};
+  if (!isRecord(value)) reader.problems.push(`${where}: want an object of texts, as {"app": "web"}`);
+  for (const [key, text] of Object.entries(isRecord(value) ? value : {}))
+    if (typeof text === 'string') labels[key] = text;
+    else reader.problems.push(`${where}.${key}: want a text, got ${JSON.stringify(text)}`);
+  return labels;
 }
 
 function readProgram(reader: Reader, value: unknown, where: string): PodProgram {

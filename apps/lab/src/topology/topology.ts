@@ -23,6 +23,8 @@ export interface PodSpec {
   readonly serviceAccount: string;
   /** The application's name in the mesh (`canonicalName`); the service account's if absent. */
   readonly app?: string;
+  /** Kubernetes labels, by which policies select; `app: APP` if absent. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Inside the node's `podCidr`. */
   readonly address: string;
   readonly address6?: string;
@@ -96,6 +98,16 @@ export const DEFAULT_TOPOLOGY: Topology = {
 /** The namespace of a pod or service. */
 export function namespaceOf(spec: { readonly namespace?: string }): string {
   return spec.namespace ?? DEFAULT_NAMESPACE;
+}
+
+/** The application's name in the mesh. */
+export function appOf(spec: PodSpec): string {
+  return spec.app ?? spec.serviceAccount;
+}
+
+/** What policies select a pod by. */
+export function labelsOf(spec: PodSpec): Readonly<Record<string, string>> {
+  return spec.labels ?? { app: appOf(spec) };
 }
 
 /** `NAME.NAMESPACE.svc.cluster.local`. */

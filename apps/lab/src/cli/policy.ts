@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { stdin } from 'node:process';
+import { text as readStream } from 'node:stream/consumers';
+import type { LabClient } from '../client/lab-client.ts';
+import { LabError, messageOf } from '../errors.ts';
+import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
+import type { PolicyText } from '../policies/policy-texts.ts';
+import { renderRestartNotice } from '../restart-notice.ts';
+import { attachNamed } from './attach.ts';
+import type { CliContext } from './context.ts';
+import { printTable } from './status-tables.ts';
+import type { Terminal } from './terminal.ts';
+
+/** `lab policy apply`: from files, `-` is stdin. Throws LAB_NOT_RUNNING, LAB_POLICY_INVALID, LAB_ARGUMENT_INVALID. */
+export async function runPolicyApply(context: CliContext, name: string, files: readonly string[]): Promise<void> {
+  const texts: PolicyText[] = [];
+  for (const file of files)
+    texts.push(file === '-' ? { file: 'stdin', text: await readStream(stdin) } : readPolicyFile(file));
+  await withLab(context, name, async (client) => printReport(context.out, await client.applyPolicies(...texts)));
+}
+
+/** `lab policy delete`. Throws LAB_NOT_RUNNING, LAB_NAME_UNKNOWN, LAB_ARGUMENT_INVALID. */
+export async function runPolicyDelete(context: CliContext, name: string, objects: readonly string[]): Promise<void> {
+  await withLab(context, name, async (client) => printReport(context.out, await client.deletePolicies(...objects)));
+}
+
+/** `lab policy list`. Throws LAB_NOT_RUNNING. */
+export async function runPolicyList(
+  context: CliContext,
+  flags: { readonly name: string; readonly json?: boolean },
+): Promise<void> {
+  await withLab(context, flags.name, async (client) => {
+    const policies = await client.policies();
+    if (flags.json === true) context.write(`${JSON.stringify(policies, null, 2)}\n`);
+    else printPolicies(context.out, policies);
+  });
+}
+
+/** Reads a file of policies. Throws LAB_ARGUMENT_INVALID. */
+export function readPolicyFile(file: string): PolicyText {
+  try {
+    return { file, text: readFileSync(file, 'utf8') };
+  } catch (error) {
+    throw new LabError('LAB_ARGUMENT_INVALID', messageOf(error), { cause: error });
+  }
+}
+
+function printReport(out: Terminal, { changes, restarted }: PolicyReport): void {
+  for (const { object, change, notes } of changes) {
+    out.line(`${object} ${change}`);
+    for (const note of notes) out.wrapped(note, { indent: 2, hang: 2, emphasis: 'yellow' });
+  }
+  if (restarted.length > 0) out.wrapped(renderRestartNotice(restarted), { indent: 0 });
+}
+
+function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
+  if (policies.length === 0) out.line('no policies: everything is allowed');
+  printTable(
+    out,
+    ['POLICY', 'EFFECT', 'CHANGED', 'STATUS'],
+    policies.map((policy) => [
+      policy.object,
+      policy.dryRun ? `${policy.effect} (dry run)` : policy.effect,
+      String(policy.generation - 1),
+      statusOf(out, policy),
+    ]),
+  );
+  for (const { object, notes, refused } of policies) {
+    if (notes.length + refused.length === 0) continue;
+    out.line();
+    out.line(`  ${object}`);
+    for (const { path, message } of refused)
+      out.wrapped(`newer version refused: ${path}: ${message}`, { indent: 4, hang: 2, emphasis: 'red' });
+    for (const note of notes) out.wrapped(note, { indent: 4, hang: 2, emphasis: 'yellow' });
+  }
+}
+
+function statusOf(out: Terminal, { accepted, refused }: PolicyStatus): string {
+  if (!accepted) return out.paint('yellow', 'not enforced');
+  return refused.length === 0 ? out.paint('green', 'in force') : out.paint('red', 'previous version in force');
+}
+
+async function withLab(context: CliContext, name: string, work: (client: LabClient) => Promise<void>): Promise<void> {
+  const client = await attachNamed(context, name);
+  try {
+    await work(client);
+  } finally {
+    await client.close();
+  }
+}

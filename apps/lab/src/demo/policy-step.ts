@@ -1,0 +1,88 @@
+import type { Terminal } from '../cli/terminal.ts';
+import type { LabClient } from '../client/lab-client.ts';
+import { LAB_COMMAND } from '../command-name.ts';
+import type { Claims } from './claims.ts';
+import { CURL, curlHttpbin } from './requests.ts';
+
+const POLICY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: httpbin
+spec:
+  selector:
+    matchLabels:
+      app: httpbin
+  rules:
+  - from:
+    - source:
+        principals: [cluster.local/ns/default/sa/sleep]
+`;
+const OBJECT = 'AuthorizationPolicy/default/httpbin';
+const ALLOWED = 'sleep';
+const DENIED = 'notsleep';
+const NODES = ['node1', 'node2'];
+const DENIALS_URL = 'http://localhost:15000/debug/denials';
+/** A denial is told of when its connection has ended, which may be after the client has noticed. */
+const DENIALS_DEADLINE_MS = 2_000;
+const SHOWN_LINES = 8;
+/** curl: the connection was reset while an answer was expected. */
+const RESET = 56;
+
+/** What this step needs. */
+export interface PolicyStep {
+  readonly client: LabClient;
+  readonly out: Terminal;
+  readonly claims: Claims;
+  /** Whether the ztunnels are the project's own: others neither explain denials nor take policies while they run. */
+  readonly own: boolean;
+}
+
+/** Applies a policy, shows who passes and what the ztunnel says of who does not, and removes the policy. */
+export async function showPolicy({ client, out, claims, own }: PolicyStep): Promise<void> {
+  for (const line of POLICY.trimEnd().split('\n')) out.line(`  ${out.paint('dim', line)}`);
+  out.line();
+  const begunMs = performance.now();
+  const { restarted } = await client.applyPolicies(POLICY);
+  out.line(out.paint('dim', `  In force on both nodes after ${Math.round(performance.now() - begunMs)} ms.`));
+  out.line();
+  const answer = await curlHttpbin(client, ALLOWED);
+  const refused = await client.exec(DENIED, CURL);
+  out.line(`  ${ALLOWED}$ curl http://httpbin/ip      ${answer.pod} saw ${answer.origin}`);
+  out.line(`  ${DENIED}$ curl http://httpbin/ip   exit ${refused.code}: ${refused.stderr.trim()}`);
+  out.line();
+  if (own) await showDenial({ client, out, claims });
+  await client.deletePolicies(OBJECT);
+  const again = await client.exec(DENIED, CURL);
+  claims.check(
+    `the policy lets ${ALLOWED} pass and cuts ${DENIED} off; nothing restarts`,
+    refused.code === RESET && (restarted.length === 0 || !own),
+    () => `${DENIED}: exit ${refused.code}; ztunnels restarted: ${restarted.join(', ') || 'none'}`,
+  );
+  claims.check(`without the policy ${DENIED} passes again`, again.code === 0, () => again.stderr.trim());
+}
+
+/** The server may be on either node. */
+async function showDenial({ client, out, claims }: Omit<PolicyStep, 'own'>): Promise<void> {
+  const found = await client
+    .waitFor(() => findDenial(client), { timeoutMs: DENIALS_DEADLINE_MS })
+    .catch(() => undefined);
+  if (found !== undefined) {
+    out.line(`  ${out.paint('cyan', `${found.node}$`)} curl ${DENIALS_URL}`);
+    for (const line of found.text.split('\n').slice(0, SHOWN_LINES)) out.wrapped(line, { indent: 4 });
+    out.line();
+  }
+  claims.check(
+    'the ztunnel says who was denied, by which policy, and who would pass',
+    found !== undefined,
+    () => `${DENIALS_URL} on ${NODES.join(', ')} does not name ${OBJECT} (\`${LAB_COMMAND} logs\` has more)`,
+  );
+}
+
+async function findDenial(client: LabClient): Promise<{ readonly node: string; readonly text: string } | undefined> {
+  for (const node of NODES) {
+    const { stdout } = await client.exec(node, ['curl', '-sS', DENIALS_URL]);
+    const wanted = [`sa/${DENIED}`, `sa/${ALLOWED}`, 'default/httpbin'];
+    if (wanted.every((text) => stdout.includes(text))) return { node, text: stdout };
+  }
+  return undefined;
+}

@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest';
+import { PolicyStore } from './policy-store.ts';
+
+const ALLOW_SLEEP = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: { name: 'allow-sleep' },
+  spec: {
+    selector: { matchLabels: { app: 'httpbin' } },
+    rules: [{ from: [{ source: { principals: ['cluster.local/ns/default/sa/sleep'] } }] }],
+  },
+};
+const NAME = 'AuthorizationPolicy/default/allow-sleep';
+const HTTPBIN = { namespace: 'default', labels: { app: 'httpbin' } };
+
+function withRules(rules: unknown): unknown {
+  return { ...ALLOW_SLEEP, spec: { ...ALLOW_SLEEP.spec, rules } };
+}
+
+test('an object becomes a policy of the workloads it selects, in the namespace default', () => {
+  const store = new PolicyStore();
+  expect(store.apply([ALLOW_SLEEP])).toEqual({
+    changes: [{ object: NAME, change: 'created', notes: [] }],
+    refused: [],
+  });
+  expect(store.conversion.policies).toMatchObject([{ name: 'allow-sleep', namespace: 'default', action: 'Allow' }]);
+  expect(store.conversion.policiesOf(HTTPBIN)).toEqual(['default/allow-sleep']);
+  expect(store.conversion.policiesOf({ namespace: 'default', labels: {} })).toEqual([]);
+  expect(store.list()).toEqual([
+    { object: NAME, effect: 'ALLOW', dryRun: false, generation: 1, accepted: true, notes: [], refused: [] },
+  ]);
+});
+
+test('a new version counts, the same once more does not', () => {
+  const store = new PolicyStore();
+  store.apply([ALLOW_SLEEP]);
+  expect(store.apply([ALLOW_SLEEP]).changes).toMatchObject([{ change: 'unchanged' }]);
+  expect(store.apply([withRules([{}])]).changes).toMatchObject([{ change: 'configured' }]);
+  expect(store.list()).toMatchObject([{ generation: 2 }]);
+});
+
+test('a malformed version is refused with its path, the previous one stays, the others are taken', () => {
+  const store = new PolicyStore();
+  store.apply([ALLOW_SLEEP]);
+  const before = store.conversion.policies;
+  const malformed = withRules([{ from: [{ source: { principal: ['x'] } }] }]);
+  const other = { ...ALLOW_SLEEP, metadata: { name: 'other', namespace: 'web' } };
+  const { changes, refused } = store.apply([malformed, other]);
+  expect(changes).toMatchObject([{ object: 'AuthorizationPolicy/web/other', change: 'created' }]);
+  expect(refused).toMatchObject([
+    {
+      object: NAME,
+      index: 0,
+      previous: true,
+      problems: [{ severity: 'error', path: expect.stringContaining('spec.rules[0].from[0].source') }],
+    },
+  ]);
+  expect(store.conversion.policies).toEqual(expect.arrayContaining([...before]));
+  expect(store.list().map(({ object, refused: newer }) => [object, newer.length])).toEqual([
+    [NAME, 1],
+    ['AuthorizationPolicy/web/other', 0],
+  ]);
+  store.apply([ALLOW_SLEEP]);
+  expect(store.list()[0]?.refused).toEqual([]);
+});
+
+test.each([undefined, null, 'text', [], {}, { kind: 'Pod', metadata: { name: 'x' } }])('%j is refused', (value) => {
+  const { changes, refused } = new PolicyStore().apply([value]);
+  expect(changes).toEqual([]);
+  expect(refused).toMatchObject([{ index: 0, previous: false }]);
+  expect(refused[0]?.problems.length).toBeGreaterThan(0);
+});
+
+test('the author is told of HTTP attributes, and of what is not for ztunnels', () => {
+  const store = new PolicyStore();
+  const { changes } = store.apply([withRules([{ to: [{ operation: { methods: ['GET'] } }] }])]);
+  expect(changes[0]?.notes.join()).toContain('methods');
+  const targetRefs = [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'waypoint' }];
+  store.apply([{ ...ALLOW_SLEEP, spec: { targetRefs, rules: [] } }]);
+  expect(store.list()).toMatchObject([{ accepted: false, notes: [expect.stringContaining('waypoint')] }]);
+});
+
+test('a dry run is passed on as one', () => {
+  const store = new PolicyStore();
+  const metadata = { name: 'allow-sleep', annotations: { 'istio.io/dry-run': 'true' } };
+  store.apply([{ ...ALLOW_SLEEP, metadata }]);
+  expect(store.conversion.policies).toMatchObject([{ dryRun: true }]);
+  expect(store.list()).toMatchObject([{ dryRun: true, accepted: true }]);
+});
+
+test('of two PeerAuthentications the older one counts, also when it is changed', () => {
+  let hour = 0;
+  const store = new PolicyStore(() => {
+    hour += 1;
+    return new Date(Date.UTC(2026, 0, 1, hour));
+  });
+  store.apply([named('z', 'STRICT')]);
+  store.apply([named('a', 'PERMISSIVE')]);
+  expect(store.conversion.policiesOf(HTTPBIN)).toEqual(['istio-system/istio_converted_static_strict']);
+  store.apply([named('z', 'PERMISSIVE')]);
+  store.apply([named('a', 'STRICT')]);
+  expect(store.conversion.policiesOf(HTTPBIN)).toEqual([]);
+  expect(store.list()).toMatchObject([{ effect: 'STRICT' }, { effect: 'PERMISSIVE' }]);
+});
+
+function named(name: string, mode: string): unknown {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name },
+    spec: { mtls: { mode } },
+  };
+}
+
+test('objects are removed by name, all or none', () => {
+  const store = new PolicyStore();
+  store.apply([ALLOW_SLEEP]);
+  expect(() => store.delete(['ap/default/allow-sleep', 'pa/default/x'])).toThrow(
+    expect.objectContaining({ code: 'LAB_NAME_UNKNOWN', message: expect.stringContaining(NAME) }),
+  );
+  for (const name of ['x', 'Pod/default/x', 'ap/default', 'ap//x', 'ap/default/x/y'])
+    expect(() => store.delete([name])).toThrow(expect.objectContaining({ code: 'LAB_ARGUMENT_INVALID' }));
+  expect(store.list()).toHaveLength(1);
+  expect(store.delete(['ap/default/allow-sleep'])).toEqual([{ object: NAME, change: 'deleted', notes: [] }]);
+  expect(store.conversion.policies).toEqual([]);
+});

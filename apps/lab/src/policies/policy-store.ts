@@ -1,0 +1,153 @@
+import {
+  type Conversion,
+  convertPolicies,
+  findObjectProblems,
+  type PolicyObject,
+  type Problem,
+  readPolicyObject,
+} from '@ambientmesh/policy';
+import { LabError } from '../errors.ts';
+import { DEFAULT_NAMESPACE } from '../topology/topology.ts';
+import { asRecord, isRecord, parsePolicyObjectName, policyObjectNameOf } from './policy-object-name.ts';
+import type { PolicyChange, PolicyReport, PolicyStatus, RefusedPolicy } from './policy-report.ts';
+
+const FOR_WAYPOINT = 'it is for a waypoint (targetRefs): ztunnels do not get it';
+const DRY_RUN_ANNOTATION = 'istio.io/dry-run';
+
+interface StoredObject {
+  readonly object: PolicyObject;
+  /** As given, for comparison and display. */
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly createdAt: string;
+  readonly generation: number;
+  readonly warnings: readonly Problem[];
+  /** Of a newer version. */
+  readonly refused: readonly Problem[];
+}
+
+/** The policy objects of a lab, in the part of the API server: takes, checks, keeps and lists them. */
+export class PolicyStore {
+  readonly #objects = new Map<string, StoredObject>();
+  readonly #now: () => Date;
+  #conversion: Conversion = convertPolicies([], { dryRun: true });
+
+  /** `now` gives the creation times, by which the conversion finds the oldest of several. */
+  constructor(now: () => Date = () => new Date()) {
+    this.#now = now;
+  }
+
+  /** What all objects together mean to ztunnels. */
+  get conversion(): Conversion {
+    return this.#conversion;
+  }
+
+  /** Takes new objects and new versions. One that is malformed is refused, its previous version stays; the others are taken. */
+  apply(values: readonly unknown[]): Omit<PolicyReport, 'restarted'> {
+    const taken: { readonly name: string; readonly change: PolicyChange['change'] }[] = [];
+    const refused: RefusedPolicy[] = [];
+    for (const [index, given] of values.entries()) {
+      const value = withNamespace(asRecord(given));
+      const name = policyObjectNameOf(value);
+      const problems = findObjectProblems(isRecord(given) ? value : given);
+      const errors = problems.filter(({ severity }) => severity === 'error');
+      if (errors.length > 0) refused.push(this.#refuse({ object: name, index, problems: errors }));
+      else taken.push({ name, change: this.#take(name, value, problems) });
+    }
+    this.#convert();
+    const changes = taken.map(({ name, change }) => ({ object: name, change, notes: this.#notesOf(name) }));
+    return { changes, refused };
+  }
+
+  /** Removes objects by `KIND/NAMESPACE/NAME`; all, or none. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN. */
+  delete(texts: readonly string[]): readonly PolicyChange[] {
+    const names = texts.map(parsePolicyObjectName);
+    for (const name of names)
+      if (!this.#objects.has(name))
+        throw new LabError('LAB_NAME_UNKNOWN', `${name}: no such policy (there are ${this.#known()})`);
+    for (const name of names) this.#objects.delete(name);
+    this.#convert();
+    return names.map((object) => ({ object, change: 'deleted', notes: [] }));
+  }
+
+  /** Everything that is in force, by name. */
+  list(): readonly PolicyStatus[] {
+    return [...this.#objects.entries()]
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, stored]) => ({
+        object: name,
+        effect: effectOf(stored.value),
+        dryRun: isDryRun(stored.value),
+        generation: stored.generation,
+        accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.value),
+        notes: this.#notesOf(name),
+        refused: stored.refused,
+      }));
+  }
+
+  #take(name: string, value: Readonly<Record<string, unknown>>, warnings: readonly Problem[]): PolicyChange['change'] {
+    const previous = this.#objects.get(name);
+    if (previous !== undefined && JSON.stringify(previous.value) === JSON.stringify(value)) {
+      this.#objects.set(name, { ...previous, refused: [] });
+      return 'unchanged';
+    }
+    const createdAt = previous?.createdAt ?? this.#now().toISOString();
+    const metadata = { ...asRecord(value['metadata']), creationTimestamp: createdAt };
+    const object = readPolicyObject({ ...value, metadata });
+    const generation = (previous?.generation ?? 0) + 1;
+    this.#objects.set(name, { object, value, createdAt, generation, warnings, refused: [] });
+    return previous === undefined ? 'created' : 'configured';
+  }
+
+  #refuse(refusal: Omit<RefusedPolicy, 'previous'>): RefusedPolicy {
+    const previous = this.#objects.get(refusal.object);
+    if (previous !== undefined) this.#objects.set(refusal.object, { ...previous, refused: refusal.problems });
+    return { ...refusal, previous: previous !== undefined };
+  }
+
+  #convert(): void {
+    this.#conversion = convertPolicies(
+      [...this.#objects.values()].map(({ object }) => object),
+      { dryRun: true },
+    );
+  }
+
+  #notesOf(name: string): readonly string[] {
+    const { warnings = [], value = {} } = this.#objects.get(name) ?? {};
+    const { reason, message = '' } = this.#statusOf(name) ?? {};
+    return [
+      ...warnings.map(({ path, message: text }) => `${path}: ${text}`),
+      ...(isForWaypoint(value) ? [FOR_WAYPOINT] : []),
+      ...(message === '' || reason === 'Accepted' ? [] : [`${reason}: ${message}`]),
+    ];
+  }
+
+  #statusOf(name: string): Conversion['statuses'][number] | undefined {
+    return this.#conversion.statuses.find(({ kind, object }) => `${kind}/${object}` === name);
+  }
+
+  #known(): string {
+    return this.#objects.size === 0 ? 'none' : [...this.#objects.keys()].join(', ');
+  }
+}
+
+/** As kubectl: who says no namespace means `default`. */
+function withNamespace(object: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const metadata = asRecord(object['metadata']);
+  if (Object.keys(metadata).length === 0) return object;
+  return { ...object, metadata: { ...metadata, namespace: metadata['namespace'] ?? DEFAULT_NAMESPACE } };
+}
+
+function effectOf(value: Readonly<Record<string, unknown>>): string {
+  const { action = 'ALLOW', mtls } = asRecord(value['spec']);
+  return String(value['kind'] === 'PeerAuthentication' ? (asRecord(mtls)['mode'] ?? 'UNSET') : action);
+}
+
+function isForWaypoint(value: Readonly<Record<string, unknown>>): boolean {
+  const { targetRef, targetRefs } = asRecord(value['spec']);
+  return (targetRef ?? targetRefs) !== undefined;
+}
+
+function isDryRun(value: Readonly<Record<string, unknown>>): boolean {
+  const { annotations } = asRecord(value['metadata']);
+  return asRecord(annotations)[DRY_RUN_ANNOTATION] === 'true';
+}

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LabError } from '../errors.ts';
+import type { NodeSpec } from '../topology/topology.ts';
+import type { SupervisedProcess } from './supervised-process.ts';
+import { isZtunnelReady, readMetrics, tellingLine } from './ztunnel-process.ts';
+
+/** What a ztunnel that reads its file again when that changes says of the one that is in force. */
+const IN_FORCE = /^ambientmesh_local_config_info\{(?:.*,)?sha256="([0-9a-f]{64})".*\} 1$/m;
+/** It looks at the file when the kernel tells of a change; the rest is for a busy machine. */
+const RELOAD_DEADLINE_MS = 10_000;
+const POLL_MS = 25;
+
+/**
+ * Waits until a running ztunnel goes by the file with this digest. Resolves to `false` if it is one that reads its file
+ * only when it starts. Throws LAB_ZTUNNEL_NOT_READY if it takes too long.
+ */
+export async function untilConfigInForce(node: NodeSpec, ztunnel: SupervisedProcess, sha256: string): Promise<boolean> {
+  const deadlineMs = Date.now() + RELOAD_DEADLINE_MS;
+  while (Date.now() < deadlineMs) {
+    if (!ztunnel.status().running) return true;
+    const metrics = await readMetrics(node).catch(() => undefined);
+    const inForce = metrics === undefined ? undefined : IN_FORCE.exec(metrics)?.[1];
+    if (inForce === sha256) return true;
+    // One that is not ready yet may just not have read its first.
+    if (metrics !== undefined && inForce === undefined && (await isZtunnelReady(node))) return false;
+    await sleep(POLL_MS);
+  }
+  throw new LabError(
+    'LAB_ZTUNNEL_NOT_READY',
+    `ztunnel@${node.name}: has not taken the changed mesh.yaml within ${RELOAD_DEADLINE_MS} ms; ${await tellingLine(node.name)}`,
+  );
+}
