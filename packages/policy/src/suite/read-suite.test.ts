@@ -24,6 +24,7 @@ test('a suite with everything', () => {
   const inline = { kind: 'AuthorizationPolicy' };
   const suite = readSuite({
     rootNamespace: 'root',
+    namespace: 'shop',
     trustDomain: 'td',
     policies: ['policies/', inline],
     workloads: { ...WORKLOADS, web: { namespace: 'shop', authorizationPolicies: ['shop/a'] } },
@@ -31,6 +32,7 @@ test('a suite with everything', () => {
   });
   expect(suite).toEqual({
     rootNamespace: 'root',
+    namespace: 'shop',
     policies: [
       { kind: 'file', file: 'policies/' },
       { kind: 'object', path: 'policies[1]', value: inline },
@@ -110,7 +112,10 @@ test.each([
 test.each([
   [{}, ['tests: is missing: want a list']],
   [[], [': want a map, not a list']],
-  [{ tests: [], test: 1 }, ['test: unknown field: want rootNamespace, trustDomain, policies, workloads or tests']],
+  [
+    { tests: [], test: 1 },
+    ['test: unknown field: want rootNamespace, namespace, trustDomain, policies, workloads or tests'],
+  ],
   [
     { tests: [], policies: [1, ''] },
     [

@@ -9,15 +9,16 @@ import { type Expectation, NO_POLICY, type Suite, type SuitePolicies, type Suite
  */
 export function readSuite(value: unknown): Suite {
   const place = new DataPlace(value);
-  const fields = place.fields(['rootNamespace', 'trustDomain', 'policies', 'workloads', 'tests']);
+  const fields = place.fields(['rootNamespace', 'namespace', 'trustDomain', 'policies', 'workloads', 'tests']);
   const trustDomain = fields.optional('trustDomain', (field) => field.text()) ?? DEFAULT_TRUST_DOMAIN;
   const workloads = fields.optional('workloads', (field) => readWorkloads(field, trustDomain)) ?? new Map();
   const scope: SuiteScope = { trustDomain, workloads };
   const rootNamespace = fields.optional('rootNamespace', (field) => field.text());
+  const namespace = fields.optional('namespace', (field) => field.text());
   const policies = fields.optional('policies', (field) => field.list(readPolicies)) ?? [];
   const tests = fields.required('tests', 'a list', (field) => field.list((test) => readTest(test, scope)));
   if (tests === undefined || place.problems.length > 0) throw invalidPolicy('suite', place.problems);
-  return { rootNamespace, policies, tests };
+  return { rootNamespace, namespace, policies, tests };
 }
 
 /** Trust domain of workloads where the suite has none. */

@@ -52,6 +52,8 @@ export type SuitePolicies =
 export interface Suite {
   /** Namespace of the objects that are for the whole mesh; undefined: the usual one. */
   readonly rootNamespace: string | undefined;
+  /** Namespace of objects that have none; undefined: they have to have one. */
+  readonly namespace: string | undefined;
   readonly policies: readonly SuitePolicies[];
   readonly tests: readonly Expectation[];
 }

@@ -1,0 +1,101 @@
+import { convertPolicies } from '../conversion/convert-policies.ts';
+import { findObjectProblems } from '../conversion/find-object-problems.ts';
+import type { SelectedWorkload } from '../conversion/peer-authentication-scope.ts';
+import { objectKey, type PolicyObject } from '../conversion/policy-object.ts';
+import { readPolicyObject } from '../conversion/read-policy-object.ts';
+import { PolicyError } from '../errors.ts';
+import { readMessage } from '../message/read-message.ts';
+import type { Policy } from '../policy.ts';
+import { invalidPolicy } from '../validation/invalid-policy.ts';
+import { guessForm } from '../validation/policy-form.ts';
+import { readPolicy } from '../validation/read-policy.ts';
+import { invalidCommand } from './parse-options.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+/** Something that should be a policy, and where it stands. */
+export type PolicyDocument = Pick<YamlDocument, 'value' | 'locate'>;
+
+/** Policies ready for judging connections. */
+export interface GoverningPolicies {
+  readonly policies: readonly Policy[];
+  /** Keys of the policies whose selectors match a workload: of objects only, for messages do not have selectors any more. */
+  readonly policiesOf: (workload: SelectedWorkload) => readonly string[];
+}
+
+/** How objects are understood. */
+export interface ReadPoliciesOptions {
+  /** Undefined: the usual one. */
+  readonly rootNamespace?: string | undefined;
+  /** Of objects without one, as with `kubectl apply -n`; undefined: they are refused. */
+  readonly namespace?: string | undefined;
+}
+
+/**
+ * Reads objects as users write them, messages to node proxies and policies of this package, mixed. Objects of other APIs
+ * (`apps/v1`) are left out, so that whole folders of manifests can be read; those of `security.istio.io` have to be ones
+ * that this package knows. Dry-run policies are in force as such. Throws POLICY_COMMAND_INVALID with the place of the first
+ * mistake.
+ */
+export function readPolicies(
+  documents: Iterable<PolicyDocument>,
+  options: ReadPoliciesOptions = {},
+): GoverningPolicies {
+  const objects: PolicyObject[] = [];
+  const policies: Policy[] = [];
+  for (const document of documents) {
+    if (isOfAnotherKind(document.value)) continue;
+    const form = guessForm(document.value);
+    if (form === 'object') objects.push(readAt(document, (value) => readObject(value, options)));
+    else policies.push(readAt(document, form === 'message' ? readMessage : readPolicy));
+  }
+  const { rootNamespace } = options;
+  const conversion = convertPolicies(objects, {
+    dryRun: true,
+    ...(rootNamespace === undefined ? {} : { rootNamespace }),
+  });
+  return { policies: [...conversion.policies, ...policies], policiesOf: conversion.policiesOf };
+}
+
+const OWN_API = 'security.istio.io/';
+/** Kinds of that API that say nothing to node proxies. */
+const OTHER_KINDS: readonly unknown[] = ['RequestAuthentication'];
+
+function isOfAnotherKind(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('apiVersion' in value) || !('kind' in value)) return false;
+  const { apiVersion, kind } = value;
+  return typeof apiVersion === 'string' && (!apiVersion.startsWith(OWN_API) || OTHER_KINDS.includes(kind));
+}
+
+/** What the API server would refuse is refused, and what would apply to no workload for want of a namespace, too. */
+function readObject(value: unknown, { rootNamespace, namespace }: ReadPoliciesOptions): PolicyObject {
+  const object = readPolicyObject(value);
+  const { metadata } = object;
+  const placed =
+    metadata.namespace === undefined && namespace !== undefined
+      ? { ...object, metadata: { ...metadata, namespace } }
+      : object;
+  const problems = findObjectProblems(value, rootNamespace === undefined ? {} : { rootNamespace }).filter(
+    ({ severity }) => severity === 'error',
+  );
+  if (placed.metadata.namespace === undefined)
+    problems.push({
+      severity: 'error',
+      path: 'metadata.namespace',
+      message: 'is missing, so it applies to no workload',
+    });
+  if (problems.length > 0) throw invalidPolicy(objectKey(object), problems);
+  return placed;
+}
+
+function readAt<T>({ value, locate }: PolicyDocument, read: (value: unknown) => T): T {
+  try {
+    return read(value);
+  } catch (error) {
+    const problems = error instanceof PolicyError ? error.problems.filter(({ severity }) => severity === 'error') : [];
+    const [first] = problems;
+    if (first === undefined) throw error;
+    const what = first.path === '' ? first.message : `${first.path}: ${first.message}`;
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more: ambient-policy check tells all)` : '';
+    throw invalidCommand(`${locate(first.path)}: ${what}${more}`, error);
+  }
+}

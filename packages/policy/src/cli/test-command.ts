@@ -1,0 +1,120 @@
+import { dirname, isAbsolute, join } from 'node:path';
+import { PolicyError } from '../errors.ts';
+import { readSuite } from '../suite/read-suite.ts';
+import { renderHuman } from '../suite/render-human.ts';
+import { renderJunit } from '../suite/render-junit.ts';
+import { renderTap } from '../suite/render-tap.ts';
+import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
+import type { Suite } from '../suite/suite.ts';
+import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { choose, invalidCommand, parseOptions } from './parse-options.ts';
+import { readSoundDocuments } from './read-documents.ts';
+import { type PolicyDocument, readPolicies } from './read-policies.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+const HELP = `usage: ambient-policy test SUITE… [--format human|tap|junit] [--output FILE]
+
+Judges connections by policies, and tells which verdicts are not the expected ones, and why.
+A suite is YAML:
+
+  policies:                      # files and folders beside the suite, or objects themselves
+    - policies/
+  workloads:
+    sleep: {namespace: default, serviceAccount: sleep, labels: {app: sleep}, ip: 10.0.0.1}
+    httpbin: {namespace: default, labels: {app: httpbin}}
+  tests:
+    - from: sleep
+      to: httpbin
+      port: 8000                 # of the pod, not of the service
+      expect: allow              # or deny
+      by: default/allow-sleep    # optional: this policy decides; none: no policy's rules do
+    - from: {workload: sleep, plaintext: true}
+      to: httpbin
+      port: 8000
+      expect: deny
+
+  from       a workload; or a map of workload or principal (TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT),
+             ip, and plaintext: true for a client without a certificate; an ip alone is such one
+  to         a workload, or a map as under workloads
+  enforced   optional: the verdict (allow, deny) if all dry-run policies were enforced
+  name       optional: of the test
+
+Optional fields of the suite: namespace (of objects that have none), rootNamespace (istio-system),
+trustDomain (cluster.local). Objects of other APIs in the files are left out.
+
+An address has to be there only if a policy asks for one: without, such a test is undecided.
+
+  --format   human (default); tap: Test Anything Protocol 14; junit: XML
+  --output   to this file instead of standard output; a summary still goes there
+
+Exit codes: 0 all as expected, 1 a test failed or is undecided, 2 an error.
+`;
+
+/** `test SUITE…`: expectations of policies, for CI. */
+export const TEST_COMMAND: Command = {
+  usage: 'test SUITE…',
+  summary: 'judge connections, and tell which verdicts are not as expected',
+  help: HELP,
+  run: runTest,
+};
+
+const OPTIONS = { format: { type: 'string', default: 'human' }, output: { type: 'string' } } as const;
+const RENDERERS = { human: renderHuman, tap: renderTap, junit: renderJunit } as const;
+
+async function runTest(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS);
+  const format = choose('--format', values.format, ['human', 'tap', 'junit']);
+  if (positionals.length === 0) throw invalidCommand('test wants a suite: test SUITE.yaml');
+  const results: SuiteResult[] = [];
+  for (const document of await readSoundDocuments(positionals, io)) results.push(await runDocument(document, io));
+  if (results.length === 0) throw invalidCommand('the suite is empty: want tests');
+  const report = RENDERERS[format](results);
+  if (values.output === undefined) io.write(report);
+  else {
+    await io.writeFile(values.output, report);
+    io.write(summarize(results));
+  }
+  return results.some(({ failed, undecided }) => failed + undecided > 0) ? EXIT.finding : EXIT.success;
+}
+
+async function runDocument(document: YamlDocument, io: CommandIo): Promise<SuiteResult> {
+  const suite = parseSuite(document);
+  const documents = await readPolicyDocuments(suite, document, io);
+  return runSuite(document.file, suite, readPolicies(documents, suite));
+}
+
+function parseSuite({ value, locate }: YamlDocument): Suite {
+  try {
+    return readSuite(value);
+  } catch (error) {
+    const [problem] = error instanceof PolicyError ? error.problems : [];
+    if (problem === undefined) throw error;
+    throw invalidCommand(`${locate(problem.path)}: ${problem.path}: ${problem.message}`, error);
+  }
+}
+
+/** Files are named from the folder of the suite. */
+async function readPolicyDocuments(suite: Suite, document: YamlDocument, io: CommandIo): Promise<PolicyDocument[]> {
+  const documents: PolicyDocument[] = [];
+  for (const policies of suite.policies) {
+    if (policies.kind === 'object') {
+      const locate = (path: string): string =>
+        document.locate(path === '' ? policies.path : `${policies.path}.${path}`);
+      documents.push({ value: policies.value, locate });
+      continue;
+    }
+    const file = isAbsolute(policies.file) ? policies.file : join(dirname(document.file), policies.file);
+    const found = await readSoundDocuments([file], io);
+    documents.push(...found.filter(({ value }) => !isSuite(value)));
+  }
+  return documents;
+}
+
+/** Suites may lie in the folder of their policies. */
+function isSuite(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'tests' in value && !('kind' in value);
+}
+
+function summarize(results: readonly SuiteResult[]): string {
+  return renderHuman(results).trimEnd().split('\n').at(-1)?.concat('\n') ?? '';
+}

@@ -1,0 +1,44 @@
+import { stringify } from 'yaml';
+import { renderExplanation } from '../explanation/render-explanation.ts';
+import type { SuiteResult, TestResult } from './run-suite.ts';
+
+const INDENT = '  ';
+
+/**
+ * Results in the Test Anything Protocol, version 14, with YAML diagnostics where a test failed; the tests of several suites
+ * one after the other, with the suite's name before theirs.
+ * @see https://testanything.org/tap-version-14-specification.html
+ */
+export function renderTap(results: readonly SuiteResult[]): string {
+  const tests = results.flatMap(({ name, tests: inside }) =>
+    inside.map((test) => ({ test, suite: results.length > 1 ? `${name}: ` : '' })),
+  );
+  const points = tests.map(({ test, suite }, index) => renderPoint(test, index + 1, suite));
+  return `TAP version 14\n1..${tests.length}\n${points.join('')}`;
+}
+
+function renderPoint(test: TestResult, number: number, suite: string): string {
+  const title = escapeTitle(`${suite}${test.expectation.name}`);
+  if (test.outcome === 'passed') return `ok ${number} - ${title}\n`;
+  const { expectation, message, decision, explanation } = test;
+  const diagnostics = stringify(
+    {
+      message,
+      at: expectation.path,
+      expected: expectation.expect,
+      ...(expectation.by === undefined ? {} : { by: expectation.by }),
+      actual: decision === undefined ? 'undecided' : decision.allowed ? 'allow' : 'deny',
+      ...(decision === undefined ? {} : { code: decision.code }),
+      ...(decision?.policy === undefined ? {} : { policy: decision.policy }),
+      ...(explanation === undefined ? {} : { explanation: renderExplanation(explanation) }),
+    },
+    { lineWidth: 0 },
+  );
+  const block = `---\n${diagnostics}...\n`.replaceAll(/^(?=.)/gm, INDENT);
+  return `not ok ${number} - ${title}\n${block}`;
+}
+
+/** A line break would end the test point; `#` would begin a directive, such as `# SKIP`. */
+function escapeTitle(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').replaceAll(/[\\#]/g, '\\$&');
+}

@@ -1,0 +1,64 @@
+import type { Decision } from '../evaluation/decision.ts';
+import { renderExplanation } from '../explanation/render-explanation.ts';
+import type { ConnectionGroup } from './connection-group.ts';
+import type { Contradiction, UndecidedConnections, VerdictChange, WhatIfAnswer } from './what-if.ts';
+
+/** Groups of a kind that are told; the data has all. */
+const MOST_GROUPS = 20;
+const INDENT = '    ';
+
+/** The answer for a terminal: how many first, then each change with its explanation. Ends in a line break. */
+export function renderWhatIf({ counts, changes, undecided, contradictions }: WhatIfAnswer): string {
+  const { connections, changed, unchanged } = counts;
+  const head = `${connections} recorded connections: ${changed} change their verdict, ${unchanged} do not`;
+  const rest = counts.undecided === 0 ? '' : `, ${counts.undecided} cannot be decided`;
+  return [
+    `${head}${rest}\n`,
+    renderList(changes, renderChange),
+    renderList(undecided, renderUndecided),
+    renderList(contradictions, renderContradiction),
+  ].join('');
+}
+
+function renderList<T>(groups: readonly T[], render: (group: T) => string): string {
+  const told = groups.slice(0, MOST_GROUPS).map((group) => `\n${render(group)}`);
+  const more = groups.length - told.length;
+  return `${told.join('')}${more > 0 ? `\n… and ${more} more of this kind\n` : ''}`;
+}
+
+function renderChange(change: VerdictChange): string {
+  const { before, after, explanation } = change;
+  const details = renderExplanation(explanation)
+    .trimEnd()
+    .replaceAll(/^(?=.)/gm, INDENT);
+  return `${nameVerdict(before)} -> ${nameVerdict(after)}: ${describe(change)}\n${details}\n`;
+}
+
+function nameVerdict({ allowed }: Decision): string {
+  return allowed ? 'allowed' : 'denied';
+}
+
+function renderUndecided(group: UndecidedConnections): string {
+  const why =
+    group.cause === 'port'
+      ? `its verdict depends on the port of the pod, which the log does not tell: the tunnel was asked for ${group.sample.tunnelTarget}`
+      : 'the labels of the workload are not known, so neither are the policies that select it';
+  return `undecided: ${describe(group)}\n${INDENT}${why}\n`;
+}
+
+function renderContradiction(group: Contradiction): string {
+  const [then, now] = group.expected.allowed ? ['denied', 'allow'] : ['allowed', 'deny'];
+  return `recorded otherwise: ${describe(group)}\n${INDENT}${group.contradicting} of ${group.count} were ${then}, which these policies ${now}: others were in force then\n`;
+}
+
+function describe({ sample, workload, count, lines }: ConnectionGroup): string {
+  const { identity, sourceIp, destinationPort } = sample.connection;
+  const who =
+    identity === undefined
+      ? `plain text from ${sourceIp}`
+      : `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount} from ${sourceIp}`;
+  const port = sample.portUncertain ? (sample.tunnelTarget ?? '') : `port ${destinationPort}`;
+  const where = `${lines.join(', ')}${count > lines.length ? ', …' : ''}`;
+  const times = count === 1 ? `line ${where}` : `${count} times: lines ${where}`;
+  return `${who} to ${workload.namespace}/${workload.name}, ${port} (${times})`;
+}

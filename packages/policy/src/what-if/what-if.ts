@@ -1,0 +1,157 @@
+import type { Decision } from '../evaluation/decision.ts';
+import { compile, type EvaluationOptions, type PolicySet } from '../evaluation/policy-set.ts';
+import type { Explanation } from '../explanation/explanation.ts';
+import type { Connection, Policy, TargetWorkload } from '../policy.ts';
+import { type ConnectionGroup, groupConnections } from './connection-group.ts';
+import { possiblePorts } from './possible-ports.ts';
+import type { RecordedConnection, RecordedWorkload } from './recorded-connection.ts';
+
+/** What is asked. */
+export interface WhatIfQuestion extends EvaluationOptions {
+  /** In force now. */
+  readonly policies: Iterable<Policy>;
+  /** All that would be in force after the change, not only what is different. */
+  readonly changed: Iterable<Policy>;
+  /** For example those of `parseAccessLog`. */
+  readonly connections: Iterable<RecordedConnection>;
+  /**
+   * Keys of the policies that a workload names `before` and `after` the change: those whose selectors match its labels,
+   * which no log has. Undefined for a workload that is not known; connections to it are undecided as soon as there are
+   * policies with a selector.
+   */
+  readonly policiesOf: (workload: RecordedWorkload, when: 'before' | 'after') => readonly string[] | undefined;
+  /** Port of the pod behind a tunnel's target that does not tell it (`portUncertain`); undefined if it is not known. */
+  readonly portOf?: (connection: RecordedConnection) => number | undefined;
+}
+
+/** Connections whose verdict changes. */
+export interface VerdictChange extends ConnectionGroup {
+  /** As it was judged: with the port of `portOf`, if that was needed. */
+  readonly connection: Connection;
+  readonly before: Decision;
+  readonly after: Decision;
+  /** Of the verdict after the change. */
+  readonly explanation: Explanation;
+}
+
+/** Connections of which the log does not tell enough. */
+export interface UndecidedConnections extends ConnectionGroup {
+  /** `port`: the verdict depends on the pod's port. `workload`: it is not known which policies it names. */
+  readonly cause: 'port' | 'workload';
+}
+
+/** Connections that were recorded with another verdict than `policies` give: others were in force then, or are on the node. */
+export interface Contradiction extends ConnectionGroup {
+  readonly connection: Connection;
+  /** What `policies` say. */
+  readonly expected: Decision;
+  /** How many of the group were recorded otherwise. */
+  readonly contradicting: number;
+}
+
+/** How many connections, not groups. */
+export interface WhatIfCounts {
+  readonly connections: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly undecided: number;
+  /** Of those judged. Connections whose end is not in the log contradict nothing. */
+  readonly contradicting: number;
+}
+
+/** What a change of policies would mean for connections that have been seen. */
+export interface WhatIfAnswer {
+  readonly changes: readonly VerdictChange[];
+  readonly undecided: readonly UndecidedConnections[];
+  readonly contradictions: readonly Contradiction[];
+  readonly counts: WhatIfCounts;
+  /** For a command: 0 no verdict changes; 1 some do; 3 none of those that can be decided, but some cannot. */
+  readonly exitCode: 0 | 1 | 3;
+}
+
+/**
+ * Judges recorded connections by the policies before and after a change. Nothing is guessed: where the log does not tell
+ * what the verdict depends on, the connection is undecided. Throws POLICY_INVALID for policies that are none, and
+ * POLICY_CONNECTION_INVALID for connections that `parseAccessLog` would not give.
+ */
+export function whatIf(question: WhatIfQuestion): WhatIfAnswer {
+  const sets = new SetsCompared(question);
+  const changes: VerdictChange[] = [];
+  const undecided: UndecidedConnections[] = [];
+  const contradictions: Contradiction[] = [];
+  const counts = { connections: 0, changed: 0, unchanged: 0, undecided: 0, contradicting: 0 };
+  for (const group of groupConnections(question.connections)) {
+    counts.connections += group.count;
+    const outcome = sets.judge(group);
+    if (typeof outcome === 'string') {
+      counts.undecided += group.count;
+      undecided.push({ ...group, cause: outcome });
+      continue;
+    }
+    const { connection, before, after, explain } = outcome;
+    const contradicting = before.allowed ? group.recorded.denied : group.recorded.allowed;
+    if (contradicting > 0) contradictions.push({ ...group, connection, expected: before, contradicting });
+    counts.contradicting += contradicting;
+    if (before.allowed === after.allowed) counts.unchanged += group.count;
+    else {
+      counts.changed += group.count;
+      changes.push({ ...group, connection, before, after, explanation: explain() });
+    }
+  }
+  const exitCode = counts.changed > 0 ? 1 : counts.undecided > 0 ? 3 : 0;
+  return { changes, undecided, contradictions, counts, exitCode };
+}
+
+interface Judged {
+  readonly connection: Connection;
+  readonly before: Decision;
+  readonly after: Decision;
+  readonly explain: () => Explanation;
+}
+
+/** The two sets of policies, and what is asked of both. */
+class SetsCompared {
+  readonly #before: PolicySet;
+  readonly #after: PolicySet;
+  readonly #question: WhatIfQuestion;
+  readonly #selectors: boolean;
+
+  constructor(question: WhatIfQuestion) {
+    const [policies, changed] = [[...question.policies], [...question.changed]];
+    const options = question.missing === undefined ? {} : { missing: question.missing };
+    this.#question = question;
+    this.#before = compile(policies, options);
+    this.#after = compile(changed, options);
+    this.#selectors = [...policies, ...changed].some(({ scope }) => scope === 'WorkloadSelector');
+  }
+
+  judge({ sample, workload }: ConnectionGroup): Judged | UndecidedConnections['cause'] {
+    const [old, next] = [this.#target(workload, 'before'), this.#target(workload, 'after')];
+    if (old === undefined || next === undefined) return 'workload';
+    const judge = (destinationPort: number): Judged => {
+      const connection = { ...sample.connection, destinationPort };
+      return {
+        connection,
+        before: this.#before.evaluate(connection, old),
+        after: this.#after.evaluate(connection, next),
+        explain: () => this.#after.explain(connection, next),
+      };
+    };
+    if (!sample.portUncertain) return judge(sample.connection.destinationPort);
+    const port = this.#question.portOf?.(sample);
+    if (port !== undefined) return judge(port);
+    const asked = judge(sample.connection.destinationPort);
+    const applying = [...this.#before.select(old).policies, ...this.#after.select(next).policies];
+    const sameForAll = possiblePorts(applying).every((possible) => {
+      const { before, after } = judge(possible);
+      return before.allowed === asked.before.allowed && after.allowed === asked.after.allowed;
+    });
+    return sameForAll ? asked : 'port';
+  }
+
+  #target(workload: RecordedWorkload, when: 'before' | 'after'): TargetWorkload | undefined {
+    const named = this.#question.policiesOf(workload, when);
+    if (named === undefined && this.#selectors) return undefined;
+    return { namespace: workload.namespace, authorizationPolicies: named ?? [] };
+  }
+}
