@@ -192,7 +192,9 @@ test.each([
 
 test('valid policies are read as they are', () => {
   fc.assert(
-    fc.property(arbitraryPolicy, (policy) => expect(readPolicy(policy)).toEqual(policy)),
+    fc.property(arbitraryPolicy, (policy) => {
+      expect(readPolicy(policy)).toEqual(policy);
+    }),
     { numRuns: 200 },
   );
 });

@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const BIN = join(import.meta.dirname, '../../bin/ambient-policy.js');
+
+test.each([
+  { folder: 'clone', files: ['src/main.ts', 'dist/main.js'], runs: 'src/main.ts' },
+  { folder: 'clone', files: ['src/main.ts'], runs: 'src/main.ts' },
+  { folder: 'unpacked', files: ['dist/main.js'], runs: 'dist/main.js' },
+  { folder: 'node_modules/policy', files: ['src/main.ts', 'dist/main.js'], runs: 'dist/main.js' },
+])('in $folder with $files the command is $runs', ({ folder, files, runs }) => {
+  const root = mkdtempSync(join(tmpdir(), 'ambient-policy-'));
+  try {
+    const place = join(root, folder);
+    for (const name of ['bin', 'src', 'dist']) mkdirSync(join(place, name), { recursive: true });
+    writeFileSync(join(place, 'package.json'), '{ "type": "module" }');
+    for (const file of files) writeFileSync(join(place, file), `export const main = () => console.log('${file}');\n`);
+    const bin = join(place, 'bin/ambient-policy.js');
+    copyFileSync(BIN, bin);
+    expect(execFileSync(process.execPath, [bin], { encoding: 'utf8', stdio: 'pipe' })).toBe(`${runs}\n`);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
