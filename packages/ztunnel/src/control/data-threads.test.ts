@@ -82,6 +82,23 @@ test('connections and cuts of all threads add up', async () => {
   expect(await threads.drain(0)).toBe(2);
 });
 
+test('denials of all threads are one list; a thread that does not answer is left out', async () => {
+  const denial = {
+    kind: 'refused',
+    pod: info,
+    connection: { identity: undefined, sourceIp: '10.0.0.1', destinationIp: '10.0.0.2', destinationPort: 80 },
+    reason: 'explicitly denied by: n/p',
+    count: 1,
+    firstEpochMs: 1,
+    lastEpochMs: 1,
+    explanation: undefined,
+  } as const;
+  const answer: Behaviour = (message) =>
+    message.type === 'denials' ? { type: 'denials', id: message.id, denials: [denial] } : undefined;
+  expect(await gather(answer, answer).threads.listDenials(1000)).toEqual([{ ...denial, count: 2 }]);
+  expect(await gather(answer, () => undefined).threads.listDenials(10)).toEqual([denial]);
+});
+
 test('listeners and the end of each component are logged once, when all threads are there', async () => {
   const { fakes, pods, lines } = gather(healthy, healthy);
   await pods.start('u', info, { fd: 7 });

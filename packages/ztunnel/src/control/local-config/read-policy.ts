@@ -1,5 +1,12 @@
 import { isIPv4 } from 'node:net';
-import type { AddressRange, Match, Policy, ServiceAccountMatch, StringMatch } from '@ambientmesh/policy';
+import {
+  type AddressRange,
+  readPolicy as copyPolicy,
+  type Match,
+  type Policy,
+  type ServiceAccountMatch,
+  type StringMatch,
+} from '@ambientmesh/policy';
 import { canonicalFamilyText, readPort } from './addresses.ts';
 import type { YamlPlace } from './yaml-place.ts';
 
@@ -19,8 +26,20 @@ const matchKeys = [
   'notServiceAccounts',
 ];
 
-/** Reads an entry of `policies` (spec policy.md §6). All keys of a policy are required. */
+/**
+ * Reads an entry of `policies` (spec policy.md §6). All keys of a policy are required. What the evaluator would not take is
+ * refused here, where it has a place: the data threads get nothing else.
+ */
 export function readPolicy(place: YamlPlace): Policy {
+  const policy = readFields(place);
+  try {
+    return copyPolicy(policy);
+  } catch (error) {
+    return place.fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function readFields(place: YamlPlace): Policy {
   const fields = place.fields(policyKeys, 'refuse and list');
   return {
     name: fields.required('name').text(),

@@ -4,9 +4,9 @@ import type { Answer } from './http-listener.ts';
 import { escapeControl, renderTime, textOrJson } from './text-page.ts';
 
 const kinds: Readonly<Record<Denial['kind'], string>> = {
-  refused: 'REFUSED',
-  cut: 'CUT',
-  shadow: 'PASSED, dry-run would deny',
+  refused: 'refused',
+  cut: 'cut by a change of policies',
+  shadow: 'passed, dry-run policies would deny',
 };
 
 /** `/debug/denials`: recent connections that policies denied, why, and what would have let them pass. The latest first. */
@@ -19,32 +19,29 @@ export function denialsPage(url: URL, denials: readonly Denial[]): Answer {
 }
 
 function renderDenial(denial: Denial): string {
-  const { kind, pod, connection, reason, count, firstEpochMs, lastEpochMs, explanation } = denial;
-  const { identity, sourceIp, destinationIp, destinationPort } = connection;
-  const times = count === 1 ? '' : ` (${count} times since ${renderTime(firstEpochMs)})`;
-  const from = identity === undefined ? `${sourceIp} without identity` : `${principalOf(identity)} at ${sourceIp}`;
+  const { kind, pod, count, firstEpochMs, lastEpochMs, explanation } = denial;
+  const times = count === 1 ? '' : `, ${count} times since ${renderTime(firstEpochMs)}`;
+  const details = explanation === undefined ? renderUnexplained(denial) : renderExplanation(explanation);
   const lines = [
-    `${renderTime(lastEpochMs)} ${kinds[kind]}${times}`,
-    `  from ${from}`,
-    `  to ${pod.namespace}/${pod.name} at ${joinPort(destinationIp, destinationPort)}`,
-    `  ${reason}`,
-    ...(explanation === undefined
-      ? ['  not explained: too many others were denied at that time']
-      : renderExplanation(explanation)
-          .trimEnd()
-          .split('\n')
-          .map((line) => (line === '' ? '' : `    ${line}`))),
+    `${renderTime(lastEpochMs)} ${pod.namespace}/${pod.name}: ${kinds[kind]}${times}`,
+    ...details
+      .trimEnd()
+      .split('\n')
+      .map((line) => (line === '' ? '' : `  ${line}`)),
   ];
   return lines.map((line) => `${escapeControl(line)}\n`).join('');
+}
+
+function renderUnexplained({ connection, reason }: Denial): string {
+  const { identity, sourceIp, destinationIp, destinationPort } = connection;
+  const client = identity === undefined ? `plain text from ${sourceIp}` : `${principalOf(identity)} (${sourceIp})`;
+  const host = destinationIp.includes(':') ? `[${destinationIp}]` : destinationIp;
+  return `${client} -> ${host}:${destinationPort}: ${reason}\n(not explained: too many others were denied at that time)`;
 }
 
 /** As policies write it. */
 function principalOf({ trustDomain, namespace, serviceAccount }: SourceIdentity): string {
   return `${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
-}
-
-function joinPort(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 function describeDenial({ firstEpochMs, lastEpochMs, connection, explanation, ...rest }: Denial): unknown {

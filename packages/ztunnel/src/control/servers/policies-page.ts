@@ -1,4 +1,4 @@
-import { type Policy, policyKey } from '@ambientmesh/policy';
+import { findProblems, type Policy, policyKey } from '@ambientmesh/policy';
 import { describePolicy } from '../describe-mesh.ts';
 import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
 import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
@@ -7,6 +7,8 @@ import { escapeControl, renderTable, renderTime, textOrJson } from './text-page.
 
 /** Names of workloads that a line shows. */
 const maxNamed = 5;
+/** Doubts that the page shows. */
+const maxDoubts = 100;
 
 /** What `/debug/policies` tells. */
 export interface PolicyReport {
@@ -59,7 +61,20 @@ function renderReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedB
   const effect = unknownPolicy === 'deny' ? 'connections to them are denied' : 'it is skipped';
   const missingTable =
     missing.length === 0 ? '' : `\n${renderTable([['MISSING', `NAMED BY (${effect})`], ...missing])}`;
-  return `${renderStatus(localConfig, mesh)}\n${table}${missingTable}`;
+  const doubts = doubtsOf(mesh).map(
+    ({ policy, path, message }) => `${escapeControl(`${policy} ${path}: ${message}`)}\n`,
+  );
+  const doubtList = doubts.length === 0 ? '' : `\nDOUBTFUL\n${doubts.join('')}`;
+  return `${renderStatus(localConfig, mesh)}\n${table}${missingTable}${doubtList}`;
+}
+
+/** What is right but hardly does what was meant. */
+function doubtsOf({
+  policies,
+}: MeshSnapshot): { readonly policy: string; readonly path: string; readonly message: string }[] {
+  return [...policies]
+    .flatMap(([key, policy]) => findProblems(policy).map(({ path, message }) => ({ policy: key, path, message })))
+    .slice(0, maxDoubts);
 }
 
 function renderStatus(status: LocalConfigStatus | undefined, { workloads, services, policies }: MeshSnapshot): string {
@@ -100,6 +115,7 @@ function describeReport({ mesh, localConfig, unknownPolicy }: PolicyReport, name
       ...(policy.scope === 'WorkloadSelector' ? { namedBy: namedBy.get(key) ?? [] } : {}),
     })),
     missing: missingOf(mesh, namedBy).map(([key, names]) => ({ policy: key, namedBy: names })),
+    doubts: doubtsOf(mesh),
   };
 }
 

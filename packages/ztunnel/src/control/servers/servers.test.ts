@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { defaultFilter, LogRoot, silentLogger } from '../../log/logger.ts';
+import { emptySnapshot } from '../local-config/mesh-snapshot.ts';
 import { adminPages } from './admin-page.ts';
 import { type Answerer, type HttpListener, listenHttp } from './http-listener.ts';
 import { metricsPages } from './metrics-page.ts';
@@ -119,12 +120,23 @@ test('§13: admin', async () => {
     sink: { write: () => undefined, flush: () => Promise.resolve() },
   });
   let quits = 0;
-  const pages = adminPages({ log, initialFilter, quit: () => quits++, dump: () => Promise.resolve('{}') });
+  const pages = adminPages({
+    log,
+    initialFilter,
+    quit: () => quits++,
+    dump: () => Promise.resolve('{}'),
+    denials: () => Promise.resolve([]),
+    policies: () => ({ mesh: emptySnapshot, localConfig: undefined, unknownPolicy: 'deny' }),
+  });
   await using server = await serve(pages);
   const url = `http://127.0.0.1:${server.port}`;
   const post = async (path: string): Promise<string> => (await fetch(`${url}${path}`, { method: 'POST' })).text();
   expect((await fetch(`${url}/`)).headers.get('content-type')).toBe('text/html; charset=utf-8');
   expect((await fetch(`${url}/nosuch`)).status).toBe(404);
+  expect((await fetch(`${url}/debug`)).status).toBe(404);
+  expect(await (await fetch(`${url}/debug/denials`)).text()).toBe('no connection has been denied\n');
+  expect(await (await fetch(`${url}/debug/policies?format=json`)).json()).toMatchObject({ policies: [] });
+  expect((await fetch(`${url}/debug/policies?format=xml`)).status).toBe(400);
   expect((await fetch(`${url}/quitquitquit`)).status).toBe(405);
   expect(quits).toBe(0);
   expect(await post('/logging')).toBe('current log level is hickory_server::server=off,info\n');
