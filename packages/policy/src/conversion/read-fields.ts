@@ -1,8 +1,8 @@
-import { type DataFields, DataPlace } from '../validation/data-place.ts';
+import type { DataFields, DataPlace } from '../validation/data-place.ts';
 
 /** The fields of a map as the API server takes them, which drops those that are null. */
 export function fieldsOf(place: DataPlace, known: readonly string[]): DataFields {
-  return withoutNulls(place).fields(known);
+  return place.fields(known, 'object');
 }
 
 /** What is undefined is left out, as types with exact optional properties want it. */
@@ -30,11 +30,4 @@ export function readEachValue<T>(
     if (inside !== undefined) entries.push([key, inside]);
   }
   return Object.fromEntries(entries);
-}
-
-function withoutNulls(place: DataPlace): DataPlace {
-  const { value, path, problems } = place;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return place;
-  const kept = Object.entries(value).filter(([, inside]) => inside !== null);
-  return new DataPlace(Object.fromEntries(kept), path, problems);
 }

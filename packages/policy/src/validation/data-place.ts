@@ -2,22 +2,34 @@ import type { Problem } from '../problem.ts';
 import { describeValue, listChoices } from './describe-value.ts';
 
 /**
- * How maps are read: `own` takes names as they are, `proto` is JSON of protocol buffers: `notSourceIps` may be written
- * `not_source_ips`, and null means that a field is not set.
+ * How maps are read. `own`: names as they are, null is a value. `object`: as the API server reads objects, null means that
+ * a field is not set. `proto`: JSON of protocol buffers, the same, and `notSourceIps` may be written `not_source_ips`.
  */
-export type FieldStyle = 'own' | 'proto';
+export type FieldStyle = 'own' | 'object' | 'proto';
 
 /** A value inside of untyped data, with its path. Mistakes are collected, not thrown: what cannot be read is undefined. */
 export class DataPlace {
   readonly value: unknown;
-  readonly path: string;
   /** Of the whole data, in the order found. */
   readonly problems: Problem[];
+  readonly #parent: DataPlace | undefined;
+  readonly #key: string | number;
 
-  constructor(value: unknown, path = '', problems: Problem[] = []) {
+  /** The top of some data; or, with `parent`, the value of a field or an item inside of that. */
+  constructor(value: unknown, parent?: DataPlace, key: string | number = '') {
     this.value = value;
-    this.path = path;
-    this.problems = problems;
+    this.problems = parent?.problems ?? [];
+    this.#parent = parent;
+    this.#key = key;
+  }
+
+  /** From the top of the data: `rules[0][1]`. Made only when asked for: most data is right. */
+  get path(): string {
+    const [parent, key] = [this.#parent?.path, this.#key];
+    if (parent === undefined) return '';
+    if (typeof key === 'number') return `${parent}[${key}]`;
+    if (!/^[\w$-]+$/.test(key)) return `${parent}[${JSON.stringify(key)}]`;
+    return parent === '' ? key : `${parent}.${key}`;
   }
 
   /** Notes that this value is wrong. */
@@ -53,11 +65,12 @@ export class DataPlace {
   /** Its items, each read; undefined if it is no list or one of them cannot be read. */
   list<T>(read: (item: DataPlace) => T | undefined): T[] | undefined {
     if (!Array.isArray(this.value)) return this.refuse('a list');
-    const items = Array.from(this.value, (item, index) =>
-      read(new DataPlace(item, `${this.path}[${index}]`, this.problems)),
-    );
-    const good = items.filter((item) => item !== undefined);
-    return good.length === items.length ? good : undefined;
+    const items: T[] = [];
+    for (let index = 0; index < this.value.length; index++) {
+      const item = read(new DataPlace(this.value[index], this, index));
+      if (item !== undefined) items.push(item);
+    }
+    return items.length === this.value.length ? items : undefined;
   }
 
   /** Its fields; those that are not in `known` are noted as wrong, and so is a value that is no map. */
@@ -69,11 +82,11 @@ export class DataPlace {
       return new DataFields(this, undefined);
     }
     for (const [key, inside] of Object.entries(value)) {
-      if (inside === undefined || (style === 'proto' && inside === null)) continue;
-      const place = new DataPlace(inside, joinPath(this.path, key), this.problems);
-      const name = known.find((each) => each === key || (style === 'proto' && protoName(each) === key));
-      if (name === undefined) place.fail(`unknown field: want ${listChoices(known) || 'none'}`);
-      else if (fields.has(name)) place.fail(`is there twice: as ${name} and as ${protoName(name)}`);
+      if (inside === undefined || (style !== 'own' && inside === null)) continue;
+      const place = new DataPlace(inside, this, key);
+      const name = style === 'proto' && key.includes('_') ? jsonName(key) : key;
+      if (!known.includes(name)) place.fail(`unknown field: want ${listChoices(known) || 'none'}`);
+      else if (fields.has(name)) place.fail(`is there twice: in another spelling, too`);
       else fields.set(name, place);
     }
     return new DataFields(this, fields);
@@ -105,9 +118,7 @@ export class DataFields {
   required<T>(name: string, want: string, read: (place: DataPlace) => T | undefined): T | undefined {
     const place = this.#fields?.get(name);
     if (place !== undefined) return read(place);
-    const { path, problems } = this.#map;
-    if (this.#fields !== undefined)
-      new DataPlace(undefined, joinPath(path, name), problems).fail(`is missing: want ${want}`);
+    if (this.#fields !== undefined) new DataPlace(undefined, this.#map, name).fail(`is missing: want ${want}`);
   }
 }
 
@@ -120,12 +131,7 @@ function isComplete<T extends object>(parts: T | { readonly [K in keyof T]: T[K]
   return Object.values(parts).every((part) => part !== undefined);
 }
 
-function joinPath(path: string, key: string): string {
-  if (!/^[\w$-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
-  return path === '' ? key : `${path}.${key}`;
-}
-
-/** `notSourceIps` as it is named in a .proto file: `not_source_ips`. */
-function protoName(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** The name in JSON of a field of a .proto file: `notSourceIps` of `not_source_ips`. */
+function jsonName(name: string): string {
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -9,6 +9,7 @@ const MOST_PORT = 65_535;
 /** Bits of an address, by family. */
 const BITS = { 4: 32, 6: 128 } as const;
 const PATTERN_KINDS = ['exact', 'prefix', 'suffix', 'presence'] as const;
+const ANY_PATTERN_KIND = listChoices(PATTERN_KINDS);
 
 const FIELD_NAMES = [...MATCH_FIELDS.keys()];
 
@@ -32,7 +33,7 @@ export function readMatch(place: DataPlace): Match {
 
 function readPattern(place: DataPlace): StringMatch | undefined {
   const fields = place.fields(['kind', 'value']);
-  const kind = fields.required('kind', listChoices(PATTERN_KINDS), (field) => field.choice(PATTERN_KINDS));
+  const kind = fields.required('kind', ANY_PATTERN_KIND, (field) => field.choice(PATTERN_KINDS));
   if (kind === 'presence') {
     fields.optional('value', (field) => field.fail('presence has no value: leave it out'));
     return { kind };
