@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest';
+import type { Policy } from '../policy.ts';
+import { buildPolicy, CONNECTIONS, ruleOf } from '../testing/build-policy.ts';
+import { policyKey } from './policy-key.ts';
+import { compile, PolicySet } from './policy-set.ts';
+
+const { plain } = CONNECTIONS;
+const workloadOf = (namespace: string, ...authorizationPolicies: readonly string[]) => ({
+  namespace,
+  authorizationPolicies,
+});
+
+/** Keys of the policies that apply. */
+function selectKeys(set: PolicySet, namespace: string, ...named: readonly string[]): readonly string[] {
+  return set.select(workloadOf(namespace, ...named)).policies.map(policyKey);
+}
+
+test('spec policy.md 7.8: a policy whose scope changes applies elsewhere', () => {
+  const policy = buildPolicy({ name: 'test_policy', namespace: 'default' });
+  const set = compile([policy]);
+  expect(selectKeys(set, 'default')).toEqual(['default/test_policy']);
+  set.put({ ...policy, scope: 'WorkloadSelector' });
+  expect(selectKeys(set, 'default')).toEqual([]);
+  expect(selectKeys(set, 'other', 'default/test_policy')).toEqual(['default/test_policy']);
+  set.put({ ...policy, scope: 'Global' });
+  expect(selectKeys(set, 'other')).toEqual(['default/test_policy']);
+  set.put(policy);
+  expect(selectKeys(set, 'other')).toEqual([]);
+  expect(selectKeys(set, 'default')).toEqual(['default/test_policy']);
+  expect(set.size).toBe(1);
+});
+
+test('those of the namespace, global ones, those that are named: each once, in this order', () => {
+  const set = compile([
+    buildPolicy({ name: 'named', scope: 'WorkloadSelector' }),
+    buildPolicy({ name: 'global', scope: 'Global' }),
+    buildPolicy({ name: 'own' }),
+    buildPolicy({ name: 'unnamed', scope: 'WorkloadSelector' }),
+    buildPolicy({ name: 'foreign', namespace: 'ns2' }),
+    buildPolicy({ name: 'second' }),
+  ]);
+  const named = ['ns1/named', 'ns1/own', 'ns1/global', 'ns1/named', 'ns2/foreign'];
+  expect(selectKeys(set, 'ns1', ...named)).toEqual(['ns1/own', 'ns1/second', 'ns1/global', 'ns1/named', 'ns2/foreign']);
+  expect(selectKeys(set, 'ns2')).toEqual(['ns2/foreign', 'ns1/global']);
+  expect(selectKeys(set, '')).toEqual(['ns1/global']);
+});
+
+test('keys that nobody has put are told, each once, in the order named', () => {
+  const set = compile([buildPolicy()]);
+  expect(set.select(workloadOf('ns1', 'b/late', 'ns1/p', 'a/late', 'b/late')).missing).toEqual(['b/late', 'a/late']);
+  set.put(buildPolicy({ namespace: 'b', name: 'late', scope: 'WorkloadSelector' }));
+  expect(set.select(workloadOf('ns1', 'b/late')).missing).toEqual([]);
+  set.remove('b/late');
+  expect(set.select(workloadOf('ns1', 'b/late')).missing).toEqual(['b/late']);
+});
+
+test.each<Policy['scope']>(['Global', 'Namespace', 'WorkloadSelector'])('a policy of scope %s is removed', (scope) => {
+  const set = compile([buildPolicy({ scope }), buildPolicy({ name: 'other' })]);
+  expect(set.size).toBe(2);
+  expect(set.remove('ns1/p')).toBe(true);
+  expect(set.remove('ns1/p')).toBe(false);
+  expect(set.size).toBe(1);
+  expect(set.get('ns1/p')).toBeUndefined();
+  expect(set.get('ns1/other')).toEqual(buildPolicy({ name: 'other' }));
+  expect(selectKeys(set, 'ns1')).toEqual(['ns1/other']);
+});
+
+test('of several policies with one key, the last counts', () => {
+  const set = compile([buildPolicy(), buildPolicy({ action: 'Deny' })]);
+  expect(set.size).toBe(1);
+  expect(set.evaluate(plain, workloadOf('ns1')).code).toBe('DENIED');
+});
+
+/** The error that tells mistakes at these places. */
+function mistakesAt(...paths: readonly string[]): unknown {
+  const problems: unknown = paths.map((path) => expect.objectContaining({ path }));
+  return expect.objectContaining({ code: 'POLICY_INVALID', problems });
+}
+
+test('what is no policy is refused, and the old version stays in force', () => {
+  const set = compile([buildPolicy()]);
+  const bad: Policy = JSON.parse(JSON.stringify(buildPolicy({ rules: ruleOf({ destinationPorts: [99_999] }) })));
+  const misspelt: Policy = JSON.parse('{"name":"p","namespace":"ns1","scope":"Namespace","action":"DENY"}');
+  expect(() => set.put(bad)).toThrow(mistakesAt('rules[0][0][0].destinationPorts[0]'));
+  expect(() => set.put(misspelt)).toThrow(mistakesAt('action', 'dryRun', 'rules'));
+  expect(set.get('ns1/p')).toEqual(buildPolicy());
+  expect(set.evaluate(plain, workloadOf('ns1')).code).toBe('ALLOWED');
+  expect(() => compile([bad])).toThrow(mistakesAt('rules[0][0][0].destinationPorts[0]'));
+});
+
+test('the set keeps a copy of what was put', () => {
+  const ports = [8080];
+  const policy = buildPolicy({ rules: ruleOf({ destinationPorts: ports }) });
+  const set = compile([policy]);
+  ports[0] = 1;
+  expect(set.get('ns1/p')).toEqual(buildPolicy({ rules: ruleOf({ destinationPorts: [8080] }) }));
+  expect(set.evaluate(plain, workloadOf('ns1')).code).toBe('ALLOWED');
+});
+
+test('a connection that has no address is judged by nobody', () => {
+  const refused = expect.objectContaining({ code: 'POLICY_CONNECTION_INVALID' });
+  const connection = { ...plain, sourceIp: 'nowhere' };
+  const set = new PolicySet();
+  expect(() => set.evaluate(connection, workloadOf('ns1'))).toThrow(refused);
+  expect(() => set.explain(connection, workloadOf('ns1'))).toThrow(refused);
+});
+
+test('an explanation is of the policies that apply, and has the decision', () => {
+  const set = compile([buildPolicy(), buildPolicy({ name: 'q' }), buildPolicy({ namespace: 'ns2' })]);
+  const workload = workloadOf('ns1', 'ns1/late');
+  const explanation = set.explain(plain, workload);
+  expect(explanation.policies.map(({ policy }) => policy)).toEqual(['ns1/p', 'ns1/q']);
+  expect(explanation.decision).toEqual(set.evaluate(plain, workload));
+  expect(explanation).toMatchObject({ connection: plain, workload, decision: { code: 'POLICY_MISSING' } });
+  expect(set.explain(plain, workload, { missing: 'skip' }).decision.code).toBe('ALLOWED');
+});
