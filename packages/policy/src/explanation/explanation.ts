@@ -10,6 +10,8 @@ export interface FieldExplanation {
   readonly satisfied: boolean;
   /** The condition's values as text: `cluster.local/ns/a/sa/sleep`, `prefix cluster.local/`, `10.0.0.0/8`, `8080`. */
   readonly wanted: readonly string[];
+  /** How many more values it has: of a long list `wanted` is the beginning, in a nearest miss those most like `actual`. */
+  readonly more: number;
   /** What the connection has: text in the same form, `none` without an identity. */
   readonly actual: string;
   /** A cause in words where the values alone do not tell it: no identity, `spiffe://` in a pattern, families that differ. */
@@ -64,7 +66,7 @@ export interface PassingChange {
   readonly rule: number;
   /** The connection as it would have to be. */
   readonly connection: Connection;
-  /** `if the principal were cluster.local/ns/a/sa/sleep`, `if the destination port were 8080`. */
+  /** `if the principal were cluster.local/ns/a/sa/sleep`, `if the destination port were 8080 and …`. */
   readonly text: string;
 }
 

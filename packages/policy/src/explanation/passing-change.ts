@@ -1,0 +1,192 @@
+import { policyKey } from '../evaluation/policy-key.ts';
+import { readSubject, type Subject } from '../matching/subject.ts';
+import type { Connection, Match, Policy, Rule, TargetWorkload } from '../policy.ts';
+import type { RuleAttempt } from './attempt.ts';
+import { type Candidate, type ConditionOf, findCandidates } from './candidate.ts';
+import { asPrincipal } from './candidate-identity.ts';
+import { type Aspect, CONDITIONS } from './condition.ts';
+import type { PassingChange } from './explanation.ts';
+import { matchesPolicy, matchesRule } from './rule-match.ts';
+
+/** So many changes are told. */
+const MOST_CHANGES = 4;
+/** So many rules are tried to be met, those that come closest. */
+const MOST_RULES = 8;
+/** So many connections are tried, for a denial must be cheap to explain. */
+const MOST_TRIES = 64;
+/** A change of more than this is no help. */
+const MOST_STEPS = 6;
+
+/** The enforced policies of a workload, and how far the ALLOW rules are from admitting a connection. */
+export interface Obstacles {
+  readonly workload: TargetWorkload;
+  readonly deny: readonly Policy[];
+  readonly allow: readonly Policy[];
+  /** Rules of the ALLOW policies that could be met, the closest first. */
+  readonly attempts: readonly RuleAttempt[];
+}
+
+/** A connection that has been changed in some aspects. */
+interface Variant {
+  readonly connection: Connection;
+  readonly words: ReadonlyMap<Aspect, string>;
+}
+
+/** Changes of a denied connection with which it passes: each has been tried against all policies. */
+export function findPassingChanges(connection: Connection, obstacles: Obstacles): readonly PassingChange[] {
+  return new ChangeSearch(obstacles).find(connection);
+}
+
+class ChangeSearch {
+  readonly #obstacles: Obstacles;
+  #triesLeft = MOST_TRIES;
+
+  constructor(obstacles: Obstacles) {
+    this.#obstacles = obstacles;
+  }
+
+  find(connection: Connection): readonly PassingChange[] {
+    const start: Variant = { connection, words: new Map() };
+    const found = new Map<string, { readonly change: PassingChange; readonly aspects: number }>();
+    const keep = (policy: Policy, rule: number, variant: Variant | undefined): void => {
+      if (variant === undefined) return;
+      const text = `if ${[...variant.words.values()].join(' and ')}`;
+      if (found.has(text)) return;
+      const change = { policy: policyKey(policy), rule, connection: variant.connection, text };
+      found.set(text, { change, aspects: variant.words.size });
+    };
+    const denied = this.#findDenial(readSubject(connection));
+    if (denied === undefined)
+      for (const attempt of this.#closest()) keep(attempt.policy, attempt.rule, this.#admit(start, attempt));
+    else for (const ways of this.#escape(start, denied.rule)) keep(denied.policy, denied.index, this.#finishAny(ways));
+    // Node's sort is stable: among changes of equally many aspects those of the closest rule stay first.
+    const sorted = [...found.values()].toSorted((a, b) => a.aspects - b.aspects);
+    return sorted.slice(0, MOST_CHANGES).map(({ change }) => change);
+  }
+
+  #closest(): readonly RuleAttempt[] {
+    return this.#obstacles.attempts.slice(0, MOST_RULES);
+  }
+
+  /** The first rule of a DENY policy that matches. */
+  #findDenial(subject: Subject): { policy: Policy; index: number; rule: Rule } | undefined {
+    for (const policy of this.#obstacles.deny)
+      for (const [index, rule] of policy.rules.entries())
+        if (matchesRule(rule, subject)) return { policy, index, rule };
+    return undefined;
+  }
+
+  #isAllowed(subject: Subject): boolean {
+    const { allow } = this.#obstacles;
+    return allow.length === 0 || allow.some((policy) => matchesPolicy(policy, subject));
+  }
+
+  /** The variant with which an ALLOW rule matches and no DENY rule does. */
+  #admit(from: Variant, attempt: RuleAttempt): Variant | undefined {
+    for (const matches of attempt.ways()) {
+      const met = this.#meet(from, matches, MOST_STEPS);
+      if (met !== undefined) return this.#undeny(met);
+      if (this.#triesLeft === 0) break;
+    }
+    return undefined;
+  }
+
+  /** The variant itself, unless a DENY rule matches: then one that none does, if it is still admitted. */
+  #undeny(met: Variant): Variant | undefined {
+    const denied = this.#findDenial(readSubject(met.connection));
+    if (denied === undefined) return met;
+    return this.#escape(met, denied.rule)
+      .flat()
+      .find((way) => this.#passes(way));
+  }
+
+  /** Changes one failed condition after the other until all conditions of the matches hold. */
+  #meet(variant: Variant, matches: readonly Match[], stepsLeft: number): Variant | undefined {
+    const failed = findFailed(matches, readSubject(variant.connection));
+    if (failed === undefined) return variant;
+    if (stepsLeft === 0) return undefined;
+    for (const candidate of this.#candidates(failed, !failed.what.negative, variant)) {
+      const next = apply(variant, candidate);
+      if (!holds(failed, readSubject(next.connection))) continue;
+      const met = this.#meet(next, matches, stepsLeft - 1);
+      if (met !== undefined) return met;
+    }
+    return undefined;
+  }
+
+  /** Variants with which a DENY rule that matches does so no longer: for each aspect that it looks at, the best first. */
+  #escape(from: Variant, rule: Rule): readonly (readonly Variant[])[] {
+    const ways = new Map<Aspect, Variant[]>();
+    for (const condition of listConditions(rule)) {
+      for (const candidate of this.#candidates(condition, condition.what.negative, from)) {
+        const next = apply(from, candidate);
+        if (matchesRule(rule, readSubject(next.connection))) continue;
+        ways.set(candidate.aspect, [...(ways.get(candidate.aspect) ?? []), next]);
+      }
+    }
+    return [...ways.values()];
+  }
+
+  #finishAny(ways: readonly Variant[]): Variant | undefined {
+    for (const way of ways) {
+      const finished = this.#finish(way);
+      if (finished !== undefined) return finished;
+    }
+    return undefined;
+  }
+
+  /** Of a variant that one DENY rule lets pass, one that all policies do: itself, if that is enough. */
+  #finish(variant: Variant): Variant | undefined {
+    const subject = readSubject(variant.connection);
+    const denied = this.#findDenial(subject);
+    if (denied !== undefined)
+      return this.#escape(variant, denied.rule)
+        .flat()
+        .find((way) => this.#passes(way));
+    if (this.#isAllowed(subject)) return variant;
+    for (const attempt of this.#closest()) {
+      const admitted = this.#admit(variant, attempt);
+      if (admitted !== undefined) return admitted;
+    }
+    return undefined;
+  }
+
+  #passes({ connection }: Variant): boolean {
+    const subject = readSubject(connection);
+    return this.#findDenial(subject) === undefined && this.#isAllowed(subject);
+  }
+
+  *#candidates(condition: ConditionOf, met: boolean, { connection }: Variant): Generator<Candidate> {
+    const { namespace } = this.#obstacles.workload;
+    for (const candidate of findCandidates(condition, met, connection, namespace)) {
+      if (this.#triesLeft === 0) return;
+      this.#triesLeft--;
+      yield candidate;
+    }
+  }
+}
+
+/** The first condition of some matches that does not hold. */
+function findFailed(matches: readonly Match[], subject: Subject): ConditionOf | undefined {
+  for (const match of matches)
+    for (const what of CONDITIONS) if (!holds({ what, match }, subject)) return { what, match };
+  return undefined;
+}
+
+/** An absent or empty list is no condition. */
+function holds({ what, match }: ConditionOf, subject: Subject): boolean {
+  return what.size(match) === 0 || what.isMet(match, subject) !== what.negative;
+}
+
+function listConditions(rule: Rule): readonly ConditionOf[] {
+  return rule.flatMap((clause) =>
+    clause.flatMap((match) => CONDITIONS.filter(({ size }) => size(match) > 0).map((what) => ({ what, match }))),
+  );
+}
+
+/** A second change of the identity covers what was said of the first: then it is told whole. */
+function apply({ words }: Variant, { aspect, connection, words: said }: Candidate): Variant {
+  const again = words.has(aspect) && aspect === 'identity' && connection.identity !== undefined;
+  const text = again && connection.identity ? asPrincipal(connection.identity, true).words : said;
+  return { connection, words: new Map([...words, [aspect, text]]) };
+}
