@@ -1,5 +1,11 @@
+import { CHECK_COMMAND } from './check-command.ts';
 import type { Command } from './command-io.ts';
+import { CONVERT_COMMAND } from './convert-command.ts';
 import { TEST_COMMAND } from './test-command.ts';
 
 /** The subcommands by name, in the order of help. */
-export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([['test', TEST_COMMAND]]);
+export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['check', CHECK_COMMAND],
+  ['convert', CONVERT_COMMAND],
+  ['test', TEST_COMMAND],
+]);

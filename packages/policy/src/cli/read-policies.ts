@@ -60,7 +60,8 @@ const OWN_API = 'security.istio.io/';
 /** Kinds of that API that say nothing to node proxies. */
 const OTHER_KINDS: readonly unknown[] = ['RequestAuthentication'];
 
-function isOfAnotherKind(value: unknown): boolean {
+/** Whether a document is none of this package: an object of another API, or of a kind that says nothing to node proxies. */
+export function isOfAnotherKind(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || !('apiVersion' in value) || !('kind' in value)) return false;
   const { apiVersion, kind } = value;
   return typeof apiVersion === 'string' && (!apiVersion.startsWith(OWN_API) || OTHER_KINDS.includes(kind));

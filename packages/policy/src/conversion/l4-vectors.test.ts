@@ -22,13 +22,14 @@ const read = (file: string): string => readFileSync(join(FOLDER, file), 'utf8');
 const readObjects = (name: string): readonly PolicyObject[] =>
   parseAllDocuments(read(`${name}${INPUT}`)).map((document) => readPolicyObject(document.toJS()));
 
+const inRoot = ({ metadata }: PolicyObject): boolean => metadata.namespace === DEFAULT_ROOT_NAMESPACE;
+
 /** What the vectors' own description says: the one that selects is converted, the others are what it stands in. */
 function convert(objects: readonly PolicyObject[]) {
   const peers = objects.filter((object) => object.kind === 'PeerAuthentication');
   const [first] = objects;
   if (first?.kind === 'AuthorizationPolicy') return convertAuthorizationPolicy(first).policy;
   const wide = peers.filter((object) => !selectsWorkloads(object));
-  const inRoot = (object: PolicyObject) => object.metadata.namespace === DEFAULT_ROOT_NAMESPACE;
   const converted = peers.length === 1 ? peers[0] : peers.find(selectsWorkloads);
   const around = peers.length === 1 ? [] : wide;
   const scopes = { mesh: around.find(inRoot), namespace: around.find((object) => !inRoot(object)) };

@@ -21,7 +21,8 @@ export interface PolicyObjectStatus {
   readonly observedGeneration: number | undefined;
 }
 
-const ATTACHED = 'attached to ztunnel';
+/** What the status says of an object that is sent as it is written. */
+export const ATTACHED = 'attached to ztunnel';
 
 /** The reference says nothing of it (spec istiod.md §20), so this is added to what it says. */
 const EMPTY_SELECTOR =

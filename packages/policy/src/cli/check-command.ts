@@ -1,0 +1,147 @@
+import { findObjectProblems } from '../conversion/find-object-problems.ts';
+import { findShadowed } from '../conversion/find-shadowed.ts';
+import { objectKey, type PeerAuthentication, type PolicyObject } from '../conversion/policy-object.ts';
+import { parsePolicyObject } from '../conversion/read-policy-object.ts';
+import { findMessageProblems } from '../message/read-message.ts';
+import type { Problem } from '../problem.ts';
+import { guessForm } from '../validation/policy-form.ts';
+import { findProblems } from '../validation/read-policy.ts';
+import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { invalidCommand, parseOptions } from './parse-options.ts';
+import { readDocuments } from './read-documents.ts';
+import { isOfAnotherKind } from './read-policies.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+const HELP = `usage: ambient-policy check FILE… [--strict] [--root-namespace NAMESPACE]
+
+Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: path: what.
+  error      would be refused, or a value that cannot be read and would be dropped: a port, an address
+  warning    is taken, but hardly does what was meant: HTTP attributes without a waypoint,
+             spiffe:// in a principal, an empty selector, two objects for the same workloads
+
+Reads AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
+prints them) and policies of this package. Objects of other APIs are left out.
+
+  --strict           warnings count as errors
+  --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
+
+Exit codes: 0 no errors, 1 errors, 2 the command could not run.
+`;
+
+/** `check FILE…`: mistakes in policies, with their places. */
+export const CHECK_COMMAND: Command = {
+  usage: 'check FILE…',
+  summary: 'tell what is wrong with policies',
+  help: HELP,
+  run: runCheck,
+};
+
+const OPTIONS = { strict: { type: 'boolean', default: false }, 'root-namespace': { type: 'string' } } as const;
+
+/** A problem, and the document that it is in. */
+interface Finding {
+  readonly document: YamlDocument;
+  readonly problem: Problem;
+}
+
+interface ReadObject {
+  readonly document: YamlDocument;
+  readonly object: PolicyObject;
+}
+
+async function runCheck(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS);
+  if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
+  const documents = (await readDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
+  const rootNamespace = values['root-namespace'];
+  const findings = [...findEach(documents, rootNamespace), ...findTogether(documents)];
+  let [errors, warnings] = [0, 0];
+  for (const document of documents) {
+    for (const { place, message } of document.faults) io.write(`${place}: error: ${message}\n`);
+    errors += document.faults.length;
+    for (const { problem } of findings.filter((finding) => finding.document === document)) {
+      io.write(renderProblem(document, problem));
+      if (problem.severity === 'error') errors++;
+      else warnings++;
+    }
+  }
+  io.writeError(
+    `${count(documents.length, 'policy', 'policies')}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`,
+  );
+  return errors > 0 || (values.strict && warnings > 0) ? EXIT.finding : EXIT.success;
+}
+
+function findEach(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly Finding[] {
+  return documents
+    .filter(({ faults }) => faults.length === 0)
+    .flatMap((document) => findIn(document.value, rootNamespace).map((problem) => ({ document, problem })));
+}
+
+function findIn(value: unknown, rootNamespace: string | undefined): readonly Problem[] {
+  switch (guessForm(value)) {
+    case 'object':
+      return findObjectProblems(value, rootNamespace === undefined ? {} : { rootNamespace });
+    case 'message':
+      return findMessageProblems(value);
+    case 'policy':
+      return findProblems(value);
+  }
+}
+
+/** What is wrong with objects beside each other. */
+function findTogether(documents: readonly YamlDocument[]): readonly Finding[] {
+  const objects = documents.flatMap((document): readonly ReadObject[] => {
+    const { object } = parsePolicyObject(document.value);
+    return object === undefined ? [] : [{ document, object }];
+  });
+  return [...findTwins(objects), ...findYounger(objects)];
+}
+
+function findTwins(objects: readonly ReadObject[]): readonly Finding[] {
+  const findings: Finding[] = [];
+  const first = new Map<string, YamlDocument>();
+  for (const { document, object } of objects) {
+    const key = `${object.kind} ${objectKey(object)}`;
+    const earlier = first.get(key);
+    if (earlier === undefined) first.set(key, document);
+    else
+      findings.push({
+        document,
+        problem: warn(
+          'metadata.name',
+          `${key} is at ${earlier.locate('metadata.name')}, too: the later one replaces it`,
+        ),
+      });
+  }
+  return findings;
+}
+
+function findYounger(objects: readonly ReadObject[]): readonly Finding[] {
+  const peers = new Map<PeerAuthentication, YamlDocument>();
+  const seen = new Set<string>();
+  for (const { document, object } of objects.toReversed()) {
+    // Of twins the last one counts.
+    if (object.kind !== 'PeerAuthentication' || seen.has(objectKey(object))) continue;
+    seen.add(objectKey(object));
+    peers.set(object, document);
+  }
+  const findings: Finding[] = [];
+  for (const [object, older] of findShadowed(peers.keys())) {
+    const document = peers.get(object);
+    const what = `has no effect: ${objectKey(older)} is for the same workloads, and older or first by name`;
+    if (document !== undefined) findings.push({ document, problem: warn('', what) });
+  }
+  return findings;
+}
+
+function warn(path: string, message: string): Problem {
+  return { severity: 'warning', path, message };
+}
+
+function renderProblem({ locate }: YamlDocument, { severity, path, message }: Problem): string {
+  return `${locate(path)}: ${severity}: ${path === '' ? message : `${path}: ${message}`}\n`;
+}
+
+function count(number: number, one: string, several = `${one}s`): string {
+  return `${number} ${number === 1 ? one : several}`;
+}

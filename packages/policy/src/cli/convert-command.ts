@@ -1,0 +1,119 @@
+import { stringify } from 'yaml';
+import { staticStrictKey } from '../conversion/convert-peer-authentication.ts';
+import { type Conversion, convertPolicies } from '../conversion/convert-policies.ts';
+import { findObjectProblems } from '../conversion/find-object-problems.ts';
+import { DEFAULT_ROOT_NAMESPACE, objectKey, type PolicyObject } from '../conversion/policy-object.ts';
+import { ATTACHED } from '../conversion/policy-status.ts';
+import { parsePolicyObject } from '../conversion/read-policy-object.ts';
+import { policyKey } from '../evaluation/policy-key.ts';
+import { compile } from '../evaluation/policy-set.ts';
+import { renderMessage } from '../message/render-message.ts';
+import type { Policy } from '../policy.ts';
+import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { parseLabels } from './parse-labels.ts';
+import { invalidCommand, parseOptions } from './parse-options.ts';
+import { readSoundDocuments } from './read-documents.ts';
+import { isOfAnotherKind } from './read-policies.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+const HELP = `usage: ambient-policy convert FILE… [--namespace NAMESPACE [--labels NAME=VALUE,…]]
+                                    [--root-namespace NAMESPACE] [--dry-run]
+
+Prints the messages that node proxies receive for AuthorizationPolicy and PeerAuthentication
+objects: istio.security.Authorization as YAML, one document each. What is left out, and why, goes
+to standard error. Objects of other APIs are left out.
+
+Without a workload, that is what each object becomes. With one, that is what governs it, in all
+namespaces and by all selectors; the comment at the top is its list of policies.
+
+  --namespace        namespace of a workload
+  --labels           its labels: app=web,tier=front
+  --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
+  --dry-run          dry-run policies are sent, as such: proxies that do not know them enforce them
+
+Exit codes: 0 done, 2 an error: an object that cannot be read is one.
+`;
+
+/** `convert FILE…`: what node proxies receive. */
+export const CONVERT_COMMAND: Command = {
+  usage: 'convert FILE…',
+  summary: 'print the messages that node proxies receive',
+  help: HELP,
+  run: runConvert,
+};
+
+const OPTIONS = {
+  namespace: { type: 'string' },
+  labels: { type: 'string' },
+  'root-namespace': { type: 'string', default: DEFAULT_ROOT_NAMESPACE },
+  'dry-run': { type: 'boolean', default: false },
+} as const;
+
+async function runConvert(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS);
+  if (positionals.length === 0) throw invalidCommand('convert wants files: convert FILE…');
+  const { namespace, labels: labelText } = values;
+  if (namespace === undefined && labelText !== undefined) throw invalidCommand('--labels wants --namespace, too');
+  const labels = parseLabels('--labels', labelText ?? '');
+  const rootNamespace = values['root-namespace'];
+  const documents = (await readSoundDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
+  const objects = documents.map(readObject);
+  const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
+  for (const document of documents) tellNotes(document, conversion, rootNamespace, io);
+  if (namespace === undefined) {
+    const converted = conversion.policies.filter((policy) => policyKey(policy) !== staticStrictKey(rootNamespace));
+    io.write(renderPolicies(converted));
+    return EXIT.success;
+  }
+  const authorizationPolicies = conversion.policiesOf({ namespace, labels });
+  const { policies } = compile(conversion.policies).select({ namespace, authorizationPolicies });
+  io.write(renderNames(namespace, labels, authorizationPolicies) + renderPolicies(policies));
+  return EXIT.success;
+}
+
+/** An object that conversion can go on with; values in it that cannot be read are dropped, and told. */
+function readObject({ value, locate }: YamlDocument): PolicyObject {
+  const { object, problems } = parsePolicyObject(value);
+  if (object !== undefined) return object;
+  const [first, ...others] = problems;
+  const { path = '', message = '' } = first ?? {};
+  const more = others.length > 0 ? ` (and ${others.length} more: check tells all)` : '';
+  throw invalidCommand(`${locate(path)}: ${path === '' ? message : `${path}: ${message}`}${more}`);
+}
+
+/** What becomes of an object beside what is printed: values dropped, rules left out, nothing sent. */
+function tellNotes(
+  { value, locate }: YamlDocument,
+  { statuses }: Conversion,
+  rootNamespace: string,
+  io: CommandIo,
+): void {
+  const { object } = parsePolicyObject(value);
+  if (object === undefined) return;
+  // HTTP attributes are in the status.
+  for (const { severity, path, message } of findObjectProblems(value, { rootNamespace }))
+    if (severity === 'error' || object.kind === 'PeerAuthentication')
+      io.writeError(`${locate(path)}: ${severity}: ${path}: ${message}\n`);
+  if (object.kind === 'PeerAuthentication') return;
+  const status = statuses.find((each) => each.object === objectKey(object));
+  const { accepted, message } = status ?? { accepted: false, message: 'it is for a waypoint: it has a target' };
+  if (message !== ATTACHED)
+    io.writeError(`${locate('')}: ${objectKey(object)} is ${accepted ? '' : 'not '}sent: ${message}\n`);
+}
+
+function renderPolicies(policies: readonly Policy[]): string {
+  return policies
+    .map((policy) => stringify(renderMessage(policy), { sortMapEntries: true, lineWidth: 0 }))
+    .join('---\n');
+}
+
+/** Field 16 of the workload's record. */
+function renderNames(namespace: string, labels: Readonly<Record<string, string>>, keys: readonly string[]): string {
+  const list = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  const workload = `a workload in ${namespace} ${list.length === 0 ? 'without labels' : `with ${list.join(',')}`}`;
+  const lines =
+    keys.length === 0
+      ? ['# authorization_policies: []']
+      : ['# authorization_policies:', ...keys.map((key) => `# - ${key}`)];
+  return `# ${workload}\n${lines.join('\n')}\n`;
+}
