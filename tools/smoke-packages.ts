@@ -2,7 +2,7 @@
  * Proves each library outside the repository: packs it, installs the tarballs into an empty project, and runs the TypeScript
  * examples of its README as written, on every supported Node. Those marked `ts root` are run by tests that have root. `node tools/smoke-packages.ts`
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -58,6 +58,14 @@ try {
   });
   const expected = readFileSync(join(root, 'packages/iptables/fixtures/tproxy.v4.restore'), 'utf8');
   if (rules !== expected) throw new Error(`npx @ambientmesh/iptables rules prints something else:\n${rules}`);
+  const found = spawnSync('npx', ['--no-install', '@ambientmesh/policy', 'check', '-'], {
+    cwd: consumer,
+    encoding: 'utf8',
+    input: '{ name: web, namespace: shop, scope: Namespace, action: Audit, dryRun: false, rules: [] }\n',
+  });
+  const mistake = 'standard input:1:57: error: action: want Allow or Deny, not "Audit"\n';
+  if (found.status !== 1 || found.stdout !== mistake)
+    throw new Error(`npx @ambientmesh/policy check: ${found.status}\n${found.stdout}${found.stderr}`);
   const checked = [...examples].map(([name, example]) => ({ file: `${name}.ts`, example }));
   for (const [index, example] of rootExamples().entries()) checked.push({ file: `root-${index + 1}.ts`, example });
   for (const { file, example } of checked) writeFileSync(join(consumer, file), `${example}export {};\n`);

@@ -1,8 +1,12 @@
 import { runCommand } from '../cli/run-command.ts';
 
-/** Runs the command with files that are only in memory (`-` is standard input; a folder is a prefix of names); what it did. */
+/** Runs the command with files that are only in memory (`-` is standard input; a folder is a prefix of names); what it did; `terminal` is both streams. */
 export async function runForTest(args: readonly string[], files: { readonly [path: string]: string } = {}) {
-  const result = { code: -1, output: '', error: '', written: new Map<string, string>() };
+  const result = { code: -1, output: '', error: '', terminal: '', written: new Map<string, string>() };
+  const print = (stream: 'output' | 'error', text: string): void => {
+    result[stream] += text;
+    result.terminal += text;
+  };
   result.code = await runCommand(args, {
     readInput: (path) => {
       const text = files[path];
@@ -16,8 +20,8 @@ export async function runForTest(args: readonly string[], files: { readonly [pat
       result.written.set(path, text);
       return Promise.resolve();
     },
-    write: (text) => void (result.output += text),
-    writeError: (text) => void (result.error += text),
+    write: (text) => print('output', text),
+    writeError: (text) => print('error', text),
     version: '1.2.3',
   });
   return result;
