@@ -5,6 +5,7 @@ import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
+import { refuseClient } from '../data-plane/refused-client.ts';
 import { renderIoError } from '../io-error.ts';
 import type { LogSpan } from '../log/line.ts';
 import type { Workload } from '../state/workload.ts';
@@ -130,7 +131,7 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    if (this.#relay === undefined) this.#plain.close();
+    if (this.#relay === undefined) refuseClient(this.#plain, this.#pod.context.engine);
     this.#pod.authorization.ended(this);
     this.#record?.finish(error);
     this.#pod.context.sockets.destination--;

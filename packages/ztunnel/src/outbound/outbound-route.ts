@@ -17,6 +17,7 @@ import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import { DRAINED, lostTrustOf, type Pod, type PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
+import { refuseClient } from '../data-plane/refused-client.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -97,8 +98,8 @@ export class OutboundRoute implements PodConnection {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    // Unread bytes make the kernel send RST: an application whose request went nowhere shall not take it for answered.
-    if (this.#relay === undefined) this.plain.close();
+    // An application whose request went nowhere shall not take it for answered.
+    if (this.#relay === undefined) refuseClient(this.plain, this.pod.context.engine);
     this.#record?.finish(error);
     this.pod.context.sockets.source--;
     this.pod.ended(this);
