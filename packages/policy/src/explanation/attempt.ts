@@ -1,93 +1,108 @@
-import type { Match, Policy } from '../policy.ts';
 import { closeness } from './closeness.ts';
 import type { Condition } from './condition.ts';
 import type { FieldExplanation } from './explanation.ts';
+import type { PreparedMatch, PreparedPolicy } from './prepared-policy.ts';
 
 /** Values of a list that are compared letter by letter. */
 const MOST_VALUES_COMPARED = 64;
 
-/** A condition of a match that does not hold. */
+/** A condition that does not hold. */
 export interface Failure {
-  readonly what: Condition;
-  readonly match: Match;
+  readonly condition: Condition;
   readonly field: FieldExplanation;
   /** Whether nothing but spelling keeps it from holding. */
   readonly misspelt: boolean;
 }
 
-/** One match, compared with the connection: how far it is from matching. */
+/** Something compared with the connection: how far it is from matching. */
 export class Attempt {
+  /** None: it matches. */
   readonly failures: readonly Failure[];
   /** How many conditions hold. */
   readonly held: number;
-  readonly #misspelt: number;
   // Only ties ask for it, and it is dear.
-  #closeness: number | undefined;
+  #closeness = -1;
 
   constructor(failures: readonly Failure[], held: number) {
     this.failures = failures;
     this.held = held;
-    this.#misspelt = failures.filter(({ misspelt }) => misspelt).length;
   }
 
   /** Negative if this one comes closer to matching than `other`. */
   compare(other: Attempt): number {
     return (
       this.failures.length - other.failures.length ||
-      other.#misspelt - this.#misspelt ||
+      other.#countMisspelt() - this.#countMisspelt() ||
       // What agrees elsewhere tells that the rule is about such connections.
       other.held - this.held ||
       other.#likeness() - this.#likeness()
     );
   }
 
+  #countMisspelt(): number {
+    let count = 0;
+    for (const { misspelt } of this.failures) if (misspelt) count++;
+    return count;
+  }
+
   /** How alike what is wanted and what is there are. */
   #likeness(): number {
-    this.#closeness ??= this.failures.reduce((sum, failure) => sum + closestValue(failure), 0);
+    if (this.#closeness < 0) {
+      this.#closeness = 0;
+      for (const failure of this.failures) this.#closeness += closestValue(failure);
+    }
     return this.#closeness;
   }
 }
 
 /** One match of a clause, compared with the connection. */
 export class MatchAttempt extends Attempt {
-  readonly match: Match;
+  readonly match: PreparedMatch;
 
-  constructor(match: Match, failures: readonly Failure[], held: number) {
+  constructor(match: PreparedMatch, failures: readonly Failure[], held: number) {
     super(failures, held);
     this.match = match;
   }
 }
 
-/** One rule compared with the connection. Without failures, it matches. */
+/** One rule compared with the connection, of each clause that has matches the one that comes closest. */
 export class RuleAttempt extends Attempt {
-  readonly policy: Policy;
+  readonly policy: PreparedPolicy;
   readonly rule: number;
-  /** Of each clause that has matches, the one that comes closest. */
-  readonly matches: readonly Match[];
+  readonly #matches: readonly MatchAttempt[];
 
-  constructor(policy: Policy, rule: number, matches: readonly MatchAttempt[]) {
-    super(
-      matches.flatMap(({ failures }) => failures),
-      matches.reduce((sum, { held }) => sum + held, 0),
-    );
+  constructor(policy: PreparedPolicy, rule: number, matches: readonly MatchAttempt[]) {
+    const [only] = matches;
+    const failures = only !== undefined && matches.length === 1 ? only.failures : joinFailures(matches);
+    let held = 0;
+    for (const match of matches) held += match.held;
+    super(failures, held);
     this.policy = policy;
     this.rule = rule;
-    this.matches = matches.map(({ match }) => match);
+    this.#matches = matches;
   }
 
   /** What has to match: the closest match of each clause, then the same with another one of one clause. */
-  *ways(): Generator<readonly Match[]> {
-    yield this.matches;
+  *ways(): Generator<readonly PreparedMatch[]> {
+    const closest = this.#matches.map(({ match }) => match);
+    yield closest;
     for (const clause of this.policy.rules[this.rule] ?? []) {
-      const at = this.matches.findIndex((match) => clause.includes(match));
-      for (const match of clause) if (match !== this.matches[at]) yield this.matches.with(at, match);
+      const at = closest.findIndex((match) => clause.includes(match));
+      for (const match of clause)
+        if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
     }
   }
 }
 
-function closestValue({ what, match, field }: Failure): number {
-  if (what.negative || what.aspect !== 'identity') return 0;
-  const texts = field.more === 0 ? field.wanted : what.render(match, MOST_VALUES_COMPARED);
+function joinFailures(matches: readonly MatchAttempt[]): readonly Failure[] {
+  const all: Failure[] = [];
+  for (const { failures } of matches) all.push(...failures);
+  return all;
+}
+
+function closestValue({ condition, field }: Failure): number {
+  if (condition.negative || condition.aspect !== 'identity') return 0;
+  const texts = condition.more === 0 ? condition.wanted : condition.render(MOST_VALUES_COMPARED);
   let most = 0;
   for (const text of texts) most = Math.max(most, closeness(text, field.actual));
   return most;

@@ -1,4 +1,4 @@
-import type { AddressRange, Connection, Match, SourceIdentity } from '../policy.ts';
+import type { AddressRange, Connection, SourceIdentity } from '../policy.ts';
 import { addressesIn, addressesOutside } from './candidate-address.ts';
 import {
   identitiesAs,
@@ -18,12 +18,6 @@ export interface Candidate {
   readonly words: string;
 }
 
-/** A list of a match. */
-export interface ConditionOf {
-  readonly what: Condition;
-  readonly match: Match;
-}
-
 /** Of a list, so many values are tried. */
 const MOST_TRIED = 4;
 const MAX_PORT = 65_535;
@@ -33,14 +27,13 @@ const MAX_PORT = 65_535;
  * come first; none if there is no idea. `namespace` is where a client is thought of that has no identity yet.
  */
 export function findCandidates(
-  condition: ConditionOf,
+  condition: Condition,
   met: boolean,
   connection: Connection,
   namespace: string,
 ): readonly Candidate[] {
-  const { what, match } = condition;
-  const { [what.negative ? 'negative' : 'positive']: lists } = splitLists(match);
-  switch (what.aspect) {
+  const lists = pickLists(condition);
+  switch (condition.aspect) {
     case 'identity':
       return findIdentities(condition, met, connection.identity, namespace).map(({ identity, words }) => ({
         aspect: 'identity',
@@ -49,30 +42,25 @@ export function findCandidates(
       }));
     case 'sourceIp':
     case 'destinationIp':
-      return findAddresses(lists[what.aspect], met, connection, what.aspect);
+      return findAddresses(lists[condition.aspect], met, connection, condition.aspect);
     case 'destinationPort':
       if (!met) return otherPorts(connection);
       return firstOf(lists.destinationPort).map((port) => withPort(connection, port, `${port}`));
   }
 }
 
-function splitLists(match: Match) {
-  return {
-    positive: {
-      sourceIp: match.sourceIps,
-      destinationIp: match.destinationIps,
-      destinationPort: match.destinationPorts,
-    },
-    negative: {
-      sourceIp: match.notSourceIps,
-      destinationIp: match.notDestinationIps,
-      destinationPort: match.notDestinationPorts,
-    },
-  };
+function pickLists({ negative, match }: Condition) {
+  return negative
+    ? {
+        sourceIp: match.notSourceIps,
+        destinationIp: match.notDestinationIps,
+        destinationPort: match.notDestinationPorts,
+      }
+    : { sourceIp: match.sourceIps, destinationIp: match.destinationIps, destinationPort: match.destinationPorts };
 }
 
 function findIdentities(
-  { what: { field }, match }: ConditionOf,
+  { field, match }: Condition,
   met: boolean,
   current: SourceIdentity | undefined,
   namespace: string,

@@ -1,11 +1,7 @@
-import type { Clause, Match, Policy, Rule } from '../policy.ts';
 import { type Failure, MatchAttempt, RuleAttempt } from './attempt.ts';
-import { CONDITIONS, type Facts } from './condition.ts';
 import type { ClauseExplanation, FieldExplanation, MatchExplanation, RuleExplanation } from './explanation.ts';
-import { noteField } from './field-note.ts';
-
-/** Of a longer list, so many values are told. */
-export const MOST_VALUES = 16;
+import type { Facts } from './facts.ts';
+import type { PreparedMatch, PreparedPolicy, PreparedRule } from './prepared-policy.ts';
 
 /** What becomes of one rule. */
 export interface ExplainedRule {
@@ -15,10 +11,11 @@ export interface ExplainedRule {
 }
 
 /** Compares every condition of a rule with the connection, those behind a failed one too. */
-export function explainRule(policy: Policy, rule: Rule, index: number, facts: Facts): ExplainedRule {
+export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
   const clauses: ClauseExplanation[] = [];
   const attempts: MatchAttempt[] = [];
-  let [matched, possible] = [true, true];
+  let matched = true;
+  let possible = true;
   for (const clause of rule) {
     const matches: MatchExplanation[] = [];
     const attempt = explainClause(clause, facts, matches);
@@ -29,13 +26,17 @@ export function explainRule(policy: Policy, rule: Rule, index: number, facts: Fa
     else if (!clauseMatched) possible = false;
   }
   return {
-    explanation: { rule: index, sourceRule: policy.source?.rules[index], matched, clauses },
+    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses },
     attempt: possible ? new RuleAttempt(policy, index, attempts) : undefined,
   };
 }
 
 /** The match that comes closest, which is one that matches if any does. What becomes of each is added to `into`. */
-function explainClause(clause: Clause, facts: Facts, into: MatchExplanation[]): MatchAttempt | undefined {
+function explainClause(
+  clause: readonly PreparedMatch[],
+  facts: Facts,
+  into: MatchExplanation[],
+): MatchAttempt | undefined {
   let best: MatchAttempt | undefined;
   for (const match of clause) {
     const attempt = explainMatch(match, facts, into);
@@ -45,24 +46,22 @@ function explainClause(clause: Clause, facts: Facts, into: MatchExplanation[]): 
 }
 
 /** Adds what becomes of a match to `into`. Undefined if it has no conditions: then it never matches. */
-function explainMatch(match: Match, facts: Facts, into: MatchExplanation[]): MatchAttempt | undefined {
+function explainMatch(match: PreparedMatch, facts: Facts, into: MatchExplanation[]): MatchAttempt | undefined {
   const fields: FieldExplanation[] = [];
   const failures: Failure[] = [];
-  for (const what of CONDITIONS) {
-    const size = what.size(match);
-    if (size === 0) continue;
-    const satisfied = what.isMet(match, facts.subject) !== what.negative;
-    const noted = noteField(what, match, facts, satisfied);
+  for (const condition of match.conditions) {
+    const satisfied = condition.holds(facts.subject);
+    const noted = condition.note(facts, satisfied);
     const field: FieldExplanation = {
-      field: what.field,
+      field: condition.field,
       satisfied,
-      wanted: what.render(match, MOST_VALUES),
-      more: Math.max(0, size - MOST_VALUES),
-      actual: what.actual(facts),
+      wanted: condition.wanted,
+      more: condition.more,
+      actual: condition.actual(facts),
       note: noted?.text,
     };
     fields.push(field);
-    if (!satisfied) failures.push({ what, match, field, misspelt: noted?.misspelt ?? false });
+    if (!satisfied) failures.push({ condition, field, misspelt: noted?.misspelt ?? false });
   }
   into.push({ matched: fields.length > 0 && failures.length === 0, fields });
   return fields.length === 0 ? undefined : new MatchAttempt(match, failures, fields.length - failures.length);

@@ -1,15 +1,17 @@
 import type { Decision } from '../evaluation/decision.ts';
-import { policyKey } from '../evaluation/policy-key.ts';
 import type { Selection } from '../evaluation/selection.ts';
-import { readSubject } from '../matching/subject.ts';
-import type { Connection, Policy, TargetWorkload } from '../policy.ts';
+import type { Connection, TargetWorkload } from '../policy.ts';
 import type { RuleAttempt } from './attempt.ts';
-import type { Facts } from './condition.ts';
 import { explainRule } from './explain-rule.ts';
 import type { Explanation, PassingChange, PolicyExplanation, RuleExplanation } from './explanation.ts';
-import { describeMiss } from './nearest-miss.ts';
-import { findPassingChanges } from './passing-change.ts';
+import { type Facts, readFacts } from './facts.ts';
+import { describeMiss, describeNearest } from './nearest-miss.ts';
+import { findPassingChanges, type Obstacles } from './passing-change.ts';
 import { notePolicy } from './policy-notes.ts';
+import { type PreparedPolicy, preparePolicy } from './prepared-policy.ts';
+
+/** Rules that are tried to be met by another connection, those that come closest. */
+const MOST_ATTEMPTS = 8;
 
 /**
  * Says why `connection` to `workload` got `decision`, by the policies that were asked: each rule and condition beside
@@ -23,30 +25,30 @@ export function explain(
   workload: TargetWorkload,
   decision: Decision,
 ): Explanation {
-  const facts: Facts = { connection, subject: readSubject(connection) };
-  const policies = selection.policies.toSorted(compareForReading);
+  const facts = readFacts(connection);
+  const policies = selection.policies.map(preparePolicy).toSorted(compareForReading);
   const explained = policies.map((policy) => explainPolicy(policy, decision, facts));
-  const admitting = explained.filter(({ policy }) => !policy.dryRun && policy.action === 'Allow');
-  const closest = admitting.flatMap(({ attempts }) => attempts).toSorted((a, b) => a.compare(b));
-  const [first] = closest;
+  const admitting = explained.filter(({ policy: { policy } }) => !policy.dryRun && policy.action === 'Allow');
+  const attempts = closestOf(admitting.flatMap((policy) => policy.attempts));
+  const [first] = attempts;
   return {
     connection,
     workload,
     decision,
     policies: explained.map(({ explanation }) => explanation),
-    nearest: first === undefined || first.failures.length === 0 ? undefined : describeMiss(first),
-    wouldPass: findChanges(connection, workload, decision, { policies, closest }),
+    nearest: first === undefined || first.failures.length === 0 ? undefined : describeNearest(first),
+    wouldPass: findChanges(connection, decision, policies, { workload, attempts }),
   };
 }
 
 interface ExplainedPolicy {
-  readonly policy: Policy;
+  readonly policy: PreparedPolicy;
   readonly explanation: PolicyExplanation;
   /** Of the rules that some connection can match. */
   readonly attempts: readonly RuleAttempt[];
 }
 
-function explainPolicy(policy: Policy, decision: Decision, facts: Facts): ExplainedPolicy {
+function explainPolicy(policy: PreparedPolicy, decision: Decision, facts: Facts): ExplainedPolicy {
   const rules: RuleExplanation[] = [];
   const attempts: RuleAttempt[] = [];
   let matched = false;
@@ -60,42 +62,55 @@ function explainPolicy(policy: Policy, decision: Decision, facts: Facts): Explai
     if (nearest === undefined || attempt.compare(nearest) < 0) nearest = attempt;
   }
   const explanation: PolicyExplanation = {
-    policy: policyKey(policy),
-    action: policy.action,
-    scope: policy.scope,
-    dryRun: policy.dryRun,
+    policy: policy.key,
+    action: policy.policy.action,
+    scope: policy.policy.scope,
+    dryRun: policy.policy.dryRun,
     matched,
     rules,
     nearest: matched || nearest === undefined ? undefined : describeMiss(nearest),
-    notes: notePolicy(policy, matched, decision, facts),
+    notes: notePolicy(policy.policy, matched, decision, facts),
   };
   return { policy, explanation, attempts };
 }
 
+/** The closest few, in order: the others are not worth sorting. */
+function closestOf(attempts: readonly RuleAttempt[]): readonly RuleAttempt[] {
+  const closest: RuleAttempt[] = [];
+  for (const attempt of attempts) {
+    let at = closest.length;
+    for (let other = closest[at - 1]; other !== undefined && attempt.compare(other) < 0; other = closest[at - 1]) at--;
+    if (at === MOST_ATTEMPTS) continue;
+    closest.splice(at, 0, attempt);
+    if (closest.length > MOST_ATTEMPTS) closest.pop();
+  }
+  return closest;
+}
+
 function findChanges(
   connection: Connection,
-  workload: TargetWorkload,
   { allowed, code, missing }: Decision,
-  { policies, closest }: { readonly policies: readonly Policy[]; readonly closest: readonly RuleAttempt[] },
+  policies: readonly PreparedPolicy[],
+  { workload, attempts }: Pick<Obstacles, 'workload' | 'attempts'>,
 ): readonly PassingChange[] {
   // Whatever the connection is, a policy that is missing denies it. Behind a DENY that matches one cannot tell whether
   // missing ones would, so nothing is promised.
   if (allowed || code === 'POLICY_MISSING' || (code === 'DENIED' && missing.length > 0)) return [];
-  const enforced = policies.filter(({ dryRun }) => !dryRun);
+  const enforced = policies.filter(({ policy }) => !policy.dryRun);
   return findPassingChanges(connection, {
     workload,
-    deny: enforced.filter(({ action }) => action === 'Deny'),
-    allow: enforced.filter(({ action }) => action === 'Allow'),
-    attempts: closest,
+    attempts,
+    deny: enforced.filter(({ policy }) => policy.action === 'Deny'),
+    allow: enforced.filter(({ policy }) => policy.action === 'Allow'),
   });
 }
 
 /** Enforced DENY, enforced ALLOW, dry-run ones; by key within each. */
-function compareForReading(a: Policy, b: Policy): number {
-  return rank(a) - rank(b) || compareText(policyKey(a), policyKey(b));
+function compareForReading(a: PreparedPolicy, b: PreparedPolicy): number {
+  return rank(a) - rank(b) || compareText(a.key, b.key);
 }
 
-function rank({ action, dryRun }: Policy): number {
+function rank({ policy: { action, dryRun } }: PreparedPolicy): number {
   return (dryRun ? 2 : 0) + (action === 'Deny' ? 0 : 1);
 }
 

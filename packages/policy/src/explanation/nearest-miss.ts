@@ -1,21 +1,25 @@
-import { policyKey } from '../evaluation/policy-key.ts';
 import type { Failure, RuleAttempt } from './attempt.ts';
 import { closeness } from './closeness.ts';
-import { MOST_VALUES } from './explain-rule.ts';
+import { MOST_VALUES } from './condition.ts';
 import type { FieldExplanation, NearestMiss } from './explanation.ts';
 
 /** Of a longer list, so many values are searched for those most like what the connection has. */
 const MOST_VALUES_SORTED = 1024;
 
-/** A rule that does not match, for people: of each failed condition, the values closest to what is there come first. */
-export function describeMiss(attempt: RuleAttempt): NearestMiss {
-  return { policy: policyKey(attempt.policy), rule: attempt.rule, failed: attempt.failures.map(closestFirst) };
+/** A rule that does not match, as data. */
+export function describeMiss({ policy, rule, failures }: RuleAttempt): NearestMiss {
+  return { policy: policy.key, rule, failed: failures.map(({ field }) => field) };
 }
 
-function closestFirst({ what, match, field }: Failure): FieldExplanation {
-  if (what.negative || field.wanted.length < 2) return field;
-  const scored = what
-    .render(match, MOST_VALUES_SORTED)
+/** The same with those values first, of each failed condition, that are most like what the connection has. */
+export function describeNearest({ policy, rule, failures }: RuleAttempt): NearestMiss {
+  return { policy: policy.key, rule, failed: failures.map(closestFirst) };
+}
+
+function closestFirst({ condition, field }: Failure): FieldExplanation {
+  if (condition.negative || condition.wanted.length < 2) return field;
+  const scored = condition
+    .render(MOST_VALUES_SORTED)
     .map((text) => ({ text, score: closeness(text, field.actual) }))
     .toSorted((a, b) => b.score - a.score);
   return { ...field, wanted: scored.slice(0, MOST_VALUES).map(({ text }) => text) };

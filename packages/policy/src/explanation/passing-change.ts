@@ -1,17 +1,20 @@
-import { policyKey } from '../evaluation/policy-key.ts';
 import { readSubject, type Subject } from '../matching/subject.ts';
-import type { Connection, Match, Policy, Rule, TargetWorkload } from '../policy.ts';
+import type { Connection, TargetWorkload } from '../policy.ts';
 import type { RuleAttempt } from './attempt.ts';
-import { type Candidate, type ConditionOf, findCandidates } from './candidate.ts';
+import { type Candidate, findCandidates } from './candidate.ts';
 import { asPrincipal } from './candidate-identity.ts';
-import { type Aspect, CONDITIONS } from './condition.ts';
+import type { Aspect, Condition } from './condition.ts';
 import type { PassingChange } from './explanation.ts';
-import { matchesPolicy, matchesRule } from './rule-match.ts';
+import {
+  matchesPolicy,
+  matchesRule,
+  type PreparedMatch,
+  type PreparedPolicy,
+  type PreparedRule,
+} from './prepared-policy.ts';
 
 /** So many changes are told. */
 const MOST_CHANGES = 4;
-/** So many rules are tried to be met, those that come closest. */
-const MOST_RULES = 8;
 /** So many connections are tried, for a denial must be cheap to explain. */
 const MOST_TRIES = 64;
 /** A change of more than this is no help. */
@@ -20,8 +23,8 @@ const MOST_STEPS = 6;
 /** The enforced policies of a workload, and how far the ALLOW rules are from admitting a connection. */
 export interface Obstacles {
   readonly workload: TargetWorkload;
-  readonly deny: readonly Policy[];
-  readonly allow: readonly Policy[];
+  readonly deny: readonly PreparedPolicy[];
+  readonly allow: readonly PreparedPolicy[];
   /** Rules of the ALLOW policies that could be met, the closest first. */
   readonly attempts: readonly RuleAttempt[];
 }
@@ -48,28 +51,24 @@ class ChangeSearch {
   find(connection: Connection): readonly PassingChange[] {
     const start: Variant = { connection, words: new Map() };
     const found = new Map<string, { readonly change: PassingChange; readonly aspects: number }>();
-    const keep = (policy: Policy, rule: number, variant: Variant | undefined): void => {
+    const keep = (policy: PreparedPolicy, rule: number, variant: Variant | undefined): void => {
       if (variant === undefined) return;
       const text = `if ${[...variant.words.values()].join(' and ')}`;
       if (found.has(text)) return;
-      const change = { policy: policyKey(policy), rule, connection: variant.connection, text };
+      const change = { policy: policy.key, rule, connection: variant.connection, text };
       found.set(text, { change, aspects: variant.words.size });
     };
     const denied = this.#findDenial(readSubject(connection));
     if (denied === undefined)
-      for (const attempt of this.#closest()) keep(attempt.policy, attempt.rule, this.#admit(start, attempt));
+      for (const attempt of this.#obstacles.attempts) keep(attempt.policy, attempt.rule, this.#admit(start, attempt));
     else for (const ways of this.#escape(start, denied.rule)) keep(denied.policy, denied.index, this.#finishAny(ways));
     // Node's sort is stable: among changes of equally many aspects those of the closest rule stay first.
     const sorted = [...found.values()].toSorted((a, b) => a.aspects - b.aspects);
     return sorted.slice(0, MOST_CHANGES).map(({ change }) => change);
   }
 
-  #closest(): readonly RuleAttempt[] {
-    return this.#obstacles.attempts.slice(0, MOST_RULES);
-  }
-
   /** The first rule of a DENY policy that matches. */
-  #findDenial(subject: Subject): { policy: Policy; index: number; rule: Rule } | undefined {
+  #findDenial(subject: Subject): { policy: PreparedPolicy; index: number; rule: PreparedRule } | undefined {
     for (const policy of this.#obstacles.deny)
       for (const [index, rule] of policy.rules.entries())
         if (matchesRule(rule, subject)) return { policy, index, rule };
@@ -101,13 +100,13 @@ class ChangeSearch {
   }
 
   /** Changes one failed condition after the other until all conditions of the matches hold. */
-  #meet(variant: Variant, matches: readonly Match[], stepsLeft: number): Variant | undefined {
+  #meet(variant: Variant, matches: readonly PreparedMatch[], stepsLeft: number): Variant | undefined {
     const failed = findFailed(matches, readSubject(variant.connection));
     if (failed === undefined) return variant;
     if (stepsLeft === 0) return undefined;
-    for (const candidate of this.#candidates(failed, !failed.what.negative, variant)) {
+    for (const candidate of this.#candidates(failed, !failed.negative, variant)) {
       const next = apply(variant, candidate);
-      if (!holds(failed, readSubject(next.connection))) continue;
+      if (!failed.holds(readSubject(next.connection))) continue;
       const met = this.#meet(next, matches, stepsLeft - 1);
       if (met !== undefined) return met;
     }
@@ -115,10 +114,10 @@ class ChangeSearch {
   }
 
   /** Variants with which a DENY rule that matches does so no longer: for each aspect that it looks at, the best first. */
-  #escape(from: Variant, rule: Rule): readonly (readonly Variant[])[] {
+  #escape(from: Variant, rule: PreparedRule): readonly (readonly Variant[])[] {
     const ways = new Map<Aspect, Variant[]>();
     for (const condition of listConditions(rule)) {
-      for (const candidate of this.#candidates(condition, condition.what.negative, from)) {
+      for (const candidate of this.#candidates(condition, condition.negative, from)) {
         const next = apply(from, candidate);
         if (matchesRule(rule, readSubject(next.connection))) continue;
         ways.set(candidate.aspect, [...(ways.get(candidate.aspect) ?? []), next]);
@@ -144,7 +143,7 @@ class ChangeSearch {
         .flat()
         .find((way) => this.#passes(way));
     if (this.#isAllowed(subject)) return variant;
-    for (const attempt of this.#closest()) {
+    for (const attempt of this.#obstacles.attempts) {
       const admitted = this.#admit(variant, attempt);
       if (admitted !== undefined) return admitted;
     }
@@ -156,7 +155,7 @@ class ChangeSearch {
     return this.#findDenial(subject) === undefined && this.#isAllowed(subject);
   }
 
-  *#candidates(condition: ConditionOf, met: boolean, { connection }: Variant): Generator<Candidate> {
+  *#candidates(condition: Condition, met: boolean, { connection }: Variant): Generator<Candidate> {
     const { namespace } = this.#obstacles.workload;
     for (const candidate of findCandidates(condition, met, connection, namespace)) {
       if (this.#triesLeft === 0) return;
@@ -167,21 +166,14 @@ class ChangeSearch {
 }
 
 /** The first condition of some matches that does not hold. */
-function findFailed(matches: readonly Match[], subject: Subject): ConditionOf | undefined {
-  for (const match of matches)
-    for (const what of CONDITIONS) if (!holds({ what, match }, subject)) return { what, match };
+function findFailed(matches: readonly PreparedMatch[], subject: Subject): Condition | undefined {
+  for (const { conditions } of matches)
+    for (const condition of conditions) if (!condition.holds(subject)) return condition;
   return undefined;
 }
 
-/** An absent or empty list is no condition. */
-function holds({ what, match }: ConditionOf, subject: Subject): boolean {
-  return what.size(match) === 0 || what.isMet(match, subject) !== what.negative;
-}
-
-function listConditions(rule: Rule): readonly ConditionOf[] {
-  return rule.flatMap((clause) =>
-    clause.flatMap((match) => CONDITIONS.filter(({ size }) => size(match) > 0).map((what) => ({ what, match }))),
-  );
+function listConditions(rule: PreparedRule): readonly Condition[] {
+  return rule.flatMap((clause) => clause.flatMap(({ conditions }) => conditions));
 }
 
 /** A second change of the identity covers what was said of the first: then it is told whole. */

@@ -1,4 +1,4 @@
-import type { AddressRange, SourceIdentity, StringMatch } from '../policy.ts';
+import type { AddressRange, ServiceAccountMatch, SourceIdentity, StringMatch } from '../policy.ts';
 
 /** A pattern as text: `cluster.local/ns/a/sa/b`, `prefix cluster.local/`, `suffix /sa/b`; `any` for presence. */
 export function renderPattern(pattern: StringMatch): string {
@@ -15,4 +15,9 @@ export function renderRange(range: AddressRange): string {
 /** `cluster.local/ns/a/sa/b`: an identity as policies name it. */
 export function renderIdentity(identity: SourceIdentity): string {
   return `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`;
+}
+
+/** `namespace/account`, as it is written in the policy. */
+export function renderAccount({ namespace, serviceAccount }: ServiceAccountMatch): string {
+  return `${namespace}/${serviceAccount}`;
 }

@@ -1,0 +1,52 @@
+import { policyKey } from '../evaluation/policy-key.ts';
+import type { Subject } from '../matching/subject.ts';
+import type { Match, Policy } from '../policy.ts';
+import { type Condition, listConditions } from './condition.ts';
+
+/** A match ready to be explained. */
+export interface PreparedMatch {
+  readonly match: Match;
+  /** None: it never matches. */
+  readonly conditions: readonly Condition[];
+}
+
+/** Clauses, of each its matches. */
+export type PreparedRule = readonly (readonly PreparedMatch[])[];
+
+/** A policy ready to be explained. */
+export interface PreparedPolicy {
+  readonly policy: Policy;
+  readonly key: string;
+  readonly rules: readonly PreparedRule[];
+}
+
+/** A policy that denies is asked again and again, while its texts stay the same. */
+const prepared = new WeakMap<Policy, PreparedPolicy>();
+
+/** Prepares a policy, once for as long as it lives: its data must not change. */
+export function preparePolicy(policy: Policy): PreparedPolicy {
+  const known = prepared.get(policy);
+  if (known !== undefined) return known;
+  const rules = policy.rules.map((rule) =>
+    rule.map((clause) => clause.map((match) => ({ match, conditions: listConditions(match) }))),
+  );
+  const made = { policy, key: policyKey(policy), rules };
+  prepared.set(policy, made);
+  return made;
+}
+
+/** Whether any rule of a policy matches. */
+export function matchesPolicy({ rules }: PreparedPolicy, subject: Subject): boolean {
+  return rules.some((rule) => matchesRule(rule, subject));
+}
+
+/** Whether all clauses of a rule hold (spec policy.md §4.2). */
+export function matchesRule(rule: PreparedRule, subject: Subject): boolean {
+  for (const clause of rule) if (clause.length > 0 && !clause.some((match) => matches(match, subject))) return false;
+  return true;
+}
+
+function matches({ conditions }: PreparedMatch, subject: Subject): boolean {
+  for (const condition of conditions) if (!condition.holds(subject)) return false;
+  return conditions.length > 0;
+}
