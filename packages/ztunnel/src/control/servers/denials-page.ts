@@ -9,13 +9,22 @@ const kinds: Readonly<Record<Denial['kind'], string>> = {
   shadow: 'passed, dry-run policies would deny',
 };
 
-/** `/debug/denials`: recent connections that policies denied, why, and what would have let them pass. The latest first. */
+/**
+ * `/debug/denials`: recent connections that policies denied, why, and what would have let them pass. The latest first;
+ * `?pod=namespace/name` shows those of one pod.
+ */
 export function denialsPage(url: URL, denials: readonly Denial[]): Answer {
+  const wanted = url.searchParams.get('pod') ?? '';
+  const shown = wanted === '' ? denials : denials.filter(({ pod }) => `${pod.namespace}/${pod.name}` === wanted);
   return textOrJson(
     url,
-    () => (denials.length === 0 ? 'no connection has been denied\n' : denials.map(renderDenial).join('\n')),
-    () => ({ denials: denials.map(describeDenial) }),
+    () => (shown.length === 0 ? renderNone(wanted) : shown.map(renderDenial).join('\n')),
+    () => ({ denials: shown.map(describeDenial) }),
   );
+}
+
+function renderNone(wanted: string): string {
+  return `no connection${wanted === '' ? '' : ` to ${escapeControl(wanted)}`} has been denied\n`;
 }
 
 function renderDenial(denial: Denial): string {
