@@ -49,7 +49,7 @@ export class DataPlane {
       engine,
       state,
       policies,
-      denials: new Denials(() => undefined),
+      denials: new Denials((connection, workload) => policies.explain(connection, workload)),
       localWorkloads: new LocalWorkloads(state, engine),
       certificates,
       trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),

@@ -2,12 +2,26 @@ import type { Secure, TunnelPool } from '@ambientmesh/hbone';
 import type { ConnectionError } from '../telemetry/connection-record.ts';
 import type { DataPlaneContext } from './context.ts';
 import { REVOKED, UNTRUSTED } from './pod.ts';
+import type { PeerTrust } from './revocations.ts';
 
 type Trust = Pick<DataPlaneContext, 'revocations' | 'trustedPeers'>;
 
 /** Why the peer of a running tunnel is not to be trusted any more, if so. Expiry alone is no reason. */
 export function lostTrust({ revocations, trustedPeers }: Trust, secure: Secure): ConnectionError | undefined {
   if (revocations.hasRevoked(secure)) return REVOKED;
+  return trustedPeers.hasLost(secure) ? UNTRUSTED : undefined;
+}
+
+/**
+ * Why a tunnel must end before it runs: lists or roots have changed since its peer was asked about in the handshake. Counted as
+ * a refused handshake.
+ */
+export function refusedMeanwhile(
+  { revocations, trustedPeers }: Trust,
+  secure: Secure,
+  usage: PeerTrust['usage'],
+): ConnectionError | undefined {
+  if (revocations.refusesMeanwhile(secure, usage)) return REVOKED;
   return trustedPeers.hasLost(secure) ? UNTRUSTED : undefined;
 }
 

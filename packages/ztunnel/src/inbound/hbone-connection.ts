@@ -11,8 +11,8 @@ import {
 import { peerIdentity, renderSpiffeId, verifyClientPeer } from '@ambientmesh/spiffe';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import { lostTrust } from '../data-plane/peer-trust.ts';
-import { type Pod, type PodConnection, REVOKED } from '../data-plane/pod.ts';
+import { lostTrust, refusedMeanwhile } from '../data-plane/peer-trust.ts';
+import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { tunnelOptions } from '../data-plane/tunnel-options.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -137,13 +137,14 @@ export class HboneConnection implements PodConnection {
     this.#pending = acceptTunnel(this.pod.context.engine, this.#plain, tls, {
       established: (secure) => {
         this.#pending = undefined;
-        if (revocations.refusesMeanwhile(secure, trust.usage)) {
+        trustedPeers.admitted(secure, { identity: renderSpiffeId(identity), ...trust });
+        const lost = refusedMeanwhile(this.pod.context, secure, trust.usage);
+        if (lost !== undefined) {
           secure.abort();
-          this.#logEarly(REVOKED.message);
+          this.#logEarly(lost.message);
           return this.#end();
         }
         this.#secure = secure;
-        trustedPeers.admitted(secure, { identity: renderSpiffeId(identity), ...trust });
         this.#serve(secure);
       },
       failed: (failure) => {

@@ -4,7 +4,8 @@ import { renderSpiffeId, verifyServerPeer } from '@ambientmesh/spiffe';
 import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { CONNECT_TIMEOUT_MS, withSocket } from '../data-plane/dial.ts';
-import { type Pod, REVOKED } from '../data-plane/pod.ts';
+import { refusedMeanwhile } from '../data-plane/peer-trust.ts';
+import type { Pod } from '../data-plane/pod.ts';
 import type { Upstream } from './upstream.ts';
 
 type HboneUpstream = Extract<Upstream, { kind: 'hbone' }>;
@@ -48,12 +49,11 @@ export class TunnelDialer {
     };
     const shaken: HandshakeHandler = {
       established: (secure) => {
-        if (!revocations.refusesMeanwhile(secure, trust.usage)) {
-          trustedPeers.admitted(secure, { identity: renderSpiffeId(this.#certificate.identity), ...trust });
-          return handler.established(secure);
-        }
+        trustedPeers.admitted(secure, { identity: renderSpiffeId(this.#certificate.identity), ...trust });
+        const lost = refusedMeanwhile(this.#pod.context, secure, trust.usage);
+        if (lost === undefined) return handler.established(secure);
         secure.abort();
-        handler.failed({ code: 'TLS', message: REVOKED.message });
+        handler.failed({ code: 'TLS', message: lost.message });
       },
       failed: (failure) => handler.failed(failure),
     };

@@ -80,6 +80,8 @@ export interface TestPod {
   readonly dialled: Dialled[];
   /** `ip:port` of a dial -> port on 127.0.0.1; others stay without an answer. */
   readonly routes: Map<string, number>;
+  /** Moves the engine's clock: timers that become due are called now. */
+  readonly advance: (ms: number) => void;
   /** Serves `connection` as a listener of the pod's would. */
   readonly serve: (connection: PodConnection & { start(): void }) => void;
 }
@@ -108,7 +110,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     engine,
     state,
     policies,
-    denials: new Denials(() => undefined),
+    denials: new Denials((connection, workload) => policies.explain(connection, workload)),
     localWorkloads: new LocalWorkloads(state, engine),
     certificates,
     trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),
@@ -152,7 +154,8 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     connections.add(connection);
     connection.start();
   };
-  return { pod, context, state, wanted, lines, connections, dialled, routes, serve };
+  const advance = (ms: number): void => engine.advance(ms);
+  return { pod, context, state, wanted, lines, connections, dialled, routes, advance, serve };
 }
 
 /** A certificate of `authority` for a service account of namespace `default`. */
@@ -193,11 +196,13 @@ export async function listenSockets(
   return address.port;
 }
 
-/** The real engine, but for dials: they follow the routes of a test. */
+/** The real engine, but for dials: they follow the routes of a test. Its clock may be ahead. */
 class RoutedEngine implements Engine {
   readonly #engine = createNodeEngine();
   readonly #routes: ReadonlyMap<string, number>;
   readonly #dialled: Dialled[];
+  readonly #timers = new Set<{ readonly dueMs: number; fire(): void }>();
+  #aheadMs = 0;
 
   constructor(routes: ReadonlyMap<string, number>, dialled: Dialled[]) {
     this.#routes = routes;
@@ -229,11 +234,33 @@ class RoutedEngine implements Engine {
     return this.#engine.adopt(socket);
   }
 
+  now(): number {
+    return this.#engine.now() + this.#aheadMs;
+  }
+
+  after(ms: number, callback: () => void): Cancellable {
+    const cancel = (): void => {
+      this.#timers.delete(timer);
+      real.cancel();
+    };
+    const fire = (): void => {
+      cancel();
+      callback();
+    };
+    const timer = { dueMs: this.now() + ms, fire };
+    const real = this.#engine.after(ms, fire);
+    this.#timers.add(timer);
+    return { cancel };
+  }
+
+  advance(ms: number): void {
+    this.#aheadMs += ms;
+    for (const timer of this.#timers) if (timer.dueMs <= this.now()) timer.fire();
+  }
+
   listen: Engine['listen'] = (descriptor, acceptor) => this.#engine.listen(descriptor, acceptor);
   credentials: Engine['credentials'] = (source) => this.#engine.credentials(source);
   secureServer: Engine['secureServer'] = (plain, tls, handler) => this.#engine.secureServer(plain, tls, handler);
   secureClient: Engine['secureClient'] = (plain, tls, handler) => this.#engine.secureClient(plain, tls, handler);
-  after: Engine['after'] = (ms, callback) => this.#engine.after(ms, callback);
   atEndOfTurn: Engine['atEndOfTurn'] = (callback) => this.#engine.atEndOfTurn(callback);
-  now: Engine['now'] = () => this.#engine.now();
 }

@@ -1,0 +1,65 @@
+import type { Policy } from '@ambientmesh/policy';
+import { expect, test } from 'vitest';
+import { workload } from '../state/fixtures.ts';
+import type { StateChange } from './protocol.ts';
+import { StateChanges } from './state-changes.ts';
+import { createTestPod } from './testing/test-pod.ts';
+
+const server = workload({ name: 'server', authorizationPolicies: ['default/named'] });
+
+function policy(name: string, over: Partial<Policy> = {}): Policy {
+  return { name, namespace: 'default', scope: 'Namespace', action: 'Deny', dryRun: false, rules: [], ...over };
+}
+
+/** A pod that counts how often it is told that what governs it has changed. */
+function governed(changes: readonly StateChange[]) {
+  const made = createTestPod();
+  let told = 0;
+  const pod = { info: made.pod.info, authorization: { changed: () => void told++ } };
+  const state = new StateChanges(made.context, () => [pod]);
+  state.apply([{ type: 'workload', workload: server, endpoints: [] }, ...changes]);
+  told = 0;
+  return { made, state, told: () => told };
+}
+
+const put = (...args: Parameters<typeof policy>): StateChange => ({ type: 'policy', policy: policy(...args) });
+const remove = (key: string): StateChange => ({ type: 'policy-removed', key });
+const record = (over: Partial<typeof server>): StateChange => {
+  return { type: 'workload', workload: { ...server, ...over }, endpoints: [] };
+};
+
+test.each([
+  { what: 'a policy of its namespace', change: put('p'), told: 1 },
+  { what: 'a policy of another namespace', change: put('p', { namespace: 'other' }), told: 0 },
+  { what: 'a global policy', change: put('p', { namespace: 'other', scope: 'Global' }), told: 1 },
+  { what: 'a policy that it names', change: put('named', { scope: 'WorkloadSelector' }), told: 1 },
+  { what: 'a policy that others name', change: put('p', { scope: 'WorkloadSelector' }), told: 0 },
+  { what: 'one that leaves its namespace', before: put('p'), change: put('p', { scope: 'WorkloadSelector' }), told: 1 },
+  { what: 'one of its namespace is gone', before: put('p'), change: remove('default/p'), told: 1 },
+  { what: 'one that nobody knew is gone', change: remove('default/named'), told: 0 },
+  { what: 'it names another', change: record({ authorizationPolicies: ['default/other'] }), told: 1 },
+  { what: 'it names none', change: record({ authorizationPolicies: [] }), told: 1 },
+  { what: 'its record is the same in that', change: record({ healthy: false }), told: 0 },
+  { what: 'its record is gone', change: { type: 'workload-removed', uid: server.uid }, told: 1 },
+  {
+    what: 'the record of another',
+    change: record({ uid: 'o', name: 'other', authorizationPolicies: [] }),
+    told: 0,
+  },
+] satisfies { what: string; before?: StateChange; change: StateChange; told: number }[])(
+  '$what: told $told times',
+  ({ before, change, told }) => {
+    const pod = governed(before === undefined ? [] : [before]);
+    pod.state.apply([change]);
+    expect(pod.told()).toBe(told);
+  },
+);
+
+test('a malformed policy is refused, the one before stays in force, and the rest of the batch counts', () => {
+  const { made, state } = governed([put('p')]);
+  const malformed = policy('p', { rules: [[[{ sourceIps: [{ address: 'nowhere', length: 8 }] }]]] });
+  state.apply([{ type: 'policy', policy: malformed }, put('q')]);
+  const { policies } = made.context;
+  expect([policies.get('default/p')?.action, policies.get('default/q')?.action]).toEqual(['Deny', 'Deny']);
+  expect(made.lines()).toEqual([expect.stringMatching(/^error\tstate\tpolicy default\/p refused: .*nowhere/)]);
+});
