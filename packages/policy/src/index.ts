@@ -42,6 +42,7 @@ export type {
   PolicyExplanation,
   RuleExplanation,
 } from './explanation/explanation.ts';
+export { renderExplanation } from './explanation/render-explanation.ts';
 export type {
   AddressMessage,
   AuthorizationMessage,
@@ -67,5 +68,37 @@ export type {
 } from './policy.ts';
 export type { HttpAttributes, PolicySource } from './policy-source.ts';
 export type { Problem } from './problem.ts';
+export { readSuite } from './suite/read-suite.ts';
+export { renderSuiteJunit } from './suite/render-junit.ts';
+export { renderSuiteTap } from './suite/render-tap.ts';
+export { renderSuiteText } from './suite/render-text.ts';
+export {
+  runSuite,
+  type SuiteResult,
+  type SuiteSubject,
+  type SuiteTitle,
+  type TestOutcome,
+  type TestResult,
+} from './suite/run-suite.ts';
+export type {
+  Expectation,
+  Suite,
+  SuiteClient,
+  SuitePolicies,
+  SuiteWorkload,
+} from './suite/suite.ts';
 export { guessForm, type PolicyForm } from './validation/policy-form.ts';
 export { findProblems, readPolicy } from './validation/read-policy.ts';
+export { type AccessLog, parseAccessLog, type UnreadableLine } from './what-if/access-log.ts';
+export type { ConnectionGroup } from './what-if/connection-group.ts';
+export type { RecordedConnection, RecordedVerdict, RecordedWorkload } from './what-if/recorded-connection.ts';
+export { renderWhatIf } from './what-if/render-what-if.ts';
+export {
+  type Contradiction,
+  type UndecidedConnections,
+  type VerdictChange,
+  type WhatIfAnswer,
+  type WhatIfCounts,
+  type WhatIfQuestion,
+  whatIf,
+} from './what-if/what-if.ts';

@@ -1,9 +1,9 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { PolicyError } from '../errors.ts';
 import { readSuite } from '../suite/read-suite.ts';
-import { renderHuman } from '../suite/render-human.ts';
-import { renderJunit } from '../suite/render-junit.ts';
-import { renderTap } from '../suite/render-tap.ts';
+import { renderSuiteJunit } from '../suite/render-junit.ts';
+import { renderSuiteTap } from '../suite/render-tap.ts';
+import { renderSuiteText } from '../suite/render-text.ts';
 import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
 import type { Suite } from '../suite/suite.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
@@ -42,7 +42,8 @@ A suite is YAML:
 Optional fields of the suite: namespace (of objects that have none), rootNamespace (istio-system),
 trustDomain (cluster.local). Objects of other APIs in the files are left out.
 
-An address has to be there only if a policy asks for one: without, such a test is undecided.
+An address has to be there only if a policy asks for one: without, such a test is undecided. In
+explanations, one that is not there is 0.0.0.0.
 
   --format   human (default); tap: Test Anything Protocol 14; junit: XML
   --output   to this file instead of standard output; a summary still goes there
@@ -59,7 +60,7 @@ export const TEST_COMMAND: Command = {
 };
 
 const OPTIONS = { format: { type: 'string', default: 'human' }, output: { type: 'string' } } as const;
-const RENDERERS = { human: renderHuman, tap: renderTap, junit: renderJunit } as const;
+const RENDERERS = { human: renderSuiteText, tap: renderSuiteTap, junit: renderSuiteJunit } as const;
 
 async function runTest(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
@@ -80,7 +81,7 @@ async function runTest(args: readonly string[], io: CommandIo): Promise<number> 
 async function runDocument(document: YamlDocument, io: CommandIo): Promise<SuiteResult> {
   const suite = parseSuite(document);
   const documents = await readPolicyDocuments(suite, document, io);
-  return runSuite(document.file, suite, readPolicies(documents, suite));
+  return runSuite(suite, readPolicies(documents, suite), { name: document.file, locate: document.locate });
 }
 
 function parseSuite({ value, locate }: YamlDocument): Suite {
@@ -104,7 +105,7 @@ async function readPolicyDocuments(suite: Suite, document: YamlDocument, io: Com
       continue;
     }
     const file = isAbsolute(policies.file) ? policies.file : join(dirname(document.file), policies.file);
-    const found = await readSoundDocuments([file], io);
+    const found = await readSoundDocuments([file.replace(/(?<=.)\/$/, '')], io);
     documents.push(...found.filter(({ value }) => !isSuite(value)));
   }
   return documents;
@@ -116,5 +117,5 @@ function isSuite(value: unknown): boolean {
 }
 
 function summarize(results: readonly SuiteResult[]): string {
-  return renderHuman(results).trimEnd().split('\n').at(-1)?.concat('\n') ?? '';
+  return renderSuiteText(results).trimEnd().split('\n').at(-1)?.concat('\n') ?? '';
 }

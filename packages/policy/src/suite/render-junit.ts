@@ -5,7 +5,7 @@ import type { SuiteResult, TestResult } from './run-suite.ts';
  * Results in the XML that CI systems read as JUnit's: a failure is a test whose verdict is another, an error one that is
  * undecided. There are no times, for nothing is measured.
  */
-export function renderJunit(results: readonly SuiteResult[]): string {
+export function renderSuiteJunit(results: readonly SuiteResult[]): string {
   const total = {
     tests: results.reduce((sum, { tests }) => sum + tests.length, 0),
     failures: results.reduce((sum, { failed }) => sum + failed, 0),
@@ -20,11 +20,11 @@ function renderSuite({ name, tests, failed, undecided }: SuiteResult): string {
   return `  <testsuite${head}>\n${tests.map((test) => renderCase(test, name)).join('')}  </testsuite>\n`;
 }
 
-function renderCase({ expectation, outcome, message, explanation }: TestResult, suite: string): string {
+function renderCase({ expectation, outcome, place, message, explanation }: TestResult, suite: string): string {
   const head = `    <testcase${attributes({ name: expectation.name, classname: suite })}`;
   if (outcome === 'passed') return `${head}/>\n`;
   const tag = outcome === 'failed' ? 'failure' : 'error';
-  const details = [message, `at ${expectation.path}`, explanation && renderExplanation(explanation)];
+  const details = [message, `at ${place}`, explanation && renderExplanation(explanation)];
   const text = escapeText(
     details
       .filter((detail) => detail !== undefined)

@@ -9,7 +9,7 @@ const INDENT = '  ';
  * one after the other, with the suite's name before theirs.
  * @see https://testanything.org/tap-version-14-specification.html
  */
-export function renderTap(results: readonly SuiteResult[]): string {
+export function renderSuiteTap(results: readonly SuiteResult[]): string {
   const tests = results.flatMap(({ name, tests: inside }) =>
     inside.map((test) => ({ test, suite: results.length > 1 ? `${name}: ` : '' })),
   );
@@ -20,11 +20,11 @@ export function renderTap(results: readonly SuiteResult[]): string {
 function renderPoint(test: TestResult, number: number, suite: string): string {
   const title = escapeTitle(`${suite}${test.expectation.name}`);
   if (test.outcome === 'passed') return `ok ${number} - ${title}\n`;
-  const { expectation, message, decision, explanation } = test;
+  const { expectation, place, message, decision, explanation } = test;
   const diagnostics = stringify(
     {
       message,
-      at: expectation.path,
+      at: place,
       expected: expectation.expect,
       ...(expectation.by === undefined ? {} : { by: expectation.by }),
       actual: decision === undefined ? 'undecided' : decision.allowed ? 'allow' : 'deny',
@@ -34,8 +34,9 @@ function renderPoint(test: TestResult, number: number, suite: string): string {
     },
     { lineWidth: 0 },
   );
-  const block = `---\n${diagnostics}...\n`.replaceAll(/^(?=.)/gm, INDENT);
-  return `not ok ${number} - ${title}\n${block}`;
+  // Empty lines too: a line that is not indented would end the diagnostics.
+  const block = `---\n${diagnostics}...`.replaceAll(/^/gm, INDENT);
+  return `not ok ${number} - ${title}\n${block}\n`;
 }
 
 /** A line break would end the test point; `#` would begin a directive, such as `# SKIP`. */

@@ -17,6 +17,8 @@ export type TestOutcome = 'passed' | 'failed' | 'undecided';
 /** What became of one expectation. */
 export interface TestResult {
   readonly expectation: Expectation;
+  /** Where it stands: `suite.yaml:9:5`, or its path in the suite. */
+  readonly place: string;
   readonly outcome: TestOutcome;
   /** Why it is not as expected, in one line; empty if it passed. */
   readonly message: string;
@@ -36,13 +38,21 @@ export interface SuiteResult {
   readonly undecided: number;
 }
 
+/** What a suite is called in its result. */
+export interface SuiteTitle {
+  readonly name: string;
+  /** Place of a path in the suite (`tests[3]`); the path itself if absent. */
+  readonly locate?: (path: string) => string;
+}
+
 /** Judges every connection of a suite. Throws POLICY_INVALID for policies that are none. */
-export function runSuite(name: string, suite: Suite, subject: SuiteSubject): SuiteResult {
+export function runSuite(suite: Suite, subject: SuiteSubject, { name, locate }: SuiteTitle): SuiteResult {
   const set = compile(subject.policies, subject.missing === undefined ? {} : { missing: subject.missing });
   const tests = suite.tests.map((expectation) => {
     const { to } = expectation;
     const keys = [...subject.policiesOf(to), ...to.authorizationPolicies];
-    return runTest(expectation, set, { namespace: to.namespace, authorizationPolicies: keys });
+    const result = runTest(expectation, set, { namespace: to.namespace, authorizationPolicies: keys });
+    return { ...result, expectation, place: locate?.(expectation.path) ?? expectation.path };
   });
   const count = (outcome: TestOutcome): number => tests.filter((test) => test.outcome === outcome).length;
   return { name, tests, passed: count('passed'), failed: count('failed'), undecided: count('undecided') };
@@ -51,11 +61,14 @@ export function runSuite(name: string, suite: Suite, subject: SuiteSubject): Sui
 /** Stands for an address that no condition asks for. */
 const NO_ADDRESS = '0.0.0.0';
 
-function runTest(expectation: Expectation, set: PolicySet, workload: TargetWorkload): TestResult {
+function runTest(
+  expectation: Expectation,
+  set: PolicySet,
+  workload: TargetWorkload,
+): Omit<TestResult, 'expectation' | 'place'> {
   const { from, to, port } = expectation;
   const gap = findGap(expectation, set.select(workload).policies);
-  if (gap !== undefined)
-    return { expectation, outcome: 'undecided', message: gap, decision: undefined, explanation: undefined };
+  if (gap !== undefined) return { outcome: 'undecided', message: gap, decision: undefined, explanation: undefined };
   const connection: Connection = {
     identity: from.identity,
     sourceIp: from.ip ?? NO_ADDRESS,
@@ -66,14 +79,16 @@ function runTest(expectation: Expectation, set: PolicySet, workload: TargetWorkl
   const explanation = set.explain(connection, workload);
   const deciding = findDeciding(decision, explanation, set);
   const message = compare(expectation, decision, deciding);
-  if (message === undefined) return { expectation, outcome: 'passed', message: '', decision, explanation: undefined };
-  return { expectation, outcome: 'failed', message, decision, explanation };
+  if (message === undefined) return { outcome: 'passed', message: '', decision, explanation: undefined };
+  return { outcome: 'failed', message, decision, explanation };
 }
 
 /** An address that a policy asks for and the suite does not tell. */
 function findGap({ from, to }: Expectation, policies: readonly Policy[]): string | undefined {
   const asks = (...fields: readonly (keyof Match)[]) =>
-    policies.find(({ rules }) => rules.flat(2).some((match) => fields.some((field) => match[field] !== undefined)));
+    policies.find(({ rules }) =>
+      rules.flat(2).some((match) => fields.some((field) => (match[field]?.length ?? 0) > 0)),
+    );
   const source = from.ip === undefined ? asks('sourceIps', 'notSourceIps') : undefined;
   if (source !== undefined)
     return `cannot be decided: ${source.namespace}/${source.name} asks for the source address, and ${from.name} has no ip`;

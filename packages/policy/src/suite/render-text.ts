@@ -4,7 +4,7 @@ import type { SuiteResult, TestResult } from './run-suite.ts';
 const INDENT = '        ';
 
 /** Results for a terminal: one line a test; of those that failed, why. Ends in a line break. */
-export function renderHuman(results: readonly SuiteResult[]): string {
+export function renderSuiteText(results: readonly SuiteResult[]): string {
   const [passed, failed, undecided] = [sum(results, 'passed'), sum(results, 'failed'), sum(results, 'undecided')];
   const total = `${passed} passed, ${failed} failed${undecided === 0 ? '' : `, ${undecided} undecided`}`;
   return `${results.map(renderSuite).join('')}${total}\n`;
@@ -14,10 +14,10 @@ function renderSuite({ name, tests }: SuiteResult): string {
   return `${name}\n${tests.map(renderTest).join('')}\n`;
 }
 
-function renderTest({ expectation, outcome, message, explanation }: TestResult): string {
+function renderTest({ expectation, outcome, place, message, explanation }: TestResult): string {
   if (outcome === 'passed') return `  ok    ${expectation.name}\n`;
   const why = explanation === undefined ? '' : `${indent(renderExplanation(explanation))}\n`;
-  return `  ${outcome === 'failed' ? 'FAIL' : '????'}  ${expectation.name}\n${INDENT}${message}\n${why}`;
+  return `  ${outcome === 'failed' ? 'FAIL' : '??  '}  ${expectation.name}\n${INDENT}${message}\n${INDENT}at ${place}\n${why}`;
 }
 
 function indent(text: string): string {
