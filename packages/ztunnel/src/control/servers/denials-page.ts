@@ -1,4 +1,4 @@
-import type { Explanation, SourceIdentity } from '@ambientmesh/policy';
+import { renderExplanation, type SourceIdentity } from '@ambientmesh/policy';
 import type { Denial } from '../../data-plane/protocol.ts';
 import type { Answer } from './http-listener.ts';
 import { escapeControl, renderTime, textOrJson } from './text-page.ts';
@@ -62,8 +62,4 @@ function describeDenial({ firstEpochMs, lastEpochMs, connection, explanation, ..
     connection: { principal: identity === undefined ? null : principalOf(identity), ...addresses },
     explanation: explanation ?? null,
   };
-}
-
-function renderExplanation(explanation: Explanation): string {
-  return explanation.wouldPass.map(({ text }) => `would have passed ${text}`).join('\n');
 }

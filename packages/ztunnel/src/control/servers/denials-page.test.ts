@@ -1,0 +1,78 @@
+import { type Connection, compile, type Policy } from '@ambientmesh/policy';
+import { expect, test } from 'vitest';
+import type { Denial } from '../../data-plane/protocol.ts';
+import { denialsPage } from './denials-page.ts';
+
+const policy: Policy = {
+  name: 'only-sleep',
+  namespace: 'default',
+  scope: 'Namespace',
+  action: 'Allow',
+  dryRun: false,
+  rules: [[[{ principals: [{ kind: 'exact', value: 'td/ns/default/sa/sleep' }] }]]],
+};
+const connection: Connection = {
+  identity: { trustDomain: 'td', namespace: 'default', serviceAccount: 'notsleep' },
+  sourceIp: '10.0.0.1',
+  destinationIp: 'fd00::2',
+  destinationPort: 8000,
+};
+const explained: Denial = {
+  kind: 'refused',
+  pod: { namespace: 'default', name: 'httpbin', serviceAccount: 'httpbin' },
+  connection,
+  reason: 'allow policies exist, but none allowed',
+  count: 12,
+  firstEpochMs: 0,
+  lastEpochMs: 61_000.5,
+  explanation: compile([policy]).explain(connection, { namespace: 'default', authorizationPolicies: [] }),
+};
+const plain: Denial = {
+  ...explained,
+  kind: 'cut',
+  connection: { ...connection, identity: undefined },
+  count: 1,
+  explanation: undefined,
+};
+
+test('each with its explanation, for a terminal', () => {
+  const { body, contentType } = denialsPage(new URL('http://x/'), [explained, plain]);
+  expect(contentType).toBe('text/plain; charset=utf-8');
+  const [first = '', second = ''] = String(body).split(/\n(?=1970)/);
+  expect(first).toMatch(
+    /^1970-01-01T00:01:01.000Z default\/httpbin: refused, 12 times since 1970-01-01T00:00:00.000Z\n {2}DENIED td\/ns\/default\/sa\/notsleep \(10\.0\.0\.1\)/,
+  );
+  expect(first).toContain('wanted td/ns/default/sa/sleep');
+  expect(second).toBe(`1970-01-01T00:01:01.000Z default/httpbin: cut by a change of policies
+  plain text from 10.0.0.1 -> [fd00::2]:8000: allow policies exist, but none allowed
+  (not explained: too many others were denied at that time)
+`);
+});
+
+test('as data', () => {
+  const { body } = denialsPage(new URL('http://x/?format=json'), [explained, plain]);
+  expect(JSON.parse(String(body))).toMatchObject({
+    denials: [
+      {
+        kind: 'refused',
+        pod: { name: 'httpbin' },
+        connection: { principal: 'td/ns/default/sa/notsleep', destinationPort: 8000 },
+        count: 12,
+        first: '1970-01-01T00:00:00.000Z',
+        last: '1970-01-01T00:01:01.000Z',
+        explanation: { nearest: { policy: 'default/only-sleep', rule: 0 } },
+      },
+      { kind: 'cut', connection: { principal: null }, explanation: null },
+    ],
+  });
+});
+
+test.each([
+  { pod: 'default/httpbin', denials: 2 },
+  { pod: 'default/other', denials: 0 },
+])('of the pod $pod', ({ pod, denials }) => {
+  const page = (format: string): string =>
+    String(denialsPage(new URL(`http://x/?pod=${pod}&format=${format}`), [explained, plain]).body);
+  expect(JSON.parse(page('json'))).toMatchObject({ denials: { length: denials } });
+  if (denials === 0) expect(page('text')).toBe('no connection to default/other has been denied\n');
+});
