@@ -88,6 +88,11 @@ describe('policies', () => {
     expect(asked).toEqual([{ objects: [object] }]);
   });
 
+  test('apply finds a file of the folder that npx was called from', async () => {
+    await run('policy', 'apply', 'a.yaml');
+    expect(asked).toEqual([{ objects: [object] }]);
+  });
+
   test('apply tells of ztunnels that had to be restarted', async () => {
     report = { changes, refused: [], restarted: ['node1'] };
     expect(await run('policy', 'apply', file)).toContain('\nrestarted ztunnel@node1: ');
@@ -128,7 +133,7 @@ async function run(...argv: readonly string[]): Promise<string> {
     text += more;
   };
   const out = new Terminal({ write, colour: false, columns: 80 });
-  const environment = { TMPDIR: temporary };
+  const environment = { TMPDIR: temporary, INIT_CWD: temporary };
   const interrupted = new AbortController().signal;
   await buildProgram({ environment, out, write, interrupted }, () => undefined).parseAsync(argv, { from: 'user' });
   return text;

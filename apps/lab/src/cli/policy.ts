@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { stdin } from 'node:process';
 import { text as readStream } from 'node:stream/consumers';
 import type { LabClient } from '../client/lab-client.ts';
@@ -8,6 +7,7 @@ import type { PolicyText } from '../policies/policy-texts.ts';
 import { renderRestartNotice } from '../restart-notice.ts';
 import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
+import { readGivenFile } from './given-file.ts';
 import { printTable } from './status-tables.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -15,7 +15,7 @@ import type { Terminal } from './terminal.ts';
 export async function runPolicyApply(context: CliContext, name: string, files: readonly string[]): Promise<void> {
   const texts: PolicyText[] = [];
   for (const file of files)
-    texts.push(file === '-' ? { file: 'stdin', text: await readStream(stdin) } : readPolicyFile(file));
+    texts.push(file === '-' ? { file: 'stdin', text: await readStream(stdin) } : readPolicyFile(context, file));
   await withLab(context, name, async (client) => printReport(context.out, await client.applyPolicies(...texts)));
 }
 
@@ -37,9 +37,9 @@ export async function runPolicyList(
 }
 
 /** Reads a file of policies. Throws LAB_ARGUMENT_INVALID. */
-export function readPolicyFile(file: string): PolicyText {
+export function readPolicyFile(context: Pick<CliContext, 'environment'>, file: string): PolicyText {
   try {
-    return { file, text: readFileSync(file, 'utf8') };
+    return { file, text: readGivenFile(context, file) };
   } catch (error) {
     throw new LabError('LAB_ARGUMENT_INVALID', messageOf(error), { cause: error });
   }

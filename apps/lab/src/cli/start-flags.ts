@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { LabOptions } from '../client/start-lab.ts';
 import { LabError, messageOf } from '../errors.ts';
 import type { Topology } from '../topology/topology.ts';
 import { parseTopology } from '../topology/topology-file.ts';
 import type { CliContext } from './context.ts';
+import { readGivenFile } from './given-file.ts';
 import { readPolicyFile } from './policy.ts';
 
 /** Options that say what lab to start. */
@@ -33,8 +33,8 @@ export function labOptionsOf(context: CliContext, flags: StartFlags): LabOptions
     signal: context.interrupted,
     ztunnelEnvironment: Object.fromEntries(variables),
     ...(flags.ztunnel === undefined ? {} : { ztunnel: flags.ztunnel }),
-    ...(flags.policies === undefined ? {} : { policies: flags.policies.map(readPolicyFile) }),
-    ...(flags.topology === undefined ? {} : { topology: readTopology(flags.topology) }),
+    ...(flags.policies === undefined ? {} : { policies: flags.policies.map((file) => readPolicyFile(context, file)) }),
+    ...(flags.topology === undefined ? {} : { topology: readTopology(context, flags.topology) }),
   };
 }
 
@@ -52,9 +52,9 @@ export function splitCommand(text: string): readonly string[] {
   return words;
 }
 
-function readTopology(path: string): Topology {
+function readTopology(context: CliContext, path: string): Topology {
   try {
-    return parseTopology(readFileSync(path, 'utf8'));
+    return parseTopology(readGivenFile(context, path));
   } catch (error) {
     throw new LabError('LAB_TOPOLOGY_INVALID', `${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -48,7 +48,7 @@ export async function showPolicy({ client, out, claims, own }: PolicyStep): Prom
   const answer = await curlHttpbin(client, ALLOWED);
   const refused = await client.exec(DENIED, CURL);
   out.line(`  ${ALLOWED}$ curl http://httpbin/ip      ${answer.pod} saw ${answer.origin}`);
-  out.line(`  ${DENIED}$ curl http://httpbin/ip   exit ${refused.code}: ${refused.stderr.trim()}`);
+  out.line(`  ${DENIED}$ curl http://httpbin/ip   ${refused.stderr.trim()}`);
   out.line();
   if (own) await showDenial({ client, out, claims });
   await client.deletePolicies(OBJECT);
