@@ -1,109 +1,91 @@
 import { closeness } from './closeness.ts';
 import type { Condition } from './condition.ts';
-import type { FieldExplanation } from './explanation.ts';
+import type { FieldExplanation, MatchExplanation } from './explanation.ts';
 import type { PreparedMatch, PreparedPolicy } from './prepared-policy.ts';
 
-/** Values of a list that are compared letter by letter. */
-const MOST_VALUES_COMPARED = 64;
+/** How far something is from matching the connection. One object is made of each match and rule: so it is small. */
+export interface Attempt {
+  /** How many conditions do not hold. 0: it matches. */
+  readonly failed: number;
+  /** How many of those fail by nothing but spelling. */
+  readonly misspelt: number;
+  /** How many conditions hold. */
+  readonly held: number;
+  /** One of each clause that has any. */
+  readonly matches: readonly ComparedMatch[];
+  /** How alike what is wanted and what is there are; undefined until a tie asks for it, for it is dear. */
+  likeness: number | undefined;
+}
+
+/** One match and what became of its conditions, in the same order. */
+export interface ComparedMatch {
+  readonly match: PreparedMatch;
+  readonly explanation: MatchExplanation;
+}
+
+/** One rule, of each clause the match that comes closest. */
+export interface RuleAttempt extends Attempt {
+  readonly policy: PreparedPolicy;
+  readonly rule: number;
+}
 
 /** A condition that does not hold. */
 export interface Failure {
   readonly condition: Condition;
   readonly field: FieldExplanation;
-  /** Whether nothing but spelling keeps it from holding. */
-  readonly misspelt: boolean;
 }
 
-/** Something compared with the connection: how far it is from matching. */
-export class Attempt {
-  /** None: it matches. */
-  readonly failures: readonly Failure[];
-  /** How many conditions hold. */
-  readonly held: number;
-  // Only ties ask for it, and it is dear.
-  #closeness = -1;
+/** Values of a list that are compared letter by letter. */
+const MOST_VALUES_COMPARED = 64;
 
-  constructor(failures: readonly Failure[], held: number) {
-    this.failures = failures;
-    this.held = held;
-  }
+/** Negative if `a` comes closer to matching than `b`. */
+export function compareAttempts(a: Attempt, b: Attempt): number {
+  return (
+    a.failed - b.failed ||
+    b.misspelt - a.misspelt ||
+    // What agrees elsewhere tells that the rule is about such connections.
+    b.held - a.held ||
+    likenessOf(b) - likenessOf(a)
+  );
+}
 
-  /** Negative if this one comes closer to matching than `other`. */
-  compare(other: Attempt): number {
-    return (
-      this.failures.length - other.failures.length ||
-      other.#countMisspelt() - this.#countMisspelt() ||
-      // What agrees elsewhere tells that the rule is about such connections.
-      other.held - this.held ||
-      other.#likeness() - this.#likeness()
-    );
-  }
-
-  #countMisspelt(): number {
-    let count = 0;
-    for (const { misspelt } of this.failures) if (misspelt) count++;
-    return count;
-  }
-
-  /** How alike what is wanted and what is there are. */
-  #likeness(): number {
-    if (this.#closeness < 0) {
-      this.#closeness = 0;
-      for (const failure of this.failures) this.#closeness += closestValue(failure);
+/** The conditions that would have to hold as well. */
+export function listFailures({ matches }: Attempt): readonly Failure[] {
+  const failures: Failure[] = [];
+  for (const { match, explanation } of matches)
+    for (const [index, field] of explanation.fields.entries()) {
+      const condition = match.conditions[index];
+      if (condition !== undefined && !field.satisfied) failures.push({ condition, field });
     }
-    return this.#closeness;
+  return failures;
+}
+
+/** What has to match: the closest match of each clause, then the same with another one of one clause. */
+export function* listWays({ policy, rule, matches }: RuleAttempt): Generator<readonly PreparedMatch[]> {
+  const closest = matches.map(({ match }) => match);
+  yield closest;
+  for (const clause of policy.rules[rule] ?? []) {
+    const at = closest.findIndex((match) => clause.includes(match));
+    for (const match of clause) if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
   }
 }
 
-/** One match of a clause, compared with the connection. */
-export class MatchAttempt extends Attempt {
-  readonly match: PreparedMatch;
-
-  constructor(match: PreparedMatch, failures: readonly Failure[], held: number) {
-    super(failures, held);
-    this.match = match;
-  }
-}
-
-/** One rule compared with the connection, of each clause that has matches the one that comes closest. */
-export class RuleAttempt extends Attempt {
-  readonly policy: PreparedPolicy;
-  readonly rule: number;
-  readonly #matches: readonly MatchAttempt[];
-
-  constructor(policy: PreparedPolicy, rule: number, matches: readonly MatchAttempt[]) {
-    const [only] = matches;
-    const failures = only !== undefined && matches.length === 1 ? only.failures : joinFailures(matches);
-    let held = 0;
-    for (const match of matches) held += match.held;
-    super(failures, held);
-    this.policy = policy;
-    this.rule = rule;
-    this.#matches = matches;
-  }
-
-  /** What has to match: the closest match of each clause, then the same with another one of one clause. */
-  *ways(): Generator<readonly PreparedMatch[]> {
-    const closest = this.#matches.map(({ match }) => match);
-    yield closest;
-    for (const clause of this.policy.rules[this.rule] ?? []) {
-      const at = closest.findIndex((match) => clause.includes(match));
-      for (const match of clause)
-        if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
+function likenessOf(attempt: Attempt): number {
+  if (attempt.likeness !== undefined) return attempt.likeness;
+  let sum = 0;
+  for (const { match, explanation } of attempt.matches)
+    for (let index = 0; index < match.conditions.length; index++) {
+      const [condition, field] = [match.conditions[index], explanation.fields[index]];
+      if (condition !== undefined && field?.satisfied === false) sum += closestValue(condition, field.actual);
     }
-  }
+  attempt.likeness = sum;
+  return sum;
 }
 
-function joinFailures(matches: readonly MatchAttempt[]): readonly Failure[] {
-  const all: Failure[] = [];
-  for (const { failures } of matches) all.push(...failures);
-  return all;
-}
-
-function closestValue({ condition, field }: Failure): number {
+function closestValue(condition: Condition, actual: string): number {
   if (condition.negative || condition.aspect !== 'identity') return 0;
   const texts = condition.more === 0 ? condition.wanted : condition.render(MOST_VALUES_COMPARED);
   let most = 0;
-  for (const text of texts) most = Math.max(most, closeness(text, field.actual));
+  for (const text of texts) most = Math.max(most, closeness(text, actual));
   return most;
 }

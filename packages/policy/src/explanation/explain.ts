@@ -1,9 +1,9 @@
 import type { Decision } from '../evaluation/decision.ts';
 import type { Selection } from '../evaluation/selection.ts';
 import type { Connection, TargetWorkload } from '../policy.ts';
-import type { RuleAttempt } from './attempt.ts';
+import { compareAttempts, type RuleAttempt } from './attempt.ts';
 import { explainRule } from './explain-rule.ts';
-import type { Explanation, PassingChange, PolicyExplanation, RuleExplanation } from './explanation.ts';
+import type { Explanation, PassingChange, PolicyExplanation } from './explanation.ts';
 import { type Facts, readFacts } from './facts.ts';
 import { describeMiss, describeNearest } from './nearest-miss.ts';
 import { findPassingChanges, type Obstacles } from './passing-change.ts';
@@ -29,14 +29,17 @@ export function explain(
   const policies = selection.policies.map(preparePolicy).toSorted(compareForReading);
   const explained = policies.map((policy) => explainPolicy(policy, decision, facts));
   const admitting = explained.filter(({ policy: { policy } }) => !policy.dryRun && policy.action === 'Allow');
-  const attempts = closestOf(admitting.flatMap((policy) => policy.attempts));
+  const attempts = closestOf(
+    admitting.flatMap((policy) => policy.attempts),
+    MOST_ATTEMPTS,
+  );
   const [first] = attempts;
   return {
     connection,
     workload,
     decision,
     policies: explained.map(({ explanation }) => explanation),
-    nearest: first === undefined || first.failures.length === 0 ? undefined : describeNearest(first),
+    nearest: first === undefined || first.failed === 0 ? undefined : describeNearest(first),
     wouldPass: findChanges(connection, decision, policies, { workload, attempts }),
   };
 }
@@ -49,40 +52,37 @@ interface ExplainedPolicy {
 }
 
 function explainPolicy(policy: PreparedPolicy, decision: Decision, facts: Facts): ExplainedPolicy {
-  const rules: RuleExplanation[] = [];
-  const attempts: RuleAttempt[] = [];
-  let matched = false;
-  let nearest: RuleAttempt | undefined;
-  for (const [index, rule] of policy.rules.entries()) {
-    const { explanation, attempt } = explainRule(policy, rule, index, facts);
-    rules.push(explanation);
-    matched ||= explanation.matched;
-    if (attempt === undefined) continue;
-    attempts.push(attempt);
-    if (nearest === undefined || attempt.compare(nearest) < 0) nearest = attempt;
-  }
-  const explanation: PolicyExplanation = {
+  const rules = policy.rules.map((rule, index) => explainRule(policy, rule, index, facts));
+  const attempts = rules.flatMap(({ attempt }) => attempt ?? []);
+  const matched = rules.some(({ explanation }) => explanation.matched);
+  const [nearest] = matched ? [] : closestOf(attempts, 1);
+  const about: PolicyExplanation = {
     policy: policy.key,
     action: policy.policy.action,
     scope: policy.policy.scope,
     dryRun: policy.policy.dryRun,
     matched,
-    rules,
-    nearest: matched || nearest === undefined ? undefined : describeMiss(nearest),
+    rules: rules.map(({ explanation }) => explanation),
+    nearest: nearest && describeMiss(nearest),
     notes: notePolicy(policy.policy, matched, decision, facts),
   };
-  return { policy, explanation, attempts };
+  return { policy, explanation: about, attempts };
 }
 
 /** The closest few, in order: the others are not worth sorting. */
-function closestOf(attempts: readonly RuleAttempt[]): readonly RuleAttempt[] {
+function closestOf(attempts: readonly RuleAttempt[], most: number): readonly RuleAttempt[] {
   const closest: RuleAttempt[] = [];
   for (const attempt of attempts) {
     let at = closest.length;
-    for (let other = closest[at - 1]; other !== undefined && attempt.compare(other) < 0; other = closest[at - 1]) at--;
-    if (at === MOST_ATTEMPTS) continue;
+    for (
+      let other = closest[at - 1];
+      other !== undefined && compareAttempts(attempt, other) < 0;
+      other = closest[at - 1]
+    )
+      at--;
+    if (at === most) continue;
     closest.splice(at, 0, attempt);
-    if (closest.length > MOST_ATTEMPTS) closest.pop();
+    if (closest.length > most) closest.pop();
   }
   return closest;
 }

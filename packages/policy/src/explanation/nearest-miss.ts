@@ -1,4 +1,4 @@
-import type { Failure, RuleAttempt } from './attempt.ts';
+import { type Failure, listFailures, type RuleAttempt } from './attempt.ts';
 import { closeness } from './closeness.ts';
 import { MOST_VALUES } from './condition.ts';
 import type { FieldExplanation, NearestMiss } from './explanation.ts';
@@ -7,13 +7,17 @@ import type { FieldExplanation, NearestMiss } from './explanation.ts';
 const MOST_VALUES_SORTED = 1024;
 
 /** A rule that does not match, as data. */
-export function describeMiss({ policy, rule, failures }: RuleAttempt): NearestMiss {
-  return { policy: policy.key, rule, failed: failures.map(({ field }) => field) };
+export function describeMiss(attempt: RuleAttempt): NearestMiss {
+  return {
+    policy: attempt.policy.key,
+    rule: attempt.rule,
+    failed: listFailures(attempt).map(({ field }) => field),
+  };
 }
 
 /** The same with those values first, of each failed condition, that are most like what the connection has. */
-export function describeNearest({ policy, rule, failures }: RuleAttempt): NearestMiss {
-  return { policy: policy.key, rule, failed: failures.map(closestFirst) };
+export function describeNearest(attempt: RuleAttempt): NearestMiss {
+  return { policy: attempt.policy.key, rule: attempt.rule, failed: listFailures(attempt).map(closestFirst) };
 }
 
 function closestFirst({ condition, field }: Failure): FieldExplanation {

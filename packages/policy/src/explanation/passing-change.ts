@@ -1,6 +1,6 @@
 import { readSubject, type Subject } from '../matching/subject.ts';
 import type { Connection, TargetWorkload } from '../policy.ts';
-import type { RuleAttempt } from './attempt.ts';
+import { listWays, type RuleAttempt } from './attempt.ts';
 import { type Candidate, findCandidates } from './candidate.ts';
 import { asPrincipal } from './candidate-identity.ts';
 import type { Aspect, Condition } from './condition.ts';
@@ -82,7 +82,7 @@ class ChangeSearch {
 
   /** The variant with which an ALLOW rule matches and no DENY rule does. */
   #admit(from: Variant, attempt: RuleAttempt): Variant | undefined {
-    for (const matches of attempt.ways()) {
+    for (const matches of listWays(attempt)) {
       const met = this.#meet(from, matches, MOST_STEPS);
       if (met !== undefined) return this.#undeny(met);
       if (this.#triesLeft === 0) break;

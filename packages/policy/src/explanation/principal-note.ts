@@ -13,24 +13,32 @@ interface Mistake {
   readonly meant: StringMatch | undefined;
 }
 
+/** A principal, ready to be compared part by part. */
+interface ExactPrincipal {
+  readonly value: string;
+  /** Without the trust domain. */
+  readonly tail: string;
+  readonly lower: string;
+}
+
 /** Says why patterns that were meant for a principal do not match it. `verb` is what they fail to do: `excludes`. */
 export function preparePrincipalNoter(
   patterns: readonly StringMatch[],
   verb: 'matches' | 'excludes',
 ): (principal: string) => FieldNote | undefined {
   const mistakes: Mistake[] = [];
-  const exact: string[] = [];
+  const exact: ExactPrincipal[] = [];
   for (const pattern of patterns.slice(0, MOST_VALUES_CHECKED)) {
     const mistake = findMistake(pattern, verb);
     if (mistake !== undefined) mistakes.push(mistake);
-    else if (pattern.kind === 'exact') exact.push(pattern.value);
+    else if (pattern.kind === 'exact') exact.push(prepareExact(pattern.value));
   }
   return (principal) => {
     for (const { text, meant } of mistakes)
       if (meant !== undefined && matchesText(meant, principal)) return { text, misspelt: true };
-    for (const value of exact) {
-      const difference = nameDifference(value, principal);
-      if (difference !== undefined) return { text: `only ${difference} from \`${value}\``, misspelt: true };
+    for (const wanted of exact) {
+      const difference = nameDifference(wanted, principal);
+      if (difference !== undefined) return { text: `only ${difference} from \`${wanted.value}\``, misspelt: true };
     }
     const [first] = mistakes;
     return first && { text: first.text, misspelt: false };
@@ -55,12 +63,12 @@ function findMistake(pattern: StringMatch, verb: string): Mistake | undefined {
   return undefined;
 }
 
-/** Which part of two principals differs, if it is one that is easily overlooked. */
-function nameDifference(wanted: string, actual: string): string | undefined {
-  const domain = wanted.indexOf('/');
-  if (actual.indexOf('/') !== domain || !actual.startsWith(wanted.slice(0, domain))) {
-    if (wanted.slice(domain) === actual.slice(actual.indexOf('/'))) return 'the trust domain differs';
-  }
-  if (wanted.length !== actual.length || wanted === actual) return undefined;
-  return wanted.toLowerCase() === actual.toLowerCase() ? 'capital letters differ' : undefined;
+function prepareExact(value: string): ExactPrincipal {
+  return { value, tail: value.slice(value.indexOf('/')), lower: value.toLowerCase() };
+}
+
+/** Which part of two different principals differs, if it is one that is easily overlooked. */
+function nameDifference({ value, tail, lower }: ExactPrincipal, actual: string): string | undefined {
+  if (actual.endsWith(tail) && actual.indexOf('/') === actual.length - tail.length) return 'the trust domain differs';
+  return value.length === actual.length && lower === actual.toLowerCase() ? 'capital letters differ' : undefined;
 }
