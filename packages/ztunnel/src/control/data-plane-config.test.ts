@@ -31,6 +31,26 @@ test.each([
   expect(derive(variables)).toMatchObject(tunnels);
 });
 
+test.each([
+  { variables: {}, settings: { policyLog: 'off', unknownPolicy: 'deny' } },
+  { variables: { RUST_LOG: 'debug' }, settings: { policyLog: 'debug' } },
+  { variables: { RUST_LOG: 'state=debug' }, settings: { policyLog: 'debug' } },
+  { variables: { AUTHZ_POLICY_INFO_LOGGING: 'true' }, settings: { policyLog: 'info' } },
+  { variables: { AUTHZ_POLICY_INFO_LOGGING: 'true', RUST_LOG: 'debug' }, settings: { policyLog: 'info' } },
+  { variables: { AUTHZ_POLICY_INFO_LOGGING: 'true', RUST_LOG: 'warn' }, settings: { policyLog: 'off' } },
+  { variables: { AUTHZ_POLICY_INFO_LOGGING: '1' }, settings: { policyLog: 'off' } },
+  { variables: { ZTUNNEL_UNKNOWN_POLICY: 'deny' }, settings: { unknownPolicy: 'deny' } },
+  { variables: { ZTUNNEL_UNKNOWN_POLICY: 'skip' }, settings: { unknownPolicy: 'skip' } },
+])('spec policy.md §3, §4.4: with $variables $settings', ({ variables, settings }) => {
+  expect(derive(variables)).toMatchObject(settings);
+});
+
+test('ZTUNNEL_UNKNOWN_POLICY is one of two', () => {
+  expect(() => derive({ ZTUNNEL_UNKNOWN_POLICY: 'allow' })).toThrow(
+    'invalid env var ZTUNNEL_UNKNOWN_POLICY=allow (ZTUNNEL_UNKNOWN_POLICY must be one of deny, skip)',
+  );
+});
+
 test('a time beyond the longest timer (24 days) is that timer, not none', () => {
   expect(derive({ POOL_UNUSED_RELEASE_TIMEOUT: '30d' }).poolIdleMs).toBeLessThanOrEqual(0x7fff_ffff);
 });

@@ -38,6 +38,15 @@ test.each([
     text: 'policies:\n- {name: p, namespace: d, scope: Global, action: Deny, dryRun: false, rules: [[[{principals: [{Exact: x}]}]]]}\n',
     message: /^policies\[0\]\.rules\[0\]\[0\]\[0\]\.principals\[0\]: invalid value: expected a YAML tag/,
   },
+  {
+    text: 'policies:\n- {name: p, namespace: d, scope: Global, action: Deny, dryRun: false, rules: [], sauce: 1}\n',
+    message:
+      'policies[0]: unknown field `sauce`, expected one of `name`, `namespace`, `scope`, `action`, `rules`, `dryRun` at line 2 column 82',
+  },
+  {
+    text: 'policies:\n- {name: p, namespace: d, scope: Global, action: Deny, dryRun: false, rules: [], source: {kind: Pod}}\n',
+    message: /^policies\[0\]: policy d\/p: source\.kind: want AuthorizationPolicy, /,
+  },
   { text: 'workloads: [\n', message: /^local configuration: / },
 ])('refused: $message', ({ text, message }) => {
   expect(() => parseLocalConfig(text)).toThrow(
@@ -115,4 +124,13 @@ test('policy.md §7.11 f: a v4-mapped range stays a v6 range, which holds no v4 
       { namespace: 'd', authorizationPolicies: [] },
     ),
   ).toMatchObject({ allowed: false });
+});
+
+test('what a policy was made of is kept for explanations', () => {
+  const source =
+    '{kind: AuthorizationPolicy, object: d/p, rules: [1], omitted: [{rule: 0, attributes: [methods]}], ignored: []}';
+  const { policies } = parseLocalConfig(
+    `policies:\n- {name: p, namespace: d, scope: Global, action: Allow, dryRun: false, rules: [[]], source: ${source}}\n`,
+  );
+  expect(policies[0]?.source).toMatchObject({ object: 'd/p', omitted: [{ rule: 0, attributes: ['methods'] }] });
 });

@@ -8,7 +8,7 @@ import {
   type StringMatch,
 } from '@ambientmesh/policy';
 import { canonicalFamilyText, readPort } from './addresses.ts';
-import type { YamlPlace } from './yaml-place.ts';
+import type { YamlFields, YamlPlace } from './yaml-place.ts';
 
 const policyKeys = ['name', 'namespace', 'scope', 'action', 'rules', 'dryRun'];
 const matchKeys = [
@@ -27,20 +27,22 @@ const matchKeys = [
 ];
 
 /**
- * Reads an entry of `policies` (spec policy.md §6). All keys of a policy are required. What the evaluator would not take is
- * refused here, where it has a place: the data threads get nothing else.
+ * Reads an entry of `policies` (spec policy.md §6). All keys of a policy are required, but for `source`, which the reference
+ * does not know: what the policy was made of, for explanations (`PolicySource` of `@ambientmesh/policy`). What the evaluator
+ * would not take is refused here, where it has a place: the data threads get nothing else.
  */
 export function readPolicy(place: YamlPlace): Policy {
-  const policy = readFields(place);
+  const fields = place.fields(policyKeys, 'refuse and list', ['source']);
+  const policy = readFields(fields);
+  const source = fields.optional('source', (value) => value.data());
   try {
-    return copyPolicy(policy);
+    return copyPolicy({ ...policy, source });
   } catch (error) {
     return place.fail(error instanceof Error ? error.message : String(error));
   }
 }
 
-function readFields(place: YamlPlace): Policy {
-  const fields = place.fields(policyKeys, 'refuse and list');
+function readFields(fields: YamlFields): Policy {
   return {
     name: fields.required('name').text(),
     namespace: fields.required('namespace').text(),

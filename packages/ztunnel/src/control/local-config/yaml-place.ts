@@ -66,11 +66,18 @@ export class YamlPlace {
     return isNull(this.#node);
   }
 
-  /** The fields of a map. `unknown` says what to do with a key that is not in `known`. */
-  fields(known: readonly string[], unknown: 'refuse' | 'refuse and list' | 'ignore' = 'refuse'): YamlFields {
+  /**
+   * The fields of a map. `unknown` says what to do with a key that is not in `known`; `own` are keys that only we know: they
+   * are taken, but complaints list those of the reference.
+   */
+  fields(
+    known: readonly string[],
+    unknown: 'refuse' | 'refuse and list' | 'ignore' = 'refuse',
+    own: readonly string[] = [],
+  ): YamlFields {
     const fields = new Map<string, YamlPlace>();
     for (const [key, place, keyPlace] of this.entries()) {
-      if (known.includes(key)) {
+      if (known.includes(key) || own.includes(key)) {
         if (fields.has(key)) keyPlace.fail(`duplicate field \`${key}\``);
         if (!place.isEmptyValue) fields.set(key, place);
       } else if (unknown !== 'ignore') {
@@ -108,6 +115,11 @@ export class YamlPlace {
           ...(this.#anchor === undefined ? {} : { anchor: this.#anchor }),
         }),
     );
+  }
+
+  /** The value as untyped data. */
+  data(): unknown {
+    return this.#node.toJSON();
   }
 
   text(): string {
