@@ -32,6 +32,7 @@ export interface LibraryScript {
 }
 
 const HBONE = '../../../packages/hbone/bench';
+const POLICY = '../../../packages/policy/bench';
 const COPIED = { unit: 'GB/s', baselineLabel: 'copying as much', bound: 'least' } as const;
 const BESIDE_HTTP2 = { baselineLabel: 'node:http2', bound: 'least ratio' } as const;
 
@@ -127,6 +128,23 @@ export const SCRIPTS: readonly LibraryScript[] = [
       { key: 'connection', label: 'hbone: an idle connection', unit: 'KiB', baselineLabel: 'node:http2', budget: 60 },
       { key: 'stream', label: '  an idle stream', unit: 'KiB', baselineLabel: 'node:http2', budget: 4 },
       { key: 'whole', label: '  100 with 100 streams each', unit: 'MiB', baselineLabel: 'node:http2', budget: 150 },
+    ],
+  },
+  {
+    file: `${POLICY}/evaluation-samples.ts`,
+    isolated: false,
+    freshProcesses: false,
+    figures: [
+      {
+        key: 'evaluate',
+        label: 'policy: evaluate, 20 policies of 10,000 apply',
+        unit: 'us',
+        baselineLabel: 'plain scan of the 20',
+        budget: 5,
+      },
+      { key: 'evaluatePlain', label: '  plain text', unit: 'us', baselineLabel: 'plain scan of the 20', budget: 5 },
+      { key: 'change', label: '  change one of 10,000', unit: 'us', baselineLabel: 'change one of 20' },
+      { key: 'compile', label: '  compile 10,000 of 10 rules', unit: 'ms', baselineLabel: 'checked only' },
     ],
   },
 ];
