@@ -35,16 +35,17 @@ test.each([
   expect([peers.hasLost(peer), peers.hasLost(peer)]).toEqual([lost, lost]);
 });
 
-test('10,000 tunnels of twenty peers are judged within a second', async () => {
+test('10,000 tunnels of twenty peers are judged with less than a second of work', async () => {
   const chains = await Promise.all(Array.from({ length: 20 }, async () => (await old.issue({ uris })).chain.map(der)));
   let roots = [old.rootPem, other.rootPem];
   const peers = new TrustedPeers(() => roots);
   const tunnels = Array.from({ length: 10_000 }, (_, i) => ({ peerChain: chains[i % 20] ?? [] }));
   for (const tunnel of tunnels) peers.admitted(tunnel, { identity, rootsPem: roots, usage: 'client' });
   roots = [other.rootPem];
-  const beginMs = performance.now();
+  const begin = process.cpuUsage();
   expect(tunnels.filter((tunnel) => peers.hasLost(tunnel))).toHaveLength(10_000);
   roots = [old.rootPem];
   expect(tunnels.filter((tunnel) => peers.hasLost(tunnel))).toHaveLength(0);
-  expect(performance.now() - beginMs).toBeLessThan(1000);
+  const { user, system } = process.cpuUsage(begin);
+  expect((user + system) / 1000).toBeLessThan(1000);
 });

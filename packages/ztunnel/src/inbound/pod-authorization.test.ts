@@ -318,6 +318,23 @@ test('running: a missing policy that comes in time cuts nobody whom it allows', 
   expect(inbound.lines()).toEqual([HELD]);
 });
 
+test('running: a policy that is missing again after nobody was held gets its grace again', async () => {
+  const { inbound, port, applications, apply } = await serve('plaintext');
+  const one = await established(port);
+  apply(names('default/late'));
+  await until(() => expect(inbound.lines()).toEqual([HELD]));
+  one.socket.end();
+  await until(() => expect([inbound.connections.size, applications[0]?.end()]).toEqual([0, 'FIN']));
+  inbound.advance(MISSING_POLICY_GRACE_MS);
+  apply(put('late', 'Deny', { destinationPorts: [1] }, { scope: 'WorkloadSelector' }));
+  const two = await established(port);
+  apply({ type: 'policy-removed', key: 'default/late' });
+  await rechecked(inbound);
+  two.socket.write(' three');
+  await until(() => expect(two.received()).toBe('one three'));
+  expect(inbound.lines().at(-1)).toBe(HELD);
+});
+
 test('running: what another policy denies does not wait for the missing one', async () => {
   const { port, apply } = await serve('hbone');
   const one = await established(port);
@@ -347,7 +364,7 @@ test('a connection without readable addresses is denied', () => {
   expect(made.pod.authorization.admit(one, server)).toMatchObject({ flag: 'DENY' });
 });
 
-test('10,000 running connections are judged in slices, within a second, and all of them cut', async () => {
+test('10,000 running connections are judged in slices, with less than a second of work, and all of them cut', async () => {
   const made = createTestPod();
   made.state.putWorkload(server, []);
   const { authorization } = made.pod;
@@ -368,7 +385,8 @@ test('10,000 running connections are judged in slices, within a second, and all 
     };
     authorization.admit(one, server);
   }
-  const begin = performance.now();
+  // Not the time on the clock: this machine may have other work.
+  const begin = process.cpuUsage();
   new StateChanges(made.context, () => [made.pod]).apply([put('deny', 'Deny', { destinationPorts: [80] })]);
   expect(cut.size).toBe(0);
   let turns = 0;
@@ -377,5 +395,6 @@ test('10,000 running connections are judged in slices, within a second, and all 
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(turns).toBeGreaterThan(5);
-  expect(performance.now() - begin).toBeLessThan(1000);
+  const { user, system } = process.cpuUsage(begin);
+  expect((user + system) / 1000).toBeLessThan(1000);
 });

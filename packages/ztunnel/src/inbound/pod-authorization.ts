@@ -33,11 +33,11 @@ export class PodAuthorization implements Recheckable {
    * Why a new connection to `workload`, the pod's own, may not pass; undefined: it may, and is watched until `ended`.
    */
   admit(one: PolicedConnection, workload: Workload): ConnectionError | undefined {
-    const { policies, config } = this.#pod.context;
+    const { policies } = this.#pod.context;
     this.#workload = workload;
     let decision: Decision;
     try {
-      decision = policies.evaluate(one.judged, workload, { missing: config.unknownPolicy });
+      decision = policies.evaluate(one.judged, workload);
     } catch (error) {
       // A socket that went away before it was judged has no address.
       if (error instanceof PolicyError) return rejection(error.message);
@@ -55,7 +55,10 @@ export class PodAuthorization implements Recheckable {
 
   /** To be called when an admitted connection ends. */
   ended(one: PolicedConnection): void {
-    if (this.#running.delete(one) && this.#running.size === 0) this.#grace?.cancel();
+    if (!this.#running.delete(one) || this.#running.size > 0) return;
+    this.#grace?.cancel();
+    // Nobody is held any more: those who come later get a grace of their own.
+    this.#missing.observe([], 0);
   }
 
   /** To be called after what governs the pod has changed. */
