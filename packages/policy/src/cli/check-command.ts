@@ -15,7 +15,8 @@ import type { YamlDocument } from './yaml-document.ts';
 const HELP = `usage: ambient-policy check FILE… [--strict] [--root-namespace NAMESPACE]
 
 Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: path: what.
-  error      would be refused, or a value that cannot be read and would be dropped: a port, an address
+  error      would be refused, or a value that cannot be read and would be dropped: a port, an
+             address
   warning    is taken, but hardly does what was meant: HTTP attributes without a waypoint,
              spiffe:// in a principal, an empty selector, two objects for the same workloads
 
@@ -54,12 +55,13 @@ async function runCheck(args: readonly string[], io: CommandIo): Promise<number>
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
   const documents = (await readDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
   const rootNamespace = values['root-namespace'];
-  const findings = [...findEach(documents, rootNamespace), ...findTogether(documents)];
+  const found = [...findEach(documents, rootNamespace), ...findTogether(documents)];
+  const findings = Map.groupBy(found, ({ document }) => document);
   let [errors, warnings] = [0, 0];
   for (const document of documents) {
     for (const { place, message } of document.faults) io.write(`${place}: error: ${message}\n`);
     errors += document.faults.length;
-    for (const { problem } of findings.filter((finding) => finding.document === document)) {
+    for (const { problem } of findings.get(document) ?? []) {
       io.write(renderProblem(document, problem));
       if (problem.severity === 'error') errors++;
       else warnings++;

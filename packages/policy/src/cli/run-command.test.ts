@@ -50,7 +50,7 @@ test.each([
 const SCRIPT = `import(${JSON.stringify(MAIN)}).then(({ main }) => main())`;
 const NODE_ARGS = ['--disable-warning=ExperimentalWarning', '-e', SCRIPT, 'ambient-policy'];
 
-test.skipIf(!COMMANDS.has('check'))('as a process: output, errors, exit codes', SLOW, () => {
+test('as a process: output, errors, exit codes', SLOW, () => {
   const options = { encoding: 'utf8' } as const;
   const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
   expect(execFileSync(process.execPath, [...NODE_ARGS, '--version'], options)).toBe(`${version}\n`);
@@ -59,13 +59,13 @@ test.skipIf(!COMMANDS.has('check'))('as a process: output, errors, exit codes', 
   expect(missing.stderr).toMatch(/^ambient-policy: cannot read no-such-file: ENOENT[^\n]*\n$/);
 });
 
-test.skipIf(!COMMANDS.has('convert'))('a reader that goes away, as head does, is no failure', SLOW, async () => {
+test('a reader that goes away, as head does, is no failure', SLOW, async () => {
   const child = spawn(process.execPath, [...NODE_ARGS, 'convert', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
   let error = '';
   child.stdin.on('error', () => {});
   child.stderr.on('data', (chunk) => (error += chunk));
   child.stdout.once('data', () => child.stdout.destroy());
-  const rules = Array.from({ length: 4_000 }, (_, index) => `{from: [{source: {ipBlocks: [10.0.0.${index % 250}]}}]}`);
+  const rules = Array.from({ length: 1_500 }, (_, index) => `{from: [{source: {ipBlocks: [10.0.0.${index % 250}]}}]}`);
   child.stdin.end(
     `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: a, namespace: b}, spec: {rules: [${rules.join(', ')}]}}\n`,
   );
