@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import { staticStrictKey } from '../conversion/convert-peer-authentication.ts';
-import { type Conversion, convertPolicies } from '../conversion/convert-policies.ts';
+import { convertPolicies } from '../conversion/convert-policies.ts';
 import { findObjectProblems } from '../conversion/find-object-problems.ts';
 import { DEFAULT_ROOT_NAMESPACE, objectKey, type PolicyObject } from '../conversion/policy-object.ts';
-import { ATTACHED } from '../conversion/policy-status.ts';
+import { ATTACHED, type PolicyObjectStatus } from '../conversion/policy-status.ts';
 import { parsePolicyObject } from '../conversion/read-policy-object.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile } from '../evaluation/policy-set.ts';
@@ -49,6 +49,9 @@ const OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
 } as const;
 
+/** Texts that YAML 1.1 takes for something else (`on`, `y`, `1:20`) get quotes: Kubernetes reads that. */
+const YAML_FORM = { sortMapEntries: true, lineWidth: 0, schema: 'yaml-1.1' } as const;
+
 async function runConvert(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
   if (positionals.length === 0) throw invalidCommand('convert wants files: convert FILE…');
@@ -59,7 +62,8 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   const documents = (await readSoundDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
   const objects = documents.map(readObject);
   const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
-  for (const document of documents) tellNotes(document, conversion, rootNamespace, io);
+  const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));
+  for (const document of documents) tellNotes(document, statuses, rootNamespace, io);
   if (namespace === undefined) {
     const converted = conversion.policies.filter((policy) => policyKey(policy) !== staticStrictKey(rootNamespace));
     io.write(renderPolicies(converted));
@@ -84,7 +88,7 @@ function readObject({ value, locate }: YamlDocument): PolicyObject {
 /** What becomes of an object beside what is printed: values dropped, rules left out, nothing sent. */
 function tellNotes(
   { value, locate }: YamlDocument,
-  { statuses }: Conversion,
+  statuses: ReadonlyMap<string, PolicyObjectStatus>,
   rootNamespace: string,
   io: CommandIo,
 ): void {
@@ -92,19 +96,17 @@ function tellNotes(
   if (object === undefined) return;
   // HTTP attributes are in the status.
   for (const { severity, path, message } of findObjectProblems(value, { rootNamespace }))
-    if (severity === 'error' || object.kind === 'PeerAuthentication')
+    if (severity === 'error' || object.kind === 'PeerAuthentication' || path === 'metadata.namespace')
       io.writeError(`${locate(path)}: ${severity}: ${path}: ${message}\n`);
   if (object.kind === 'PeerAuthentication') return;
-  const status = statuses.find((each) => each.object === objectKey(object));
+  const status = statuses.get(objectKey(object));
   const { accepted, message } = status ?? { accepted: false, message: 'it is for a waypoint: it has a target' };
   if (message !== ATTACHED)
     io.writeError(`${locate('')}: ${objectKey(object)} is ${accepted ? '' : 'not '}sent: ${message}\n`);
 }
 
 function renderPolicies(policies: readonly Policy[]): string {
-  return policies
-    .map((policy) => stringify(renderMessage(policy), { sortMapEntries: true, lineWidth: 0 }))
-    .join('---\n');
+  return policies.map((policy) => stringify(renderMessage(policy), YAML_FORM)).join('---\n');
 }
 
 /** Field 16 of the workload's record. */

@@ -81,7 +81,7 @@ const STRUCTURE: readonly Row[] = [
     says: 'want lower-case',
   },
   {
-    value: { ...ap({}), metadata: { nmae: 'a' } },
+    value: { ...ap({}), metadata: { name: 'a', nmae: 'b' } },
     path: 'metadata.nmae',
     says: 'unknown field: want name, namespace,',
   },
