@@ -30,13 +30,17 @@ function renderPoint(test: TestResult, number: number, suite: string): string {
       actual: decision === undefined ? 'undecided' : decision.allowed ? 'allow' : 'deny',
       ...(decision === undefined ? {} : { code: decision.code }),
       ...(decision?.policy === undefined ? {} : { policy: decision.policy }),
-      ...(explanation === undefined ? {} : { explanation: renderExplanation(explanation) }),
+      ...(explanation === undefined ? {} : { explanation: withoutEmptyLines(renderExplanation(explanation)) }),
     },
     { lineWidth: 0 },
   );
-  // Empty lines too: a line that is not indented would end the diagnostics.
   const block = `---\n${diagnostics}...`.replaceAll(/^/gm, INDENT);
   return `not ok ${number} - ${title}\n${block}\n`;
+}
+
+/** Parsers that read YAML line by line, such as that of Perl, take an empty one for the end of the text. */
+function withoutEmptyLines(text: string): string {
+  return text.replaceAll(/\n{2,}/g, '\n');
 }
 
 /** A line break would end the test point; `#` would begin a directive, such as `# SKIP`. */

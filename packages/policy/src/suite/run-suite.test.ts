@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { compile } from '../evaluation/policy-set.ts';
 import type { Policy } from '../policy.ts';
+import { arbitraryConnection, arbitraryPolicies, arbitraryWorkload } from '../testing/arbitrary-mesh.ts';
 import { readSuite } from './read-suite.ts';
 import { runSuite } from './run-suite.ts';
 
@@ -144,4 +147,30 @@ test('places are told by whoever knows them', () => {
   const subject = { policies: [], policiesOf: () => [] };
   expect(runSuite(suite, subject, { name: 's' }).tests[0]?.place).toBe('tests[0]');
   expect(runSuite(suite, subject, { name: 's', locate: (path) => `s:${path}` }).tests[0]?.place).toBe('s:tests[0]');
+});
+
+test('what is expected is found, and nothing else, whatever the policies are', () => {
+  fc.assert(
+    fc.property(arbitraryPolicies, arbitraryConnection, arbitraryWorkload, (policies, connection, workload) => {
+      const { identity, sourceIp, destinationIp, destinationPort: port } = connection;
+      const principal = identity && `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`;
+      const decision = compile(policies).evaluate(connection, workload);
+      const common = {
+        from: { ip: sourceIp, ...(principal === undefined ? {} : { principal }) },
+        to: { ...workload, ip: destinationIp },
+        port,
+      };
+      const expected = decision.allowed ? 'allow' : 'deny';
+      const suite = readSuite({
+        tests: [
+          { ...common, expect: expected, by: decision.policy ?? 'none' },
+          { ...common, expect: decision.allowed ? 'deny' : 'allow' },
+          { ...common, expect: expected, enforced: (decision.shadow ?? decision).allowed ? 'allow' : 'deny' },
+        ],
+      });
+      const { tests } = runSuite(suite, { policies, policiesOf: () => [] }, { name: 's' });
+      expect(tests.map(({ outcome }) => outcome)).toEqual(['passed', 'failed', 'passed']);
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -1,4 +1,5 @@
 import type { Decision } from '../evaluation/decision.ts';
+import type { Explanation } from '../explanation/explanation.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
 import type { ConnectionGroup } from './connection-group.ts';
 import type { Contradiction, UndecidedConnections, VerdictChange, WhatIfAnswer } from './what-if.ts';
@@ -7,7 +8,7 @@ import type { Contradiction, UndecidedConnections, VerdictChange, WhatIfAnswer }
 const MOST_GROUPS = 20;
 const INDENT = '    ';
 
-/** The answer for a terminal: how many first, then each change with its explanation. Ends in a line break. */
+/** The answer for a terminal: how many first, then each change with the gist of its explanation. Ends in a line break. */
 export function renderWhatIf({ counts, changes, undecided, contradictions }: WhatIfAnswer): string {
   const { connections, changed, unchanged } = counts;
   const head = `${connections} recorded connections: ${changed} change their verdict, ${unchanged} do not`;
@@ -28,10 +29,13 @@ function renderList<T>(groups: readonly T[], render: (group: T) => string): stri
 
 function renderChange(change: VerdictChange): string {
   const { before, after, explanation } = change;
-  const details = renderExplanation(explanation)
-    .trimEnd()
-    .replaceAll(/^(?=.)/gm, INDENT);
-  return `${nameVerdict(before)} -> ${nameVerdict(after)}: ${describe(change)}\n${details}\n`;
+  return `${nameVerdict(before)} -> ${nameVerdict(after)}: ${describe(change)}\n${explanation ? summarize(explanation) : ''}`;
+}
+
+/** The verdict and the nearest miss; the rules one by one would be too much for a list. */
+function summarize(explanation: Explanation): string {
+  const [summary = ''] = renderExplanation(explanation).trimEnd().split('\n\n', 1);
+  return `${summary.replaceAll(/^(?=.)/gm, INDENT)}\n`;
 }
 
 function nameVerdict({ allowed }: Decision): string {

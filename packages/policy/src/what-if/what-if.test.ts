@@ -178,12 +178,15 @@ describe('text', () => {
   });
 
   test('is bounded', () => {
-    const connections = Array.from({ length: 50 }, (_, index) =>
+    const connections = Array.from({ length: 150 }, (_, index) =>
       recorded({ connection: { ...recorded().connection, sourceIp: `10.0.1.${index}` } }),
     );
-    const text = renderWhatIf(whatIf({ policies: [], changed: [DENY_8000], connections, policiesOf: none }));
+    const answer = whatIf({ policies: [], changed: [DENY_8000], connections, policiesOf: none });
+    expect(answer.changes).toHaveLength(150);
+    expect(answer.changes.filter(({ explanation }) => explanation !== undefined)).toHaveLength(100);
+    const text = renderWhatIf(answer);
     expect(text.match(/^allowed -> denied/gm)).toHaveLength(20);
-    expect(text).toContain('… and 30 more of this kind\n');
+    expect(text).toContain('… and 130 more of this kind\n');
   });
 });
 

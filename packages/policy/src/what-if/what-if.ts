@@ -30,8 +30,8 @@ export interface VerdictChange extends ConnectionGroup {
   readonly connection: Connection;
   readonly before: Decision;
   readonly after: Decision;
-  /** Of the verdict after the change. */
-  readonly explanation: Explanation;
+  /** Of the verdict after the change; undefined after the first hundred changes, for explanations are large. */
+  readonly explanation: Explanation | undefined;
 }
 
 /** Connections of which the log does not tell enough. */
@@ -95,12 +95,16 @@ export function whatIf(question: WhatIfQuestion): WhatIfAnswer {
     if (before.allowed === after.allowed) counts.unchanged += group.count;
     else {
       counts.changed += group.count;
-      changes.push({ ...group, connection, before, after, explanation: explain() });
+      const explanation = changes.length < MOST_EXPLAINED ? explain() : undefined;
+      changes.push({ ...group, connection, before, after, explanation });
     }
   }
   const exitCode = counts.changed > 0 ? 1 : counts.undecided > 0 ? 3 : 0;
   return { changes, undecided, contradictions, counts, exitCode };
 }
+
+/** More than anybody reads; an explanation by a hundred rules takes tens of kilobytes. */
+const MOST_EXPLAINED = 100;
 
 interface Judged {
   readonly connection: Connection;
