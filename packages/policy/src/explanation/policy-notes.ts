@@ -3,7 +3,6 @@ import { policyKey } from '../evaluation/policy-key.ts';
 import type { Policy } from '../policy.ts';
 import type { HttpAttributes } from '../policy-source.ts';
 import type { Facts } from './facts.ts';
-import { PLAIN_TEXT } from './field-note.ts';
 
 /** Name of the policy that every strict workload names, in the root namespace (spec istiod.md §6.3). */
 const STATIC_STRICT = 'istio_converted_static_strict';
@@ -21,7 +20,7 @@ export function notePolicy(
   const origin = describeOrigin(policy);
   if (origin !== undefined) notes.push(origin);
   if (origin !== undefined && matched && policy.action === 'Deny' && subject.identity === undefined)
-    notes.push(`${PLAIN_TEXT}: it has to be in the mesh, or mTLS PERMISSIVE`);
+    notes.push('the client has to be in the mesh, or mTLS has to be PERMISSIVE');
   for (const omitted of policy.source?.omitted ?? []) notes.push(describeOmitted(omitted));
   for (const ignored of policy.source?.ignored ?? []) notes.push(describeIgnored(ignored, policy));
   if (policy.rules.length === 0) notes.push(describeNoRules(policy));

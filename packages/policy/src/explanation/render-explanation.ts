@@ -2,6 +2,7 @@ import type { Explanation, PassingChange } from './explanation.ts';
 import { renderFailures, renderNotes } from './render-field.ts';
 import { findRule, nameRule, renderPolicies } from './render-policy.ts';
 import { renderMatchedRule } from './render-rule.ts';
+import { renderIdentity } from './render-value.ts';
 
 const MOST_CAUSES = 8;
 
@@ -35,14 +36,19 @@ function summarize(explanation: Explanation): readonly string[] {
   return difference === undefined ? [head] : [head, difference];
 }
 
+/** In policies of whole networks that stands for any address, in a connection for one that nobody told. */
+const NO_ADDRESS = '0.0.0.0';
+
 function describeConnection({ connection, workload }: Explanation): string {
   const { identity, sourceIp, destinationIp, destinationPort } = connection;
+  const known = sourceIp !== NO_ADDRESS;
   const client =
     identity === undefined
-      ? `plain text from ${sourceIp}`
-      : `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount} (${sourceIp})`;
+      ? `plain text${known ? ` from ${sourceIp}` : ''}`
+      : `${renderIdentity(identity)}${known ? ` (${sourceIp})` : ''}`;
   const host = destinationIp.includes(':') ? `[${destinationIp}]` : destinationIp;
-  return `${client} -> ${host}:${destinationPort} in namespace ${workload.namespace}`;
+  const target = destinationIp === NO_ADDRESS ? `port ${destinationPort}` : `${host}:${destinationPort}`;
+  return `${client} -> ${target} in namespace ${workload.namespace}`;
 }
 
 function describeVerdict({ decision, policies }: Explanation): string {

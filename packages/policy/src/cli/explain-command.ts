@@ -1,0 +1,129 @@
+import { policyKey } from '../evaluation/policy-key.ts';
+import { compile, type PolicySet } from '../evaluation/policy-set.ts';
+import { renderExplanation } from '../explanation/render-explanation.ts';
+import { parseIpAddress } from '../matching/ip-address.ts';
+import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
+import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { parseLabels } from './parse-labels.ts';
+import { invalidCommand, parseOptions } from './parse-options.ts';
+import { readSoundDocuments } from './read-documents.ts';
+import { readPolicies } from './read-policies.ts';
+
+const HELP = `usage: ambient-policy explain FILE… --from PRINCIPAL|none --to NAMESPACE[/LABELS] --port PORT
+                                    [--source-ip IP] [--destination-ip IP] [--policy KEY]…
+                                    [--json] [--root-namespace NAMESPACE]
+
+Says whether a connection passes, which rule of which policy decides or came closest, what it wanted
+and what it got, and with which change the connection would have passed. In the list of policies
+below that, + is a condition that holds and - one that does not.
+
+FILE has AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
+prints them) or policies of this package. Dry-run policies are told, and not enforced.
+
+  --from             who: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or none for plain text
+  --to               where to: shop, or with the labels of the workload shop/app=api,tier=back
+  --port             port of the pod, which need not be that of a service
+  --source-ip        address of the client; needed only if a policy asks for it
+  --destination-ip   address of the pod; needed only if a policy asks for it
+  --policy           NAMESPACE/NAME that the workload names, as its record says: for messages, which
+                     have no selectors; as often as needed
+  --json             the explanation as data
+  --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
+
+Exit codes: 0 it passes, 1 it is denied, 2 an error.
+`;
+
+/** `explain FILE…`: why one connection passes or does not. */
+export const EXPLAIN_COMMAND: Command = {
+  usage: 'explain FILE…',
+  summary: 'say why a connection passes or is denied',
+  help: HELP,
+  run: runExplain,
+};
+
+const OPTIONS = {
+  from: { type: 'string' },
+  to: { type: 'string' },
+  port: { type: 'string' },
+  'source-ip': { type: 'string' },
+  'destination-ip': { type: 'string' },
+  policy: { type: 'string', multiple: true },
+  json: { type: 'boolean', default: false },
+  'root-namespace': { type: 'string' },
+} as const;
+
+/** Stands for an address that no condition asks for. */
+const NO_ADDRESS = '0.0.0.0';
+const MAX_PORT = 65_535;
+
+async function runExplain(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS);
+  const { from, to, port } = values;
+  if (positionals.length === 0) throw invalidCommand('explain wants files: explain FILE…');
+  if (from === undefined || to === undefined || port === undefined)
+    throw invalidCommand('explain wants --from PRINCIPAL|none, --to NAMESPACE[/LABELS] and --port PORT');
+  const connection: Connection = {
+    identity: parseFrom(from),
+    sourceIp: parseIp('--source-ip', values['source-ip']),
+    destinationIp: parseIp('--destination-ip', values['destination-ip']),
+    destinationPort: parsePort(port),
+  };
+  const { namespace, labels } = parseTo(to);
+  const rootNamespace = values['root-namespace'];
+  const { policies, policiesOf } = readPolicies(await readSoundDocuments(positionals, io), { rootNamespace });
+  const named = new Set([...policiesOf({ namespace, labels }), ...(values.policy ?? [])]);
+  const workload = { namespace, authorizationPolicies: [...named] };
+  // What was made of objects has selectors, which do not match if it is not named.
+  for (const policy of policies)
+    if (policy.scope === 'WorkloadSelector' && policy.source === undefined && !named.has(policyKey(policy)))
+      io.writeError(
+        `${policyKey(policy)} is left out: it is for workloads that name it (--policy ${policyKey(policy)})\n`,
+      );
+  const set = compile(policies);
+  checkAddresses(connection, set, workload);
+  const explanation = set.explain(connection, workload);
+  io.write(values.json ? `${JSON.stringify(explanation, undefined, 2)}\n` : renderExplanation(explanation));
+  return explanation.decision.allowed ? EXIT.success : EXIT.finding;
+}
+
+/** As policies name it; `spiffe://` in front is how certificates do. */
+function parseFrom(text: string): SourceIdentity | undefined {
+  if (text === 'none') return undefined;
+  const [, trustDomain, namespace, serviceAccount] =
+    /^(?:spiffe:\/\/)?([^/\s]+)\/ns\/([^/\s]+)\/sa\/([^/\s]+)$/.exec(text) ?? [];
+  if (trustDomain === undefined || namespace === undefined || serviceAccount === undefined)
+    throw invalidCommand(`--from ${JSON.stringify(text)}: want TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT or none`);
+  return { trustDomain, namespace, serviceAccount };
+}
+
+function parseTo(text: string) {
+  const [, namespace, labels = ''] = /^([^/\s=]+)(?:\/(.*))?$/.exec(text) ?? [];
+  if (namespace === undefined)
+    throw invalidCommand(`--to ${JSON.stringify(text)}: want NAMESPACE or NAMESPACE/LABELS, such as shop/app=api`);
+  return { namespace, labels: parseLabels('--to', labels) };
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > MAX_PORT) throw invalidCommand(`--port ${JSON.stringify(text)}: want 1 to ${MAX_PORT}`);
+  return port;
+}
+
+function parseIp(option: string, text: string | undefined): string {
+  if (text === undefined) return NO_ADDRESS;
+  if (parseIpAddress(text) === undefined) throw invalidCommand(`${option} ${JSON.stringify(text)}: want IPv4 or IPv6`);
+  return text;
+}
+
+/** Throws for an address that is not given and that the verdict may depend on. */
+function checkAddresses({ sourceIp, destinationIp }: Connection, set: PolicySet, workload: TargetWorkload): void {
+  const { policies } = set.select(workload);
+  const check = (option: string, ip: string, fields: readonly (keyof Match)[]): void => {
+    const asking =
+      ip === NO_ADDRESS &&
+      policies.find(({ rules }) => rules.flat(2).some((match) => fields.some((field) => match[field]?.length)));
+    if (asking) throw invalidCommand(`policy ${policyKey(asking)} asks for the address: want ${option} IP`);
+  };
+  check('--source-ip', sourceIp, ['sourceIps', 'notSourceIps']);
+  check('--destination-ip', destinationIp, ['destinationIps', 'notDestinationIps']);
+}
