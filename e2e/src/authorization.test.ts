@@ -126,26 +126,27 @@ test('a denied request is explained on the admin port of its node', async () => 
   expect((await lab.exec('notsleep', ['curl', '-sS', `http://${target}`])).code).toBe(RESET);
   const text = await denialsOf('node2', (said) => said.includes(target));
   const [told = ''] = text.split('\n\n').filter((denial) => denial.includes(target));
-  expect(told).toContain('allow policies exist, but none allowed');
-  expect(told).toContain('default/httpbin');
-  expect(told).toContain('principals');
-  expect(told).toContain('cluster.local/ns/default/sa/sleep');
-  expect(told).toContain('cluster.local/ns/default/sa/notsleep');
+  expect(told).toContain('default/httpbin-2: refused');
+  expect(told).toMatch(/DENIED cluster\.local\/ns\/default\/sa\/notsleep .* by default\/httpbin/);
+  expect(told).toMatch(
+    /rule 1 of default\/httpbin failed on `principals` only: wanted cluster\.local\/ns\/default\/sa\/sleep, got .*\/notsleep/,
+  );
+  expect(told).toContain('would pass if the principal were cluster.local/ns/default/sa/sleep');
 });
 
 test.each([
   {
     name: 'malformed',
     places: [
-      /malformed\.yaml:11:\d+: spec\.action: .*ALLOW.*DENY/,
-      /malformed\.yaml:15:\d+: spec\.rules\[0\]\.from\[0\]\.source\.principal: .*principals/,
+      /malformed\.yaml:11:\d+: AuthorizationPolicy\/default\/httpbin: spec\.action: .*ALLOW.*DENY/,
+      /malformed\.yaml:15:\d+: AuthorizationPolicy\/default\/httpbin: spec\.rules\[0\]\.from\[0\]\.source\.principal: .*principals/,
     ],
   },
   {
     name: 'wrong-values',
     places: [
-      /wrong-values\.yaml:14:\d+: spec\.rules\[0\]\.from\[0\]\.source\.ipBlocks\[0\]: .*10\.244\.1\.0\/33/,
-      /wrong-values\.yaml:17:\d+: spec\.rules\[0\]\.to\[0\]\.operation\.ports\[0\]: .*65535/,
+      /wrong-values\.yaml:14:\d+: AuthorizationPolicy\/default\/httpbin: spec\.rules\[0\]\.from\[0\]\.source\.ipBlocks\[0\]: .*10\.244\.1\.0\/33/,
+      /wrong-values\.yaml:17:\d+: AuthorizationPolicy\/default\/httpbin: spec\.rules\[0\]\.to\[0\]\.operation\.ports\[0\]: .*65535/,
     ],
   },
 ])('a policy with mistakes ($name) is refused, each with its path, and the previous version stays', async (row) => {
@@ -154,7 +155,7 @@ test.each([
   expect(refusal).toBeInstanceOf(LabError);
   expect(refusal).toMatchObject({ code: 'LAB_POLICY_INVALID' });
   const said = refusal instanceof LabError ? refusal.message : '';
-  expect(said).toContain('AuthorizationPolicy/default/httpbin refused, its previous version stays in force: ');
+  expect(said).toContain('AuthorizationPolicy/default/httpbin: its previous version stays in force');
   for (const place of row.places) expect(said).toMatch(place);
   expect(await exitCodes('sleep', 'notsleep')).toEqual(codes(0, RESET));
   expect(await lab.policies()).toMatchObject([{ generation: 1, refused: row.places.map(() => ({})) }]);

@@ -25,10 +25,21 @@ export type LabErrorCode =
 export class LabError extends Error {
   override readonly name = 'LabError';
   readonly code: LabErrorCode;
+  /** The message without `details`. */
+  readonly summary: string;
+  /** Where several things are wrong: one line for each. They are in the message, too. */
+  readonly details: readonly string[];
 
-  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(
+    code: LabErrorCode,
+    summary: string,
+    options: ErrorOptions & { readonly details?: readonly string[] } = {},
+  ) {
+    const { details = [], ...rest } = options;
+    super(details.length === 0 ? summary : `${summary}: ${details.join('; ')}`, rest);
     this.code = code;
+    this.summary = summary;
+    this.details = details;
   }
 }
 

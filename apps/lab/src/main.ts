@@ -37,8 +37,9 @@ try {
     stderr.write('lab: interrupted\n');
   } else {
     process.exitCode = 1;
-    const said = error instanceof LabError ? `${error.code}: ${error.message}` : String(error);
-    stderr.write(`lab: ${said}\n`);
+    if (error instanceof LabError)
+      stderr.write([`lab: ${error.code}: ${error.summary}`, ...error.details, ''].join('\n'));
+    else stderr.write(`lab: ${String(error)}\n`);
   }
 }
 

@@ -103,7 +103,7 @@ describe('policies', () => {
     await expect(run('policy', 'apply', file)).rejects.toMatchObject({
       code: 'LAB_POLICY_INVALID',
       message: expect.stringMatching(
-        /^x\/y\/z refused, its previous version stays in force: .*a\.yaml:1:\d+: spec\.action: want ALLOW; .* created$/,
+        /^1 of 1 policies refused: .*a\.yaml:1:\d+: x\/y\/z: spec\.action: want ALLOW; x\/y\/z: its previous version stays in force; .* created$/,
       ),
     });
   });

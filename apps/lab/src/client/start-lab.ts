@@ -203,6 +203,7 @@ function configOf(options: LabOptions, name: string): SupervisorConfig {
     name,
     topology: options.topology ?? DEFAULT_TOPOLOGY,
     ztunnelCommand: options.ztunnel ?? [process.execPath, SOURCE_CONDITION, OWN_ZTUNNEL],
+    ownZtunnel: options.ztunnel === undefined,
     ztunnelEnvironment: options.ztunnelEnvironment ?? {},
     mesh: options.mesh ?? true,
     enrol: options.enrol ?? true,

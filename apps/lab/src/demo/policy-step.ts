@@ -24,7 +24,7 @@ const NODES = ['node1', 'node2'];
 const DENIALS_URL = 'http://localhost:15000/debug/denials';
 /** A denial is told of when its connection has ended, which may be after the client has noticed. */
 const DENIALS_DEADLINE_MS = 2_000;
-const SHOWN_LINES = 8;
+const MAX_SHOWN_LINES = 8;
 /** curl: the connection was reset while an answer was expected. */
 const RESET = 56;
 
@@ -48,7 +48,7 @@ export async function showPolicy({ client, out, claims, own }: PolicyStep): Prom
   const answer = await curlHttpbin(client, ALLOWED);
   const refused = await client.exec(DENIED, CURL);
   out.line(`  ${ALLOWED}$ curl http://httpbin/ip      ${answer.pod} saw ${answer.origin}`);
-  out.line(`  ${DENIED}$ curl http://httpbin/ip   ${refused.stderr.trim()}`);
+  out.line(`  ${DENIED}$ curl http://httpbin/ip   exit ${refused.code}: ${lastPart(refused.stderr)}`);
   out.line();
   if (own) await showDenial({ client, out, claims });
   await client.deletePolicies(OBJECT);
@@ -68,7 +68,7 @@ async function showDenial({ client, out, claims }: Omit<PolicyStep, 'own'>): Pro
     .catch(() => undefined);
   if (found !== undefined) {
     out.line(`  ${out.paint('cyan', `${found.node}$`)} curl ${DENIALS_URL}`);
-    for (const line of found.text.split('\n').slice(0, SHOWN_LINES)) out.wrapped(line, { indent: 4 });
+    for (const line of shortPart(found.text)) out.wrapped(line.trimStart(), { indent: 4 + indentOf(line), hang: 2 });
     out.line();
   }
   claims.check(
@@ -85,4 +85,20 @@ async function findDenial(client: LabClient): Promise<{ readonly node: string; r
     if (wanted.every((text) => stdout.includes(text))) return { node, text: stdout };
   }
   return undefined;
+}
+
+/** Of what curl says: `curl: (56) Recv failure: Connection reset by peer`. */
+function lastPart(text: string): string {
+  return text.trim().split(': ').at(-1) ?? '';
+}
+
+/** The first denial without its details. */
+function shortPart(text: string): readonly string[] {
+  const lines = text.split('\n');
+  const end = lines.indexOf('');
+  return lines.slice(0, Math.min(end < 0 ? lines.length : end, MAX_SHOWN_LINES));
+}
+
+function indentOf(line: string): number {
+  return line.length - line.trimStart().length;
 }

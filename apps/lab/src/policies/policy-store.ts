@@ -113,11 +113,13 @@ export class PolicyStore {
 
   #notesOf(name: string): readonly string[] {
     const { warnings = [], value = {} } = this.#objects.get(name) ?? {};
-    const { reason, message = '' } = this.#statusOf(name) ?? {};
+    const { accepted = true, reason, message = '' } = this.#statusOf(name) ?? {};
+    // Of one that is taken it says what the warnings say, without the place.
+    const told = reason === 'Accepted' || (accepted && warnings.length > 0);
     return [
       ...warnings.map(({ path, message: text }) => `${path}: ${text}`),
       ...(isForWaypoint(value) ? [FOR_WAYPOINT] : []),
-      ...(message === '' || reason === 'Accepted' ? [] : [`${reason}: ${message}`]),
+      ...(message === '' || told ? [] : [`${reason}: ${message}`]),
     ];
   }
 

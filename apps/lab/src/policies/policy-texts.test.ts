@@ -31,7 +31,10 @@ test('a text is read document by document, empty ones left out; places are those
 
 test('what is not YAML is refused with its place', () => {
   expect(() => readPolicyTexts([{ file: 'p.yaml', text: 'a: [1\nb: 2\n' }])).toThrow(
-    expect.objectContaining({ code: 'LAB_POLICY_INVALID', message: expect.stringMatching(/^p\.yaml:2:\d+: /) }),
+    expect.objectContaining({
+      code: 'LAB_POLICY_INVALID',
+      message: expect.stringMatching(/^not YAML: p\.yaml:2:\d+: /),
+    }),
   );
 });
 
@@ -40,7 +43,7 @@ test('a lab is not to begin with a malformed policy', () => {
     expect.objectContaining({
       code: 'LAB_POLICY_INVALID',
       message: expect.stringMatching(
-        /^AuthorizationPolicy\/default\/two refused: p\.yaml:18:\d+: spec\.action: .*ALLOW.*DENY/,
+        /^1 of 2 policies refused: p\.yaml:18:\d+: AuthorizationPolicy\/default\/two: spec\.action: .*ALLOW.*DENY/,
       ),
     }),
   );

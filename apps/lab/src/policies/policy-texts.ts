@@ -14,8 +14,8 @@ export function readPolicyTexts(texts: readonly PolicyText[]): readonly YamlDocu
   });
   const faults = documents.flatMap((document) => document.faults);
   if (faults.length === 0) return documents;
-  const said = faults.map(({ place, message }) => `${place}: not YAML: ${message}`);
-  throw new LabError('LAB_POLICY_INVALID', said.join('; '));
+  const details = faults.map(({ place, message }) => `${place}: ${message}`);
+  throw new LabError('LAB_POLICY_INVALID', 'not YAML', { details });
 }
 
 /** Reads the objects for a lab that is to begin with them. Throws LAB_POLICY_INVALID, also if one would be refused. */
@@ -32,15 +32,16 @@ export function throwIfRefused(
   { changes, refused }: Pick<PolicyReport, 'changes' | 'refused'>,
 ): void {
   if (refused.length === 0) return;
-  const said = refused.map((refusal) => renderRefusal(refusal, documents[refusal.index]));
+  const said = refused.flatMap((refusal) => describeRefusal(refusal, documents[refusal.index]));
   const taken = changes.map(({ object, change }) => `${object} ${change}`);
-  throw new LabError('LAB_POLICY_INVALID', [...said, ...taken].join('; '));
+  const summary = `${refused.length} of ${documents.length} policies refused`;
+  throw new LabError('LAB_POLICY_INVALID', summary, { details: [...said, ...taken] });
 }
 
-function renderRefusal({ object, problems, previous }: RefusedPolicy, document: YamlDocument | undefined): string {
-  const said = problems.map(({ path, message }) => {
-    const place = document === undefined ? '' : `${document.locate(path)}: `;
-    return `${place}${path === '' ? '' : `${path}: `}${message}`;
-  });
-  return `${object} refused${previous ? ', its previous version stays in force' : ''}: ${said.join(', ')}`;
+/** A line for each mistake, as compilers do it. */
+function describeRefusal({ object, problems, previous }: RefusedPolicy, document?: YamlDocument): readonly string[] {
+  const lines = problems.map(({ path, message }) =>
+    [document?.locate(path), object, path, message].filter((part) => part !== undefined && part !== '').join(': '),
+  );
+  return previous ? [...lines, `${object}: its previous version stays in force`] : lines;
 }

@@ -76,7 +76,8 @@ export class Mesh {
     const file = new MeshFile(MESH_CONFIG_PATH);
     // Whoever is to be enrolled at all is published from the start: a ztunnel may read this file only once.
     const enrolled = new Set(topology.pods.filter((pod) => pod.enrol !== false).map((pod) => pod.name));
-    file.write(renderMeshConfig(topology, { enrolled, policies: policies.conversion }));
+    const state = { enrolled, policies: policies.conversion, sourcesTold: config.ownZtunnel };
+    file.write(renderMeshConfig(topology, state));
     const nodes = new Map<string, MeshNode>();
     for (const spec of topology.nodes) {
       const agent = NodeAgent.listen(spec.name, agentSocketPath(spec.name));
@@ -200,8 +201,9 @@ export class Mesh {
    * when it starts is started again: resolves to the names of the nodes where that was done.
    */
   async #publish(enrolled: ReadonlySet<string> = this.#enrolment.enrolled): Promise<readonly string[]> {
+    const { topology, ownZtunnel: sourcesTold } = this.#config;
     const policies = this.#policies.conversion;
-    if (!this.#file.write(renderMeshConfig(this.#config.topology, { enrolled, policies }))) return [];
+    if (!this.#file.write(renderMeshConfig(topology, { enrolled, policies, sourcesTold }))) return [];
     const running = [...this.#nodes.values()].filter(({ ztunnel }) => ztunnel.status().running);
     const restarted = await Promise.all(running.map((node) => this.#update(node)));
     return running.filter((_node, index) => restarted[index]).map(({ spec }) => spec.name);

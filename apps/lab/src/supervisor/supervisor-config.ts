@@ -6,6 +6,8 @@ export interface SupervisorConfig {
   readonly topology: Topology;
   /** Without the words `proxy ztunnel`, which are appended. */
   readonly ztunnelCommand: readonly string[];
+  /** Whether that is the project's own. */
+  readonly ownZtunnel: boolean;
   /** Beside what the lab sets; wins over it. */
   readonly ztunnelEnvironment: Readonly<Record<string, string>>;
   /** `false`: no ztunnel, no agent; the network and the pods only. */

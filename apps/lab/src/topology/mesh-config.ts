@@ -26,13 +26,15 @@ export interface MeshState {
   /** Names of the pods that are reachable by HBONE. */
   readonly enrolled: ReadonlySet<string>;
   readonly policies: Pick<Conversion, 'policies' | 'policiesOf'>;
+  /** Whether policies say where they come from: ztunnels of another make refuse a file with such words. */
+  readonly sourcesTold: boolean;
 }
 
 /**
  * The file a ztunnel reads instead of asking a control plane (`LOCAL_XDS_PATH`): all pods, services and policies. YAML in
  * flow form, one object a line so that a person can read it.
  */
-export function renderMeshConfig(topology: Topology, { enrolled, policies }: MeshState): string {
+export function renderMeshConfig(topology: Topology, { enrolled, policies, sourcesTold }: MeshState): string {
   const workloads = topology.pods.map((pod) => ({
     ...describeWorkload(topology, pod),
     protocol: enrolled.has(pod.name) ? 'HBONE' : 'TCP',
@@ -40,7 +42,10 @@ export function renderMeshConfig(topology: Topology, { enrolled, policies }: Mes
   }));
   return [
     ...list('workloads', workloads.map(renderFlow)),
-    ...list('policies', policies.policies.map(renderPolicyYaml)),
+    ...list(
+      'policies',
+      policies.policies.map((policy) => renderPolicyYaml(policy, sourcesTold)),
+    ),
     ...list('services', topology.services.map(describeService).map(renderFlow)),
     '',
   ].join('\n');

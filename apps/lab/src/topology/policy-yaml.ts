@@ -4,14 +4,18 @@ type Value = number | StringMatch | AddressRange | ServiceAccountMatch;
 
 const TAGS = { exact: '!Exact', prefix: '!Prefix', suffix: '!Suffix' } as const;
 
-/** A policy as the ztunnels' file has it (spec policy.md §6), on one line. Where it comes from is left out. */
-export function renderPolicyYaml(policy: Policy): string {
-  const { name, namespace, scope, action, dryRun, rules } = policy;
+/**
+ * A policy as the ztunnels' file has it (spec policy.md §6), on one line. With `told` it says where it comes from, which
+ * only the project's own ztunnel takes: its explanations use it.
+ */
+export function renderPolicyYaml(policy: Policy, told: boolean): string {
+  const { name, namespace, scope, action, dryRun, rules, source } = policy;
   const head = Object.entries({ name, namespace, scope, action, dryRun }).map(
     ([key, value]) => `"${key}":${JSON.stringify(value)}`,
   );
   const body = renderList(rules, (rule) => renderList(rule, (clause) => renderList(clause, renderMatch)));
-  return `{${head.join(',')},"rules":${body}}`;
+  const origin = told && source !== undefined ? `,"source":${JSON.stringify(source)}` : '';
+  return `{${head.join(',')},"rules":${body}${origin}}`;
 }
 
 function renderMatch(match: Match): string {

@@ -86,7 +86,7 @@ describe('hosts', () => {
 describe('mesh configuration', () => {
   const none = { policies: [], policiesOf: () => [] };
   const enrolled = new Set(['sleep', 'httpbin-1']);
-  const lines = renderMeshConfig(DEFAULT_TOPOLOGY, { enrolled, policies: none }).split('\n');
+  const lines = renderMeshConfig(DEFAULT_TOPOLOGY, { enrolled, policies: none, sourcesTold: true }).split('\n');
 
   test('calls enrolled pods HBONE and others TCP', () => {
     expect(lines.find((line) => line.includes('"name":"sleep"'))).toContain('"protocol":"HBONE"');
@@ -103,7 +103,14 @@ describe('mesh configuration', () => {
   });
 
   test('of nothing is a valid file', () => {
-    const empty = renderMeshConfig({ nodes: [], pods: [], services: [] }, { enrolled: new Set(), policies: none });
+    const empty = renderMeshConfig(
+      { nodes: [], pods: [], services: [] },
+      {
+        enrolled: new Set(),
+        policies: none,
+        sourcesTold: true,
+      },
+    );
     expect(empty).toBe('workloads: []\npolicies: []\nservices: []\n');
   });
 
@@ -122,7 +129,11 @@ describe('mesh configuration', () => {
         { ...sleep, labels: { tier: 'front' } },
       ],
     };
-    const text = renderMeshConfig(topology, { enrolled, policies: { policies: [], policiesOf } });
+    const text = renderMeshConfig(topology, {
+      enrolled,
+      policies: { policies: [], policiesOf },
+      sourcesTold: true,
+    });
     expect(asked).toEqual([
       { namespace: 'web', labels: { app: 'client' } },
       { namespace: 'default', labels: { tier: 'front' } },
@@ -159,11 +170,15 @@ describe('mesh configuration', () => {
       ],
       source: { kind: 'AuthorizationPolicy', object: 'default/a', rules: [0, 1], omitted: [], ignored: [] },
     };
-    expect(renderPolicyYaml(policy)).toBe(
+    const told = renderPolicyYaml(policy, false);
+    expect(told).toBe(
       '{"name":"a","namespace":"default","scope":"WorkloadSelector","action":"Allow","dryRun":false,"rules":' +
         '[[[{"principals":[!Exact "a\\"b",!Prefix "p",!Suffix "",!Presence []],"notSourceIps":["fd00::/8"],' +
         '"destinationPorts":[80,443],"notServiceAccounts":[{"namespace":"ns","serviceAccount":"sa"}]}],[{}]],[]]}',
     );
+    const source =
+      '"source":{"kind":"AuthorizationPolicy","object":"default/a","rules":[0,1],"omitted":[],"ignored":[]}';
+    expect(renderPolicyYaml(policy, true)).toBe(`${told.slice(0, -1)},${source}}`);
   });
 
   test('names identities as the mesh does', () => {

@@ -2,9 +2,10 @@ import type { ByteSink, Engine, Plain } from '@ambientmesh/hbone';
 
 /**
  * How long a refused client gets to say its first word. Between its connect and its request it may have to wait for a
- * processor: with two busy ones up to 2 ms, and in 30 % of the cases the refusal was quicker.
+ * processor: with two busy ones 2 ms, where the refusal was quicker in 30 % of the cases, and with ten processes waiting
+ * for each of them more than 100 ms.
  */
-export const FIRST_WORD_MS = 100;
+export const FIRST_WORD_MS = 500;
 
 const NOWHERE: ByteSink = { bytes: () => {} };
 
