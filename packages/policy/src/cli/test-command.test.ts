@@ -64,6 +64,13 @@ test.each([
   expect(filed.output).toBe('3 passed, 0 failed\n');
 });
 
+test('the suite that help shows is one', async () => {
+  const { output } = await runForTest(['help', 'test']);
+  const [example = ''] = /(?<=\n) {2}policies:[^]*?(?=\n\n)/.exec(output) ?? [];
+  const files = { 'suite.yaml': example.replaceAll(/^ {2}/gm, ''), 'policies/a.yaml': POLICIES };
+  expect(await runForTest(['test', 'suite.yaml'], files)).toMatchObject({ code: 0, error: '' });
+});
+
 describe('policies', () => {
   const tests = `${WORKLOADS}tests:\n- {from: sleep, to: httpbin, port: 8000, expect: deny, by: default/p}\n`;
   test.each([
@@ -77,6 +84,19 @@ describe('policies', () => {
     expect(await runForTest(['test', 's'], { s: `policies:\n- ${policy}\n${tests}` })).toMatchObject({
       code: 0,
       error: '',
+    });
+  });
+
+  test('for chosen workloads count for those that name them, and it is told if none does', async () => {
+    const policy = '{name: p, namespace: default, scope: WORKLOAD_SELECTOR, action: DENY, groups: [{}]}';
+    const named = tests.replace('labels: {app: httpbin}', 'authorizationPolicies: [default/p]');
+    expect(await runForTest(['test', 's'], { s: `policies:\n- ${policy}\n${named}` })).toMatchObject({
+      code: 0,
+      error: '',
+    });
+    expect(await runForTest(['test', 's'], { s: `policies:\n- ${policy}\n${tests}` })).toMatchObject({
+      code: 1,
+      error: 'default/p is left out: no workload of the tests has it in its authorizationPolicies\n',
     });
   });
 

@@ -1,5 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { PolicyError } from '../errors.ts';
+import { policyKey } from '../evaluation/policy-key.ts';
+import type { Policy } from '../policy.ts';
 import { readSuite } from '../suite/read-suite.ts';
 import { renderSuiteJunit } from '../suite/render-junit.ts';
 import { renderSuiteTap } from '../suite/render-tap.ts';
@@ -38,6 +40,9 @@ A suite is YAML:
   to         a workload, or a map as under workloads
   enforced   optional: the verdict (allow, deny) if all dry-run policies were enforced
   name       optional: of the test
+
+A workload may have authorizationPolicies, a list of NAMESPACE/NAME, for policies that are given as
+messages to node proxies, which have no selectors any more.
 
 Optional fields of the suite: namespace (of objects that have none), rootNamespace (istio-system),
 trustDomain (cluster.local). Objects of other APIs in the files are left out.
@@ -81,7 +86,19 @@ async function runTest(args: readonly string[], io: CommandIo): Promise<number> 
 async function runDocument(document: YamlDocument, io: CommandIo): Promise<SuiteResult> {
   const suite = parseSuite(document);
   const documents = await readPolicyDocuments(suite, document, io);
-  return runSuite(suite, readPolicies(documents, suite), { name: document.file, locate: document.locate });
+  const governing = readPolicies(documents, suite);
+  noteUnnamed(suite, governing.policies, io);
+  return runSuite(suite, governing, { name: document.file, locate: document.locate });
+}
+
+/** What was made of objects has selectors; messages for chosen workloads apply only to those that name them. */
+function noteUnnamed(suite: Suite, policies: readonly Policy[], io: CommandIo): void {
+  const named = new Set(suite.tests.flatMap(({ to }) => to.authorizationPolicies));
+  for (const policy of policies) {
+    const key = policyKey(policy);
+    if (policy.scope !== 'WorkloadSelector' || policy.source !== undefined || named.has(key)) continue;
+    io.writeError(`${key} is left out: no workload of the tests has it in its authorizationPolicies\n`);
+  }
 }
 
 function parseSuite({ value, locate }: YamlDocument): Suite {
