@@ -14,8 +14,22 @@ export function findObjectProblems(
   value: unknown,
   { rootNamespace = DEFAULT_ROOT_NAMESPACE }: { readonly rootNamespace?: string } = {},
 ): readonly Problem[] {
-  const { object, problems } = parsePolicyObject(value);
-  return object === undefined ? problems : findValueProblems(object, rootNamespace);
+  const { partial, problems } = parsePolicyObject(value);
+  if (partial === undefined) return problems;
+  const more = findValueProblems(partial, rootNamespace);
+  return problems.length === 0 ? more : [...problems, ...more.filter((problem) => isCertain(problem, problems))];
+}
+
+/** Whether a problem of an object of which only a part could be read has nothing to do with the part that could not. */
+function isCertain({ severity, path }: Problem, unread: readonly Problem[]): boolean {
+  if (severity === 'warning') return false;
+  // The action says who has a provider.
+  const places = unread.map((problem) => (problem.path === 'spec.action' ? 'spec.provider' : problem.path));
+  return !places.some((place) => isInside(place, path) || isInside(path, place));
+}
+
+function isInside(path: string, outer: string): boolean {
+  return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
 }
 
 function findValueProblems(object: PolicyObject, rootNamespace: string): readonly Problem[] {

@@ -82,14 +82,14 @@ const KEY_CHECKS: ReadonlyMap<string, ValueCheck> = new Map([
 /** Tells what is wrong with the values of one rule, which is at `path`. */
 export function findRuleProblems(rule: PolicyRule, path: string, context: RuleContext, problems: ProblemList): void {
   const { from, to, when = [] } = rule;
-  const sources = from?.map(({ source = {} }) => source);
+  const sources = from?.map(({ source }) => source);
   checkEntries(
     sources,
     { path: `${path}.from`, name: 'source', checks: SOURCE_CHECKS, http: HTTP_SOURCES },
     context,
     problems,
   );
-  const operations = to?.map(({ operation = {} }) => operation);
+  const operations = to?.map(({ operation }) => operation);
   checkEntries(
     operations,
     { path: `${path}.to`, name: 'operation', checks: OPERATION_CHECKS, http: HTTP_OPERATIONS },
@@ -120,25 +120,26 @@ interface EntryKind {
 type Lists = { readonly [name: string]: readonly string[] | undefined };
 
 function checkEntries(
-  entries: readonly (PolicyRuleSource | PolicyRuleOperation)[] | undefined,
+  entries: readonly (PolicyRuleSource | PolicyRuleOperation | undefined)[] | undefined,
   { path, name, checks, http }: EntryKind,
   context: RuleContext,
   problems: ProblemList,
 ): void {
   if (entries?.length === 0) problems.fail(path, 'is empty: leave it out if any is meant');
   for (const [index, entry] of (entries ?? []).entries()) {
-    const place = `${path}[${index}].${name}`;
+    const place = entry === undefined ? `${path}[${index}]` : `${path}[${index}].${name}`;
     const lists: Lists = { ...entry };
     if (Object.values(lists).every((values) => values?.length === 0))
-      problems.fail(
-        place,
-        `has no condition, so it never holds: want ${Object.keys(checks).slice(0, 3).join(', ')}, …`,
-      );
+      problems.fail(place, `has no condition, so it never holds: want ${name} with ${listFirst(checks)}, …`);
     for (const [field, check] of Object.entries(checks)) {
       checkValues(lists[field], check, `${place}.${field}`, problems);
       if (http.includes(field) && lists[field]?.length) tellUnjudged(`${place}.${field}`, context, problems);
     }
   }
+}
+
+function listFirst(checks: EntryKind['checks']): string {
+  return Object.keys(checks).slice(0, 3).join(', ');
 }
 
 function checkValues(

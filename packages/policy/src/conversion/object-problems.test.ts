@@ -93,7 +93,7 @@ const STRUCTURE: readonly Row[] = [
   {
     value: { ...ap({}), metadata: { name: 'a', annotations: { 'istio.io/dry-run': true } } },
     path: 'metadata.annotations["istio.io/dry-run"]',
-    says: 'want text, not true',
+    says: 'want text in quotes: "true", not true',
   },
   { value: ap({ action: 'deny' }), path: 'spec.action', says: 'want ALLOW, DENY, AUDIT or CUSTOM, not "deny"' },
   { value: ap({ rule: [] }), path: 'spec.rule', says: 'unknown field: want selector, targetRef, targetRefs, action' },
@@ -122,7 +122,11 @@ const STRUCTURE: readonly Row[] = [
   },
   { value: when({ values: ['a'] }), path: 'spec.rules[0].when[0].key', says: 'is missing' },
   { value: ap({ selector: { app: 'a' } }), path: 'spec.selector.app', says: 'unknown field: want matchLabels' },
-  { value: ap({ selector: { matchLabels: { n: 1 } } }), path: 'spec.selector.matchLabels.n', says: 'want text, not 1' },
+  {
+    value: ap({ selector: { matchLabels: { n: 1 } } }),
+    path: 'spec.selector.matchLabels.n',
+    says: 'want text in quotes: "1", not 1',
+  },
   { value: ap({ targetRefs: [{ kind: 'Gateway' }] }), path: 'spec.targetRefs[0].name', says: 'is missing' },
   {
     value: pa({ mtls: { mode: 'strict' } }),
@@ -162,7 +166,11 @@ const ERRORS: readonly Row[] = [
     says: 'NAMESPACE/ACCOUNT',
   },
   { value: source({}), path: `${RULE}.from[0].source`, says: 'has no condition, so it never holds' },
-  { value: ap({ rules: [{ to: [{}] }] }), path: `${RULE}.to[0].operation`, says: 'has no condition' },
+  {
+    value: ap({ rules: [{ to: [{}] }] }),
+    path: `${RULE}.to[0]`,
+    says: 'has no condition, so it never holds: want operation with ports, notPorts',
+  },
   { value: ap({ rules: [{ from: [] }] }), path: `${RULE}.from`, says: 'is empty' },
   { value: ap({ rules: [{ to: [] }] }), path: `${RULE}.to`, says: 'is empty' },
   { value: operation({ notPorts: ['65536'] }), path: `${RULE}.to[0].operation.notPorts[0]`, says: 'from 0 to 65535' },
@@ -296,9 +304,26 @@ test('the root namespace may be another one', () => {
   ]);
 });
 
-test('every mistake is told at once', () => {
-  const problems = findObjectProblems(ap({ action: 'X', rules: [{ from: [{ source: { ipBlocks: [1] } }], to: 3 }] }));
-  expect(problems.map(({ path }) => path)).toEqual(['spec.action', `${RULE}.from[0].source.ipBlocks[0]`, `${RULE}.to`]);
+test('every mistake is told at once, of structure first', () => {
+  const rules = [
+    { from: [{ source: { ipBlocks: [1], principals: ['spiffe://a'] } }], to: 3 },
+    { when: [{ key: 'source.ips', values: ['x'] }, { values: [] }] },
+    { from: [{ source: { ipBlocks: ['x'], namespaces: 'a' } }], to: [] },
+  ];
+  const problems = findObjectProblems(
+    ap({ action: 'custom', provider: { name: 'x' }, selector: { matchLabels: 1 }, rules }),
+  );
+  expect(problems.map(({ path }) => path)).toEqual([
+    'spec.selector.matchLabels',
+    'spec.action',
+    `${RULE}.from[0].source.ipBlocks[0]`,
+    `${RULE}.to`,
+    'spec.rules[1].when[1].key',
+    'spec.rules[2].from[0].source.namespaces',
+    'spec.rules[1].when[0].key',
+    'spec.rules[2].from[0].source.ipBlocks[0]',
+    'spec.rules[2].to',
+  ]);
 });
 
 test('any data: nothing but POLICY_INVALID is thrown, and just if there is an error of structure', () => {
@@ -317,7 +342,7 @@ test('any data: nothing but POLICY_INVALID is thrown, and just if there is an er
         readPolicyObject(value);
       } catch (error) {
         if (!(error instanceof PolicyError)) throw error;
-        expect(error.problems).toEqual(problems);
+        expect(problems.slice(0, error.problems.length)).toEqual(error.problems);
       }
     }),
     { numRuns: 500 },

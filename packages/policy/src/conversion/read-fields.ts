@@ -13,7 +13,14 @@ export function present(fields: object): object {
 
 /** A map of any keys to texts. */
 export function readTextMap(place: DataPlace): Readonly<Record<string, string>> | undefined {
-  return readEachValue(place, (value) => value.text());
+  return readEachValue(place, readText);
+}
+
+/** A text; YAML takes `80` and `true` for something else unless they are in quotes. */
+export function readText(place: DataPlace): string | undefined {
+  const { value } = place;
+  if (typeof value === 'number' || typeof value === 'boolean') return place.refuse(`text in quotes: "${value}"`);
+  return place.text();
 }
 
 /** A map of any keys, each value read; those that cannot be are noted and left out. */

@@ -10,7 +10,7 @@ import type {
   PolicyTargetReference,
   WorkloadSelector,
 } from './policy-object.ts';
-import { fieldsOf, present, readEachValue, readTextMap } from './read-fields.ts';
+import { fieldsOf, present, readEachValue, readText, readTextMap } from './read-fields.ts';
 import { readRule } from './read-rule.ts';
 
 const GROUP = 'security.istio.io/';
@@ -47,6 +47,8 @@ const NAMESPACE = /^[a-z\d]([-a-z\d]*[a-z\d])?$/;
 export interface ReadObject {
   /** Undefined if there are problems. */
   readonly object: PolicyObject | undefined;
+  /** What could be read in spite of problems, to look for more of them; undefined if not even the kind could. */
+  readonly partial: PolicyObject | undefined;
   /** Of structure; all of them errors. */
   readonly problems: readonly Problem[];
 }
@@ -73,8 +75,8 @@ export function readPolicyObject(value: unknown): PolicyObject {
 /** As `readPolicyObject`, but never throws. */
 export function parsePolicyObject(value: unknown): ReadObject {
   const place = new DataPlace(value);
-  const object = readObject(place);
-  return { object: place.problems.length === 0 ? object : undefined, problems: place.problems };
+  const partial = readObject(place);
+  return { object: place.problems.length === 0 ? partial : undefined, partial, problems: place.problems };
 }
 
 /** `AuthorizationPolicy shop/web`, as far as that can be read; never throws. */
@@ -128,12 +130,12 @@ function readMetadata(place: DataPlace): ObjectMetadata {
 }
 
 function readName(place: DataPlace, form: RegExp): string | undefined {
-  const name = place.text();
+  const name = readText(place);
   return name === undefined || form.test(name) ? name : place.refuse('lower-case letters, digits and -');
 }
 
 function readTime(place: DataPlace): string | undefined {
-  const text = place.text();
+  const text = readText(place);
   return text !== undefined && Number.isNaN(Date.parse(text)) ? place.refuse('a time as 2026-01-31T00:00:00Z') : text;
 }
 
@@ -171,10 +173,6 @@ function readTarget(place: DataPlace): PolicyTargetReference {
     name: fields.required('name', 'the name of what the policy is bound to', readText) ?? '',
     namespace: fields.optional('namespace', readText),
   });
-}
-
-function readText(place: DataPlace): string | undefined {
-  return place.text();
 }
 
 function readProvider(place: DataPlace): { readonly name?: string } {

@@ -1,6 +1,6 @@
 import type { DataPlace } from '../validation/data-place.ts';
 import type { PolicyRule, PolicyRuleCondition, PolicyRuleOperation, PolicyRuleSource } from './policy-object.ts';
-import { fieldsOf, present } from './read-fields.ts';
+import { fieldsOf, present, readText } from './read-fields.ts';
 
 const SOURCE_FIELDS = [
   'principals',
@@ -65,16 +65,12 @@ function readLists<F extends string>(place: DataPlace, known: readonly F[]) {
 function readCondition(place: DataPlace): PolicyRuleCondition {
   const fields = fieldsOf(place, ['key', 'values', 'notValues']);
   return present<PolicyRuleCondition>({
-    key: fields.required('key', 'what is compared, such as source.ip', (key) => key.text()) ?? '',
+    key: fields.required('key', 'what is compared, such as source.ip', readText) ?? '',
     values: fields.optional('values', readTexts),
     notValues: fields.optional('notValues', readTexts),
   });
 }
 
 function readTexts(place: DataPlace): readonly string[] | undefined {
-  return place.list((item) => {
-    // Ports above all: without quotes YAML takes them for numbers.
-    if (typeof item.value === 'number') return item.refuse(`text in quotes: "${item.value}"`);
-    return item.text();
-  });
+  return place.list(readText);
 }
