@@ -280,3 +280,48 @@ test('a port that is taken fails the pod and leaves nothing bound', () => {
   const listening = serverPod.run(() => execFileSync('sh', ['-c', 'ss -lntH'], { encoding: 'utf8' }));
   expect(listening.trim().split('\n')).toHaveLength(1);
 });
+
+test('a batch that denies a running connection cuts it, and the denial is told with its explanation', async () => {
+  const ends: string[] = [];
+  await startApplication((socket) => {
+    socket.pipe(socket);
+    socket.on('error', (error: NodeJS.ErrnoException) => ends.push(error.code ?? ''));
+  });
+  const { inbound } = startBoth();
+  const call = await callServer();
+  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  const rules = [[[{ principals: [{ kind: 'exact', value: 'cluster.local/ns/default/sa/other' }] }]]] as const;
+  const allow = {
+    name: 'allow',
+    namespace: 'default',
+    scope: 'WorkloadSelector',
+    action: 'Allow',
+    dryRun: false,
+  } as const;
+  inbound.plane.apply({
+    type: 'batch',
+    changes: [
+      { type: 'policy', policy: { ...allow, rules } },
+      { type: 'workload', workload: { ...server, authorizationPolicies: ['default/allow'] }, endpoints: [] },
+    ],
+  });
+  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await vi.waitFor(() => expect(ends).toEqual(['ECONNRESET']));
+  expect(inbound.log()).toContain('error="connection closed due to policy change"');
+  inbound.plane.apply({ type: 'denials', id: 3 });
+  const [answer] = inbound.all('denials');
+  expect(answer).toMatchObject({ id: 3, denials: [{ kind: 'cut', count: 1, pod: { name: 'server' } }] });
+  expect(answer?.denials[0]?.explanation?.nearest).toMatchObject({ policy: 'default/allow', rule: 0 });
+  expect(answer?.denials[0]?.reason).toBe('allow policies exist, but none allowed');
+});
+
+test('a certificate without the root that the peer was verified by ends its tunnel', async () => {
+  await startApplication();
+  const successor = await createAuthority();
+  const { inbound } = startBoth();
+  const call = await callServer();
+  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  inbound.plane.apply({ type: 'certificate', certificate: { ...material.server, rootsPem: [successor.rootPem] } });
+  await vi.waitFor(() => expect(call.over()).toBe(true));
+  expect(inbound.log()).toContain('error="connection closed: peer certificate leads to no trust root any more"');
+});

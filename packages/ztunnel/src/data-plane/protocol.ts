@@ -166,7 +166,7 @@ export interface Denial {
   /** Milliseconds since 1970 of the first and the last of them. */
   readonly firstEpochMs: number;
   readonly lastEpochMs: number;
-  /** Made when the first of them was denied; undefined if so many others were at that time that it would have cost too much. */
+  /** Of one of them, by the policies of that time; undefined if so many others were denied that it would have cost too much. */
   readonly explanation: Explanation | undefined;
 }
 

@@ -74,6 +74,7 @@ export class StateChanges {
   }
 
   #tellGoverned(key: string, versions: readonly Policy[]): void {
+    this.#context.denials.policiesChanged();
     for (const { info, authorization } of this.#pods()) {
       const workload = this.#context.state.workloadOfPod(info);
       // Without a record nobody can say what governs it.
@@ -87,8 +88,11 @@ export class StateChanges {
     const touched = [...this.#pods()].filter(({ info }) => isOf(workload, info));
     const before = touched.map(({ info }) => state.workloadOfPod(info));
     change();
-    for (const [index, { info, authorization }] of touched.entries())
-      if (!isGovernedAlike(before[index], state.workloadOfPod(info))) authorization.changed();
+    for (const [index, { info, authorization }] of touched.entries()) {
+      if (isGovernedAlike(before[index], state.workloadOfPod(info))) continue;
+      this.#context.denials.policiesChanged();
+      authorization.changed();
+    }
   }
 }
 

@@ -71,6 +71,18 @@ test('explained at the first, by what matters of the workload', () => {
   expect(denials.list()[0]?.explanation?.policies).toHaveLength(1);
 });
 
+test('explained anew when it comes again after a change of policies', () => {
+  let rules = 0;
+  const denials = new Denials(() => explanation(++rules));
+  const explained = () => denials.list().map((one) => one.explanation?.policies[0]?.rules.length);
+  denials.add(denied());
+  denials.add(denied({ port: 81 }));
+  denials.policiesChanged();
+  denials.add(denied());
+  denials.add(denied());
+  expect(explained()).toEqual([3, 2]);
+});
+
 test('bounded: the one that was not repeated for the longest time goes', () => {
   const denials = new Denials(() => explanation(1));
   for (let port = 1; port <= MAX_DENIALS; port++) denials.add(denied({ port }));

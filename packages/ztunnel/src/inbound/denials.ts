@@ -28,6 +28,8 @@ interface Remembered extends Omit<DeniedConnection, 'workload'> {
   readonly firstEpochMs: number;
   lastEpochMs: number;
   explanation: Explanation | undefined;
+  /** Of the explanation. */
+  generation: number;
 }
 
 /** The recent denials of a data thread, equal ones together. A flood of them costs little: see the limits. */
@@ -38,38 +40,53 @@ export class Denials {
   #explainedRules = 0;
   #budgetMs = EXPLAINING_BURST_MS;
   #budgetAtMs = performance.now();
+  /** Counts changes of what explanations are made of. */
+  #generation = 0;
 
   constructor(explain: Explain) {
     this.#explainNow = explain;
+  }
+
+  /** Policies, or who has which, have changed: what is denied from now on is explained anew. */
+  policiesChanged(): void {
+    this.#generation++;
   }
 
   add(denied: DeniedConnection): void {
     const key = keyOf(denied);
     const nowEpochMs = wallClockMs();
     let entry = this.#remembered.get(key);
-    if (entry === undefined) {
-      const { kind, pod, connection, reason } = denied;
-      entry = {
-        kind,
-        pod,
-        connection,
-        reason,
-        count: 0,
-        firstEpochMs: nowEpochMs,
-        lastEpochMs: 0,
-        explanation: undefined,
-      };
-    } else this.#remembered.delete(key);
+    if (entry === undefined) entry = this.#remember(denied, nowEpochMs);
+    else this.#remembered.delete(key);
     this.#remembered.set(key, entry);
     entry.count++;
     entry.lastEpochMs = nowEpochMs;
+    if (entry.generation !== this.#generation) this.#dropExplanation(entry);
     if (entry.explanation === undefined) this.#explain(entry, denied);
     if (this.#remembered.size > MAX_DENIALS) this.#forgetOldest();
   }
 
   /** The latest first. Plain data. */
   list(): Denial[] {
-    return [...this.#remembered.values()].toReversed().map((entry) => ({ ...entry }));
+    return [...this.#remembered.values()].toReversed().map((entry) => {
+      const { kind, pod, connection, reason, count, firstEpochMs, lastEpochMs, explanation } = entry;
+      return { kind, pod, connection, reason, count, firstEpochMs, lastEpochMs, explanation };
+    });
+  }
+
+  #remember({ kind, pod, connection, reason }: DeniedConnection, firstEpochMs: number): Remembered {
+    const { name, namespace, serviceAccount } = pod;
+    return {
+      kind,
+      pod: { name, namespace, serviceAccount },
+      connection,
+      reason,
+      count: 0,
+      firstEpochMs,
+      lastEpochMs: firstEpochMs,
+      explanation: undefined,
+      generation: this.#generation,
+    };
   }
 
   #explain(entry: Remembered, { workload, connection }: DeniedConnection): void {
@@ -80,7 +97,8 @@ export class Denials {
     if (this.#budgetMs <= 0) return;
     const { namespace, authorizationPolicies } = workload;
     entry.explanation = this.#explainNow(connection, { namespace, authorizationPolicies });
-    if (entry.explanation !== undefined) this.#explainedRules += rulesOf(entry.explanation);
+    entry.generation = this.#generation;
+    this.#explainedRules += rulesOf(entry.explanation);
     for (const old of this.#remembered.values()) {
       if (this.#explainedRules <= MAX_EXPLAINED_RULES || old === entry) break;
       this.#dropExplanation(old);
@@ -96,15 +114,14 @@ export class Denials {
   }
 
   #dropExplanation(entry: Remembered): void {
-    if (entry.explanation === undefined) return;
     this.#explainedRules -= rulesOf(entry.explanation);
     entry.explanation = undefined;
   }
 }
 
-function rulesOf(explanation: Explanation): number {
+function rulesOf(explanation: Explanation | undefined): number {
   // One for the rest of it: an explanation without rules is no bargain either.
-  return explanation.policies.reduce((sum, { rules }) => sum + rules.length, 1);
+  return explanation === undefined ? 0 : explanation.policies.reduce((sum, { rules }) => sum + rules.length, 1);
 }
 
 function keyOf({ kind, pod, connection, reason }: DeniedConnection): string {

@@ -241,6 +241,8 @@ test('running: the workload names a policy that was there before, and only who i
   apply(names('default/deny'));
   await until(() => expect(one.end()).toBe('FIN'));
   expect(inbound.lines()[1]).toContain(CHANGED);
+  // By what it names now.
+  expect(inbound.context.denials.list()[0]?.explanation?.policies).toMatchObject([{ policy: 'default/deny' }]);
 });
 
 test('running: its workload is gone: the last record still counts', async () => {

@@ -77,6 +77,7 @@ export class PodAuthorization implements Recheckable {
     const { state } = this.#pod.context;
     const workload = state.workloadOfPod(this.#pod.info) ?? this.#workload;
     if (workload === undefined) return;
+    this.#workload = workload;
     const missing = this.#observeMissing(workload);
     for (const one of this.#running) {
       this.#judgeAgain(one, workload, missing);
