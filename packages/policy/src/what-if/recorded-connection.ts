@@ -65,7 +65,7 @@ export function readRecordedConnection(
     time,
     workload: { namespace, name },
     connection: { identity, sourceIp: source.ip, destinationIp: destination.ip, destinationPort: target.port },
-    portUncertain: target.ip !== destination.ip,
+    portUncertain: target.ip === undefined || !isSameIp(target.ip, destination.ip),
     tunnelTarget,
     recorded: opened ? { outcome: 'unknown' } : readVerdict(fields.get('error')),
   };
@@ -96,6 +96,13 @@ function readTarget(text: string): Endpoint | undefined {
   if (digits === undefined || port > MAX_PORT) return undefined;
   const ip = canonicalIp(v6 ?? host ?? '');
   return v6 !== undefined && ip === undefined ? undefined : { ip, port };
+}
+
+/** IPv6 may be written in many ways, and what the tunnel was asked for is printed as the client wrote it. */
+function isSameIp(one: string, other: string): boolean {
+  if (one === other) return true;
+  const [a, b] = [parseIpAddress(one), parseIpAddress(other)];
+  return a !== undefined && a.family === b?.family && a.words.every((word, index) => word === b.words[index]);
 }
 
 /** Zones (`fe80::1%2`) are left as they are, for evaluation knows them. */
