@@ -67,6 +67,18 @@ test('an item of a list is located from its own top', () => {
 });
 
 test.each([
+  { what: 'a byte order mark', text: '\uFEFF{"a": {"b": [1, 2]}}', place: '1:17' },
+  { what: 'tabs', text: '{\n\t"a": {\n\t\t"b": [1, 2]\n\t}\n}\n', place: '3:12' },
+  { what: 'CRLF', text: 'a:\r\n  b:\r\n  - 1\r\n  - 2\r\n', place: '4:5' },
+  { what: 'an alias', text: 'x: &x [1, 2]\na:\n  b: *x\n', place: '1:11' },
+  { what: 'a merged map', text: 'x: &x { b: [1, 2] }\na:\n  <<: *x\n', place: '2:1' },
+])('with $what', ({ text, place }) => {
+  const [document] = parseYamlDocuments('f', text);
+  expect(document?.value).toMatchObject({ a: { b: [1, 2] } });
+  expect(document?.locate('a.b[1]')).toBe(`f:${place}`);
+});
+
+test.each([
   { text: 'a: 1\n---\nb: [1\n', place: 'f:4:1' },
   { text: 'a: 1\na: 2\n', place: 'f:2:1' },
   { text: '{"a": 1,, "b"}\n', place: 'f:1:9' },

@@ -37,7 +37,7 @@ export function parseYamlDocuments(file: string, text: string): readonly YamlDoc
     return `${file}:${line}:${col}`;
   };
   try {
-    const documents = parseAllDocuments(text, { lineCounter, merge: true, prettyErrors: false });
+    const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), { lineCounter, merge: true, prettyErrors: false });
     return documents.flatMap((document) => readDocument(document, file, at));
   } catch (error) {
     // The library descends by recursion: ten thousand opening brackets overflow the stack.
