@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type LabClient, LabError, type PodSpec } from '@ambientmesh/lab';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestLab } from './lab/start-test-lab.ts';
 import { ADDRESS, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
 import { parseAccessLog } from './observed/access-log.ts';
@@ -257,11 +257,12 @@ function codes(sleep?: number, notsleep?: number, visitor?: number, outside?: nu
 
 /** Text of `/debug/denials` of a node, once it says what `tells` looks for. */
 async function denialsOf(node: string, tells: (text: string) => boolean): Promise<string> {
-  return lab.waitFor(
+  return vi.waitFor(
     async () => {
-      const { stdout } = await lab.exec(node, ['curl', '-sS', 'http://127.0.0.1:15000/debug/denials']);
-      return tells(stdout) ? stdout : undefined;
+      const { stdout, stderr } = await lab.exec(node, ['curl', '-sS', 'http://127.0.0.1:15000/debug/denials']);
+      if (!tells(stdout)) throw new Error(`not told on ${node}: ${stdout}${stderr}`);
+      return stdout;
     },
-    { what: `a denial on ${node}`, timeoutMs: 5_000 },
+    { timeout: 5_000 },
   );
 }
