@@ -47,8 +47,7 @@ messages to node proxies, which have no selectors any more.
 Optional fields of the suite: namespace (of objects that have none), rootNamespace (istio-system),
 trustDomain (cluster.local). Objects of other APIs in the files are left out.
 
-An address has to be there only if a policy asks for one: without, such a test is undecided. In
-explanations, one that is not there is 0.0.0.0.
+An address has to be there only if a policy asks for one: without, such a test is undecided.
 
   --format   human (default); tap: Test Anything Protocol 14; junit: XML
   --output   to this file instead of standard output; a summary still goes there

@@ -1,6 +1,6 @@
 import type { Decision } from '../evaluation/decision.ts';
 import type { Explanation } from '../explanation/explanation.ts';
-import { renderExplanation } from '../explanation/render-explanation.ts';
+import { renderSummary } from '../explanation/render-explanation.ts';
 import type { ConnectionGroup } from './connection-group.ts';
 import type { Contradiction, UndecidedConnections, VerdictChange, WhatIfAnswer } from './what-if.ts';
 
@@ -32,10 +32,9 @@ function renderChange(change: VerdictChange): string {
   return `${nameVerdict(before)} -> ${nameVerdict(after)}: ${describe(change)}\n${explanation ? summarize(explanation) : ''}`;
 }
 
-/** The verdict and the nearest miss; the rules one by one would be too much for a list. */
+/** The rules one by one would be too much for a list. */
 function summarize(explanation: Explanation): string {
-  const [summary = ''] = renderExplanation(explanation).trimEnd().split('\n\n', 1);
-  return `${summary.replaceAll(/^(?=.)/gm, INDENT)}\n`;
+  return `${renderSummary(explanation).replaceAll(/^(?=.)/gm, INDENT)}\n`;
 }
 
 function nameVerdict({ allowed }: Decision): string {
