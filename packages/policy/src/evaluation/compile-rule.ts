@@ -9,9 +9,12 @@ import {
   type Condition,
 } from './compile-values.ts';
 
-/** Makes a rule ready for comparing with many connections: all of its clauses have to hold (spec policy.md §4.2). */
+/**
+ * Makes a rule ready for comparing with many connections: all of its clauses have to hold (spec policy.md §4.2). A rule
+ * without clauses holds for everything.
+ */
 export function compileRule(rule: Rule): Condition {
-  return rule.map(compileClause).reduce(both, always);
+  return rule.length === 0 ? always : rule.map(compileClause).reduce(both);
 }
 
 /** Any match suffices; but a clause without matches holds for everything. */
@@ -53,7 +56,7 @@ function not(condition: Condition): Condition {
 }
 
 function both(first: Condition, second: Condition): Condition {
-  return first === always ? second : (subject) => first(subject) && second(subject);
+  return (subject) => first(subject) && second(subject);
 }
 
 function either(first: Condition, second: Condition): Condition {

@@ -40,18 +40,11 @@ export function anyDestination(ranges: readonly AddressRange[]): Condition {
   return (subject) => matches(subject.destinationIp);
 }
 
-/** Most patterns are exact texts: those are looked up at once. */
 function anyText(patterns: readonly StringMatch[]): (text: string) => boolean {
-  const exact = new Set<string>();
-  const others: StringMatch[] = [];
-  for (const pattern of patterns) {
-    if (pattern.kind === 'exact') exact.add(pattern.value);
-    else others.push(pattern);
-  }
-  if (others.length === 0) return (text) => exact.has(text);
   return (text) => {
-    for (const pattern of others) if (matchesText(pattern, text)) return true;
-    return exact.has(text);
+    // `some` would take twice the time, here and below.
+    for (const pattern of patterns) if (matchesText(pattern, text)) return true;
+    return false;
   };
 }
 
@@ -59,7 +52,6 @@ function anyText(patterns: readonly StringMatch[]): (text: string) => boolean {
 function anyRange(ranges: readonly AddressRange[]): (ip: IpAddress) => boolean {
   const readable = ranges.map(parseRange).filter((range) => range !== undefined);
   return (ip) => {
-    // `some` would take twice the time.
     for (const range of readable) if (contains(range, ip)) return true;
     return false;
   };

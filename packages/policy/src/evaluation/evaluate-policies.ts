@@ -23,7 +23,7 @@ export function evaluatePolicies(
   subject: Subject,
   whatIfMissing: MissingPolicy,
 ): Decision {
-  const unknown = whatIfMissing === 'deny' ? missing : [];
+  const unknown = whatIfMissing === 'skip' ? [] : missing;
   const dryRun = policies.filter(({ policy }) => policy.dryRun);
   if (dryRun.length === 0) {
     const verdict = judge(findMatches(policies, subject), unknown);

@@ -1,7 +1,8 @@
 import type { Subject } from '../matching/subject.ts';
-import type { Rule, StringMatch } from '../policy.ts';
+import type { Rule } from '../policy.ts';
 import { compileRule } from './compile-rule.ts';
 import type { Condition } from './compile-values.ts';
+import { findNeededPrincipals } from './needed-principals.ts';
 
 interface NumberedRule {
   readonly index: number;
@@ -13,8 +14,8 @@ interface NumberedRule {
  * by the principal of the connection rather than tried one by one, so that long policies cost hardly more than short ones.
  */
 export class RuleFinder {
-  /** Rules that need one of certain principals, by each of these; ascending. */
-  readonly #byPrincipal = new Map<string, NumberedRule[]>();
+  /** Rules that need one of certain principals, by each of these; ascending. None for plain text, which has no principal. */
+  readonly #byPrincipal = new Map<string | undefined, NumberedRule[]>();
   /** All others, ascending. */
   readonly #others: NumberedRule[] = [];
 
@@ -30,7 +31,6 @@ export class RuleFinder {
   /** Index of the first rule that matches; undefined if none does. */
   find(subject: Subject): number | undefined {
     const other = this.#others.find(({ matches }) => matches(subject))?.index;
-    if (subject.principal === undefined) return other;
     const named = this.#byPrincipal.get(subject.principal)?.find(({ matches }) => matches(subject))?.index;
     if (named === undefined || other === undefined) return named ?? other;
     return Math.min(named, other);
@@ -41,19 +41,4 @@ export class RuleFinder {
     rules.push(rule);
     this.#byPrincipal.set(principal, rules);
   }
-}
-
-/** Principals without one of which a rule cannot match, as one of its clauses asks for them; undefined if none does. */
-function findNeededPrincipals(rule: Rule): ReadonlySet<string> | undefined {
-  for (const clause of rule) {
-    const exact = clause.map(({ principals = [] }) => readExact(principals));
-    if (exact.length > 0 && exact.every((texts) => texts !== undefined)) return new Set(exact.flat());
-  }
-  return undefined;
-}
-
-/** The texts that a list of patterns stands for; undefined if it is empty, which means any, or has other patterns. */
-function readExact(patterns: readonly StringMatch[]): readonly string[] | undefined {
-  const texts = patterns.map((pattern) => (pattern.kind === 'exact' ? pattern.value : undefined));
-  return texts.length > 0 && texts.every((text) => text !== undefined) ? texts : undefined;
 }

@@ -56,11 +56,13 @@ function parseIpv4(text: string): number | undefined {
 }
 
 function parseIpv6(text: string): IpWords | undefined {
-  const [head = '', tail, ...more] = text.split('::');
-  if (more.length > 0) return undefined;
-  const before = parseGroups(head, tail === undefined);
-  if (tail === undefined) return before && wordsOf(before);
-  const after = parseGroups(tail, true);
+  const gap = text.indexOf('::');
+  if (gap < 0) {
+    const groups = parseGroups(text, true);
+    return groups && wordsOf(groups);
+  }
+  const before = parseGroups(text.slice(0, gap), false);
+  const after = parseGroups(text.slice(gap + 2), true);
   if (before === undefined || after === undefined) return undefined;
   const omitted = GROUPS_OF_IPV6 - before.length - after.length;
   // RFC 4291 2.2: `::` stands for one group or more.

@@ -40,8 +40,7 @@ export function readSubject(connection: Connection): Subject {
 }
 
 function readIp(side: 'source' | 'destination', text: string): IpAddress {
-  const zone = text.indexOf('%');
-  const ip = parseIpAddress(zone < 0 ? text : text.slice(0, zone));
+  const ip = parseIpAddress(text) ?? parseIpAddress(text.replace(/%.*/, ''));
   if (ip === undefined)
     throw new PolicyError('POLICY_CONNECTION_INVALID', `${side} address ${JSON.stringify(text)}: want IPv4 or IPv6`);
   return unmapIpAddress(ip);
