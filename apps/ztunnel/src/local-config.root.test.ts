@@ -127,3 +127,9 @@ test('a process goes from one version of its file to the next, with the certific
   expect(await get('15020/metrics')).toContain('ambientmesh_local_config_refused 0\n');
   expect(await dump()).toMatchObject({ policies: ['Allow p'], workloads: ['a'] });
 }, 60_000);
+
+test('of many versions in a row the last one is in force', async () => {
+  const hashes = Array.from({ length: 50 }, (_, n) => put(`policies:\n${policy(`p${n}`)}`));
+  await inForce(hashes.at(-1) ?? '');
+  expect(await dump()).toMatchObject({ policies: ['Allow p49'], workloads: [] });
+}, 60_000);
