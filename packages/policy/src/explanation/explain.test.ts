@@ -29,10 +29,27 @@ function noteOf(match: Match, connection: Partial<Connection> = {}): string | un
   return policies[0]?.rules[0]?.clauses[0]?.matches[0]?.fields[0]?.note;
 }
 
-describe('the nearest miss', () => {
-  const nearestOf = (rules: readonly Match[], connection: Partial<Connection> = {}) =>
-    explainTo([buildPolicy({ rules: rules.map((match) => [[match]]) })], connection).nearest;
+function nearestOf(rules: readonly Match[]) {
+  return explainTo([buildPolicy({ rules: rules.map((match) => [[match]]) })]).nearest;
+}
 
+function notesOf(policy: Partial<Policy>, connection: Partial<Connection> = {}) {
+  return explainTo([buildPolicy(policy)], connection).policies[0]?.notes;
+}
+
+function changesOf(policies: readonly Policy[], connection: Partial<Connection> = {}): readonly string[] {
+  return explainTo(policies, connection).wouldPass.map(({ text }) => text);
+}
+
+function allow(match: Match): Policy {
+  return buildPolicy({ rules: ruleOf(match) });
+}
+
+function deny(match: Match): Policy {
+  return buildPolicy({ name: 'd', action: 'Deny', rules: ruleOf(match) });
+}
+
+describe('the nearest miss', () => {
   test('failed on the fewest conditions', () => {
     const rules = [
       { principals: [exact('td/ns/x/sa/y')], destinationPorts: [9090] },
@@ -164,8 +181,6 @@ describe('notes on conditions', () => {
 });
 
 describe('notes on policies', () => {
-  const notesOf = (policy: Partial<Policy>, connection: Partial<Connection> = {}) =>
-    explainTo([buildPolicy(policy)], connection).policies[0]?.notes;
   const source = { kind: 'AuthorizationPolicy', object: 'ns1/p', rules: [], omitted: [], ignored: [] } as const;
 
   test.each<[string, Partial<Policy>, readonly string[]]>([
@@ -244,11 +259,6 @@ describe('notes on policies', () => {
 });
 
 describe('changes that would pass', () => {
-  const changesOf = (policies: readonly Policy[], connection: Partial<Connection> = {}) =>
-    explainTo(policies, connection).wouldPass.map(({ text }) => text);
-  const allow = (match: Match): Policy => buildPolicy({ rules: ruleOf(match) });
-  const deny = (match: Match): Policy => buildPolicy({ name: 'd', action: 'Deny', rules: ruleOf(match) });
-
   test.each<[string, readonly Policy[], Partial<Connection>, readonly string[]]>([
     ['a principal', [allow({ principals: [exact(SLEEP_TEXT)] })], {}, [`if the principal were ${SLEEP_TEXT}`]],
     [

@@ -82,7 +82,7 @@ function describeDifference(explanation: Explanation): string | undefined {
     case 'NOT_ALLOWED': {
       if (nearest !== undefined)
         return `${nameRule(nearest.policy, nearest.rule, explanation)} failed on ${renderFailures(nearest.failed)}`;
-      return 'no rule of them can be met by any connection';
+      return 'no connection can meet any of its rules';
     }
     case 'NO_ALLOW_POLICIES':
     case 'POLICY_MISSING':

@@ -1,9 +1,11 @@
 import type { Explanation, PolicyExplanation, RuleExplanation } from './explanation.ts';
 import { renderRule } from './render-rule.ts';
 
-/** Of a long list of policies, so many are shown; and of a policy so many rules. */
+/** Of a long list of policies, so many are shown. */
 const MOST_POLICIES = 20;
+/** Of a policy that decided or came closest, so many rules are shown; of others fewer. */
 const MOST_RULES = 20;
+const MOST_RULES_ELSEWHERE = 5;
 const ACTIONS = { Allow: 'ALLOW', Deny: 'DENY' } as const;
 const SCOPES = { Global: 'whole mesh', Namespace: 'namespace', WorkloadSelector: 'selected workloads' } as const;
 
@@ -14,7 +16,9 @@ export function renderPolicies({ policies, decision, nearest }: Explanation): re
   const shown = shorten(policies, MOST_POLICIES, ({ policy }) => important.has(policy));
   return [
     ...decision.missing.map((key) => `policy ${key}: named by the workload, but not known`),
-    ...shown.flatMap(renderPolicy),
+    ...shown.flatMap((policy) =>
+      renderPolicy(policy, important.has(policy.policy) ? MOST_RULES : MOST_RULES_ELSEWHERE),
+    ),
     ...renderHidden(policies.length - shown.length, 'policies'),
   ];
 }
@@ -35,8 +39,9 @@ export function findRule(
   return rule === undefined ? undefined : found?.rules[rule];
 }
 
-function renderPolicy({ policy, action, scope, dryRun, matched, rules, nearest, notes }: PolicyExplanation): string[] {
-  const shown = shorten(rules, MOST_RULES, (rule) => rule.matched || rule.rule === nearest?.rule);
+function renderPolicy(explanation: PolicyExplanation, mostRules: number): readonly string[] {
+  const { policy, action, scope, dryRun, matched, rules, nearest, notes } = explanation;
+  const shown = shorten(rules, mostRules, (rule) => rule.matched || rule.rule === nearest?.rule);
   const verb = matched ? 'matches' : 'does not match';
   return [
     `${dryRun ? 'dry-run ' : ''}${ACTIONS[action]} ${policy} (${SCOPES[scope]}) ${verb}`,
@@ -49,7 +54,7 @@ function renderPolicy({ policy, action, scope, dryRun, matched, rules, nearest, 
 /** At most `most`, in their order: the important ones, then the first of the others. */
 function shorten<T>(list: readonly T[], most: number, isImportant: (item: T) => boolean): readonly T[] {
   if (list.length <= most) return list;
-  const kept = new Set([...list.filter(isImportant), ...list].slice(0, most));
+  const kept = new Set([...list.filter(isImportant), ...list.filter((item) => !isImportant(item))].slice(0, most));
   return list.filter((item) => kept.has(item));
 }
 
