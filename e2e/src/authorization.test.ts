@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type LabClient, LabError, type PodSpec } from '@ambientmesh/lab';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestLab } from './lab/start-test-lab.ts';
-import { ADDRESS, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
+import { ADDRESS, ADDRESS6, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
 import { parseAccessLog } from './observed/access-log.ts';
 import { ztunnelOf } from './observed/node-process.ts';
 import { PodSockets } from './pods/pod-sockets.ts';
@@ -69,6 +69,11 @@ describe('the guide to policies of layer 4', () => {
   test('ipBlocks: by the address of the client', async () => {
     await lab.applyPolicies(policy('allow-ip-block'));
     expect(await exitCodes('sleep', 'notsleep', 'visitor', 'outside')).toEqual(codes(0, RESET, RESET, RESET));
+    const url = `http://[${ADDRESS6['httpbin-2']}]:${PORT.http}/ip`;
+    const over6 = await Promise.all(
+      ['sleep', 'outside'].map((from) => lab.exec(from, ['curl', '-gsS', '-o', '/dev/null', url])),
+    );
+    expect(over6.map(({ code }) => code)).toEqual([0, RESET]);
   });
 
   test('ports: one of the application is closed, the others are open', async () => {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { attachLab } from '@ambientmesh/lab';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -73,6 +74,24 @@ test('a connection that the other end refuses ends as curl sees it: reset, or cl
   expect([52, 56]).toContain(status);
 });
 
+test('lab policy applies, lists and removes policies, and each takes effect before it returns', () => {
+  const file = fileURLToPath(new URL('policies/allow-sleep.yaml', import.meta.url));
+  const curl = () => lab('exec', '--name', name, 'notsleep', '--', 'curl', '-sS', 'http://httpbin/ip').status;
+  const applied = lab('policy', 'apply', '--name', name, file);
+  expect(applied).toEqual({ status: 0, stdout: 'AuthorizationPolicy/default/httpbin created\n', stderr: '' });
+  expect(curl()).toBe(56);
+  const malformed = readFileSync(file, 'utf8').replace('ALLOW', 'PERMIT');
+  const refused = labFed(malformed, 'policy', 'apply', '--name', name, '-');
+  expect(refused).toMatchObject({ status: 1, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /^lab: LAB_POLICY_INVALID: 1 of 1 policies refused\nstdin:11:11: AuthorizationPolicy\/default\/httpbin: spec\.action: .*\n.*: its previous version stays in force\n$/,
+  );
+  expect(lab('policy', 'list', '--name', name).stdout).toMatch(/httpbin +ALLOW +0 +previous version in force\n/);
+  const deleted = lab('policy', 'delete', '--name', name, 'ap/default/httpbin');
+  expect(deleted).toEqual({ status: 0, stdout: 'AuthorizationPolicy/default/httpbin deleted\n', stderr: '' });
+  expect(curl()).toBe(0);
+});
+
 test('mistakes are told in one line with a code', () => {
   const unknownPod = lab('exec', '--name', name, 'nobody', '--', 'true');
   expect(unknownPod.status).toBe(1);
@@ -96,8 +115,14 @@ test('lab down leaves nothing behind', async () => {
 });
 
 function lab(...words: readonly string[]) {
+  return labFed('', ...words);
+}
+
+/** The same with something to read on standard input. */
+function labFed(input: string, ...words: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [SOURCE_CONDITION, LAB, ...words], {
     encoding: 'utf8',
+    input,
     timeout: 40_000,
   });
   return { status, stdout, stderr };

@@ -14,8 +14,12 @@ const POLL_MS = 25;
  * Waits until a running ztunnel goes by the file with this digest. Resolves to `false` if it is one that reads its file
  * only when it starts. Throws LAB_ZTUNNEL_NOT_READY if it takes too long.
  */
-export async function untilConfigInForce(node: NodeSpec, ztunnel: SupervisedProcess, sha256: string): Promise<boolean> {
-  const deadlineMs = Date.now() + RELOAD_DEADLINE_MS;
+export async function untilConfigInForce(
+  node: NodeSpec,
+  ztunnel: Pick<SupervisedProcess, 'status'>,
+  { sha256, deadlineMs: limitMs = RELOAD_DEADLINE_MS }: { readonly sha256: string; readonly deadlineMs?: number },
+): Promise<boolean> {
+  const deadlineMs = Date.now() + limitMs;
   while (Date.now() < deadlineMs) {
     if (!ztunnel.status().running) return true;
     const metrics = await readMetrics(node).catch(() => undefined);
@@ -27,6 +31,6 @@ export async function untilConfigInForce(node: NodeSpec, ztunnel: SupervisedProc
   }
   throw new LabError(
     'LAB_ZTUNNEL_NOT_READY',
-    `ztunnel@${node.name}: has not taken the changed mesh.yaml within ${RELOAD_DEADLINE_MS} ms; ${await tellingLine(node.name)}`,
+    `ztunnel@${node.name}: has not taken the changed mesh.yaml within ${limitMs} ms; ${await tellingLine(node.name)}`,
   );
 }

@@ -211,7 +211,7 @@ export class Mesh {
 
   /** Resolves to whether it had to be started again. */
   async #update({ spec, ztunnel }: MeshNode): Promise<boolean> {
-    if (await untilConfigInForce(spec, ztunnel, this.#file.sha256)) return false;
+    if (await untilConfigInForce(spec, ztunnel, { sha256: this.#file.sha256 })) return false;
     await ztunnel.stop('SIGTERM', DRAIN_GRACE_MS);
     ztunnel.start();
     await untilZtunnelReady(spec, ztunnel);
