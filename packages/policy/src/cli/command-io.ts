@@ -2,7 +2,7 @@
 export interface CommandIo {
   /** The text of a file, or of standard input for `-`. Rejects with POLICY_COMMAND_INVALID if that fails. */
   readonly readInput: (path: string) => Promise<string>;
-  /** The YAML and JSON files of a folder and those in it, sorted; of anything else, itself. Rejects as `readInput`. */
+  /** The YAML and JSON files of a folder and those in it, sorted, no hidden ones; of anything else, itself. Rejects as `readInput`. */
   readonly listFiles: (path: string) => Promise<readonly string[]>;
   /** Writes a file, over what is there. Rejects as `readInput`. */
   readonly writeFile: (path: string, text: string) => Promise<void>;

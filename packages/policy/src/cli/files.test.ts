@@ -9,8 +9,8 @@ let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ambient-policy-'));
-  for (const name of ['deep/er', 'empty']) mkdirSync(join(folder, name), { recursive: true });
-  for (const name of ['b.yaml', 'a.yml', 'deep/c.json', 'deep/er/d.yaml', 'README.md'])
+  for (const name of ['deep/er', 'empty', '.git']) mkdirSync(join(folder, name), { recursive: true });
+  for (const name of ['b.yaml', 'a.yml', 'deep/c.json', 'deep/er/d.yaml', 'README.md', '.hidden.yaml', '.git/e.yaml'])
     writeFileSync(join(folder, name), `of ${name}`);
 });
 
@@ -18,7 +18,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('a folder is its YAML and JSON files, sorted; anything else is itself', async () => {
+test('a folder is its YAML and JSON files, sorted, without hidden ones; anything else is itself', async () => {
   const inside = (names: readonly string[]) => names.map((name) => join(folder, name));
   expect(await listFiles(folder)).toEqual(inside(['a.yml', 'b.yaml', 'deep/c.json', 'deep/er/d.yaml']));
   expect(await listFiles(join(folder, 'README.md'))).toEqual(inside(['README.md']));

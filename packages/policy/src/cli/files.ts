@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { glob, stat, writeFile as write } from 'node:fs/promises';
+import { readdir, stat, writeFile as write } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalidCommand } from './parse-options.ts';
@@ -24,17 +24,30 @@ export async function readInput(path: string, stdin: Readable, mostBytes: number
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The YAML and JSON files of a folder and of those in it, sorted; of anything else, itself. Throws as `readInput`. */
+/**
+ * The YAML and JSON files of a folder and of those in it, sorted, without hidden ones; of anything else, itself. Throws as
+ * `readInput`.
+ */
 export async function listFiles(path: string): Promise<readonly string[]> {
   if (path === '-') return [path];
   try {
     if (!(await stat(path)).isDirectory()) return [path];
     const found: string[] = [];
-    for await (const file of glob('**/*.{yaml,yml,json}', { cwd: path })) found.push(join(path, file));
+    for await (const file of walk(path)) found.push(file);
     if (found.length === 0) throw new Error('no .yaml, .yml or .json file in this folder');
     return found.toSorted();
   } catch (error) {
     throw cannot('read', path, error);
+  }
+}
+
+/** Hidden folders hold what is not meant for readers: `.git`, and each file again where Kubernetes mounts a ConfigMap. */
+async function* walk(folder: string): AsyncGenerator<string> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.name.startsWith('.')) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path);
+    else if (/\.(?:ya?ml|json)$/.test(entry.name)) yield path;
   }
 }
 
