@@ -19,14 +19,45 @@ export interface PolicyReport {
   readonly unknownPolicy: 'deny' | 'skip';
 }
 
-/** `/debug/policies`: the policies in force, whom they are for, and whether the file they come from is still good. */
+/**
+ * `/debug/policies`: the policies in force, whom they are for, and whether the file they come from is still good.
+ * `?workload=namespace/name` shows those that govern one workload.
+ */
 export function policiesPage(url: URL, report: PolicyReport): Answer {
-  const namedBy = workloadsByPolicy(report.mesh);
+  const wanted = url.searchParams.get('workload') ?? '';
+  const mesh = wanted === '' ? report.mesh : governing(report.mesh, wanted);
+  if (mesh === undefined)
+    return { status: 404, contentType: 'text/plain', body: `no workload ${escapeControl(wanted)} is known\n` };
+  const shown: Shown = { ...report, mesh, status: renderStatus(report.localConfig, report.mesh) };
+  const namedBy = workloadsByPolicy(mesh);
   return textOrJson(
     url,
-    () => renderReport(report, namedBy),
-    () => describeReport(report, namedBy),
+    () => renderReport(shown, namedBy),
+    () => describeReport(shown, namedBy),
   );
+}
+
+/** What is shown: `mesh` has that alone. */
+interface Shown extends PolicyReport {
+  readonly status: string;
+}
+
+/** The workloads of a name, `namespace/name`, and the policies that govern them; undefined without any. */
+function governing({ workloads, policies }: MeshSnapshot, wanted: string): MeshSnapshot | undefined {
+  const found = [...workloads].filter(([, { workload }]) => `${workload.namespace}/${workload.name}` === wanted);
+  const governs = (key: string, policy: Policy): boolean =>
+    policy.scope === 'Global' ||
+    found.some(
+      ([, { workload }]) =>
+        workload.authorizationPolicies.includes(key) ||
+        (policy.scope === 'Namespace' && policy.namespace === workload.namespace),
+    );
+  if (found.length === 0) return undefined;
+  return {
+    workloads: new Map(found),
+    services: new Map(),
+    policies: new Map([...policies].filter(([key, policy]) => governs(key, policy))),
+  };
 }
 
 /** `namespace/name` of the workloads that name a policy, by its key. */
@@ -44,7 +75,7 @@ function workloadsByPolicy({ workloads }: MeshSnapshot): NamedBy {
   return namedBy;
 }
 
-function renderReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedBy: NamedBy): string {
+function renderReport({ mesh, status, unknownPolicy }: Shown, namedBy: NamedBy): string {
   const policies = [...mesh.policies.values()].toSorted((a, b) => (policyKey(a) < policyKey(b) ? -1 : 1));
   const rows = policies.map((policy) => [
     policyKey(policy),
@@ -53,11 +84,11 @@ function renderReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedB
     String(policy.rules.length),
     appliesTo(policy, namedBy.get(policyKey(policy)) ?? []),
   ]);
+  const missing = missingOf(mesh, namedBy).map(([key, names]) => [key, shorten(names)]);
   const table =
     rows.length === 0
-      ? 'no policies: nothing is denied\n'
+      ? `no policies${missing.length === 0 ? ': nothing is denied' : ''}\n`
       : renderTable([['POLICY', 'ACTION', 'SCOPE', 'RULES', 'APPLIES TO'], ...rows]);
-  const missing = missingOf(mesh, namedBy).map(([key, names]) => [key, shorten(names)]);
   const effect = unknownPolicy === 'deny' ? 'connections to them are denied' : 'it is skipped';
   const missingTable =
     missing.length === 0 ? '' : `\n${renderTable([['MISSING', `NAMED BY (${effect})`], ...missing])}`;
@@ -65,7 +96,7 @@ function renderReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedB
     ({ policy, path, message }) => `${escapeControl(`${policy} ${path}: ${message}`)}\n`,
   );
   const doubtList = doubts.length === 0 ? '' : `\nDOUBTFUL\n${doubts.join('')}`;
-  return `${renderStatus(localConfig, mesh)}\n${table}${missingTable}${doubtList}`;
+  return `${status}\n${table}${missingTable}${doubtList}`;
 }
 
 /** What is right but hardly does what was meant. */
@@ -106,7 +137,7 @@ function missingOf({ policies }: MeshSnapshot, namedBy: NamedBy): [key: string, 
   return [...namedBy].filter(([key]) => !policies.has(key)).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function describeReport({ mesh, localConfig, unknownPolicy }: PolicyReport, namedBy: NamedBy): unknown {
+function describeReport({ mesh, localConfig, unknownPolicy }: Shown, namedBy: NamedBy): unknown {
   return {
     localConfig: localConfig === undefined ? null : describeStatus(localConfig),
     unknownPolicy,
