@@ -79,12 +79,12 @@ test('with ZTUNNEL_UNKNOWN_POLICY=skip the page says so', () => {
   expect(text(status, mesh, 'skip')).toContain('NAMED BY (it is skipped)');
 });
 
-function page(workload: string) {
+function pageOf(workload: string) {
   return policiesPage(new URL(`http://x/?workload=${workload}`), { mesh, localConfig: status, unknownPolicy: 'deny' });
 }
 
 test('those that govern one workload', () => {
-  expect(String(page('default/pb').body)).toBe(
+  expect(String(pageOf('default/pb').body)).toBe(
     `local configuration /etc/mesh.yaml: 8 workloads, 0 services, 4 policies
   in force, read 1970-01-01T00:00:00.000Z, sha256 ab12
 
@@ -100,8 +100,8 @@ DOUBTFUL
 default/only-sleep rules[0][0][0].principals[0]: nobody has this principal: they are compared without spiffe://
 `,
   );
-  expect(String(page('d/w1').body)).not.toContain('default/try');
-  expect(page('d/x')).toMatchObject({ status: 404, body: 'no workload d/x is known\n' });
+  expect(String(pageOf('d/w1').body)).not.toContain('default/try');
+  expect(pageOf('d/x')).toMatchObject({ status: 404, body: 'no workload d/x is known\n' });
 });
 
 test('as data', () => {
