@@ -151,6 +151,30 @@ test('the source says which rules stayed, and which attributes went', () => {
   expect(deny?.rules).toEqual([[], [[{}]], [[{ namespaces: [{ kind: 'exact', value: 'a' }] }]], []]);
 });
 
+test('attributes are sorted, each once', () => {
+  const operation = { methods: ['GET'], notHosts: ['h'] };
+  const when = [
+    { key: 'connection.sni', values: ['x'] },
+    { key: 'remote.ip', values: ['10.0.0.1'] },
+  ];
+  const { policy } = convertAuthorizationPolicy(build({ rules: [{ to: [{ operation }, { operation }], when }] }));
+  expect(policy?.source?.omitted).toEqual([
+    { rule: 0, attributes: ['connection.sni', 'methods', 'notHosts', 'remote.ip'] },
+  ]);
+});
+
+test('a DENY policy has an effect as soon as one of its rules has', () => {
+  const rules = [{ to: [{ operation: { methods: ['GET'] } }] }, { to: [{ operation: { ports: ['80'] } }] }];
+  expect(convertAuthorizationPolicy(build({ action: 'DENY', rules })).status?.message).toContain('is enforced without');
+});
+
+test('a workload of the root namespace names what selects it once', () => {
+  const object = build({ selector: { matchLabels: { app: 'a' } } }, { namespace: 'istio-system' });
+  const { policiesOf } = convertPolicies([object]);
+  for (const namespace of ['istio-system', 'other'])
+    expect(policiesOf({ namespace, labels: { app: 'a', more: 'b' } })).toEqual(['istio-system/p']);
+});
+
 test.each([
   { rest: {}, says: 'this DENY policy has no enforceable rules at ztunnel and will have no effect' },
   { rest: { ports: ['80'] }, says: 'DENY policy with HTTP attributes is enforced without the HTTP rules' },

@@ -120,10 +120,7 @@ class PeerAuthentications {
   /** What counts in a namespace, leaving out `except`. */
   scopesOf(namespace: string, except?: PeerAuthentication): PeerAuthenticationScopes {
     const oldest = (place: string) => findOldest(this.#wide.of(place).filter((object) => object !== except));
-    return {
-      mesh: oldest(this.#rootNamespace),
-      namespace: namespace === this.#rootNamespace ? undefined : oldest(namespace),
-    };
+    return { mesh: oldest(this.#rootNamespace), namespace: oldest(namespace) };
   }
 
   keysOf(workload: SelectedWorkload): readonly string[] {

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { policyKey } from '../evaluation/policy-key.ts';
 import { compile } from '../evaluation/policy-set.ts';
 import type { Connection, SourceIdentity } from '../policy.ts';
 import { convertPolicies } from './convert-policies.ts';
 import { findObjectProblems } from './find-object-problems.ts';
+import { findShadowed } from './find-shadowed.ts';
 import type { PeerAuthentication, PeerAuthenticationMode } from './policy-object.ts';
 
 const ROOT = 'root';
@@ -210,5 +212,39 @@ test('ports that are none are left out, so that no policy is named for them', ()
     'spec.portLevelMtls.65536',
     'spec.portLevelMtls.http',
     'spec.portLevelMtls.-1',
+  ]);
+});
+
+test('the last port is one', () => {
+  const object = build({ name: 'w', namespace: 'n', labels: A, ports: { 65535: 'STRICT' } });
+  const { passes } = judge([object], { namespace: 'n', labels: A });
+  expect([passes(undefined, 65_535), passes(undefined, 65_534)]).toEqual([false, true]);
+});
+
+test('an object of the root namespace that selects workloads becomes nothing', () => {
+  const object = build({ name: 'w', namespace: ROOT, labels: A, ports: { 80: 'STRICT' } });
+  expect(convertPolicies([object], { rootNamespace: ROOT }).policies.map(policyKey)).toEqual([STATIC]);
+});
+
+test('an empty selector is for the whole namespace; what is made of it is as recorded, and nobody names it', () => {
+  const object = build({ name: 'w', namespace: 'n', labels: {}, mode: 'STRICT', ports: { 80: 'PERMISSIVE' } });
+  const [made] = convertPolicies([object], { rootNamespace: ROOT }).policies;
+  expect(made?.rules).toEqual([[[{ notPrincipals: [{ kind: 'presence' }] }], [{ notDestinationPorts: [80] }]]]);
+  expect(judge([object], { namespace: 'n', labels: A }).keys).toEqual([STATIC]);
+});
+
+test('an object that never counts is found by what counts instead', () => {
+  const drafts: readonly Sketch[] = [
+    { name: 'x', namespace: 'n', labels: { app: 'a', tier: 'x' } },
+    { name: 'w', namespace: 'n', labels: { tier: 'x', app: 'a' } },
+    { name: 'v', namespace: 'n', labels: { app: 'a' } },
+    { name: 'u', namespace: 'm', labels: { app: 'a' } },
+    { name: 't', namespace: 'n' },
+    { name: 's', namespace: 'n', labels: {}, created: '2026-01-01T00:00:00Z' },
+  ];
+  const found = [...findShadowed(drafts.map(build))].map(([object, by]) => [object.metadata.name, by.metadata.name]);
+  expect(found).toEqual([
+    ['x', 'w'],
+    ['s', 't'],
   ]);
 });
