@@ -10,6 +10,8 @@ import { readSource } from './read-source.ts';
 const FIELDS = ['name', 'namespace', 'scope', 'action', 'dryRun', 'rules', 'source'];
 const SCOPES = ['Global', 'Namespace', 'WorkloadSelector'] as const;
 const ACTIONS = ['Allow', 'Deny'] as const;
+const ANY_SCOPE = listChoices(SCOPES);
+const ANY_ACTION = listChoices(ACTIONS);
 
 /**
  * Untyped data in the form of `Policy`, as that: a copy, which shares nothing with the data, with empty lists of matches
@@ -36,8 +38,8 @@ function read(place: DataPlace): Policy | undefined {
   const policy = complete<Policy>({
     name: fields.required('name', 'text', (field) => field.text()),
     namespace: fields.required('namespace', 'text', (field) => field.text()),
-    scope: fields.required('scope', listChoices(SCOPES), (field) => field.choice(SCOPES)),
-    action: fields.required('action', listChoices(ACTIONS), (field) => field.choice(ACTIONS)),
+    scope: fields.required('scope', ANY_SCOPE, (field) => field.choice(SCOPES)),
+    action: fields.required('action', ANY_ACTION, (field) => field.choice(ACTIONS)),
     dryRun: fields.required('dryRun', 'true or false', (field) => field.boolean()),
     rules: fields.required('rules', 'a list', (field) => field.list(readRule)),
   });
