@@ -8,7 +8,7 @@ const mesh = snapshotOf(
   parseLocalConfig(`
 policies:
 - {name: only-sleep, namespace: default, scope: WorkloadSelector, action: Allow, dryRun: false, rules: [[[{principals: [!Exact spiffe://td/ns/a/sa/b]}]]]}
-- {name: spare, namespace: default, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[]]]}
+- {name: spare, namespace: default, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[]]], source: {kind: AuthorizationPolicy, object: default/spare, rules: [1], omitted: [], ignored: [{rule: 1, attributes: [methods, paths]}]}}
 - {name: try, namespace: default, scope: Namespace, action: Deny, dryRun: true, rules: [[], []]}
 - {name: all, namespace: istio-system, scope: Global, action: Allow, dryRun: false, rules: [[]]}
 workloads:
@@ -52,6 +52,7 @@ default/gone  default/pb d/w1 d/w2 d/w3 d/w4 and 3 more
 
 DOUBTFUL
 default/only-sleep rules[0][0][0].principals[0]: nobody has this principal: they are compared without spiffe://
+default/spare spec.rules[1]: applies without what is HTTP: only a waypoint can judge methods, paths
 `,
   );
 });
@@ -128,6 +129,9 @@ test('as data', () => {
       { name: 'all' },
     ],
     missing: [{ policy: 'default/gone', namedBy: { length: 8 } }],
-    doubts: [{ policy: 'default/only-sleep', path: 'rules[0][0][0].principals[0]' }],
+    doubts: [
+      { policy: 'default/only-sleep', path: 'rules[0][0][0].principals[0]' },
+      { policy: 'default/spare', path: 'spec.rules[1]' },
+    ],
   });
 });

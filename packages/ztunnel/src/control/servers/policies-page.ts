@@ -1,4 +1,4 @@
-import { findProblems, type Policy, policyKey } from '@ambientmesh/policy';
+import { findProblems, type HttpAttributes, type Policy, policyKey } from '@ambientmesh/policy';
 import { describePolicy } from '../describe-mesh.ts';
 import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
 import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
@@ -99,13 +99,32 @@ function renderReport({ mesh, status, unknownPolicy }: Shown, namedBy: NamedBy):
   return `${status}\n${table}${missingTable}${doubtList}`;
 }
 
+interface Doubt {
+  readonly policy: string;
+  /** In the policy; of what was left out, in the object that it was made of. */
+  readonly path: string;
+  readonly message: string;
+}
+
 /** What is right but hardly does what was meant. */
-function doubtsOf({
-  policies,
-}: MeshSnapshot): { readonly policy: string; readonly path: string; readonly message: string }[] {
+function doubtsOf({ policies }: MeshSnapshot): Doubt[] {
   return [...policies]
-    .flatMap(([key, policy]) => findProblems(policy).map(({ path, message }) => ({ policy: key, path, message })))
+    .flatMap(([key, policy]) =>
+      [...leftOut(policy), ...findProblems(policy)].map(({ path, message }) => ({ policy: key, path, message })),
+    )
     .slice(0, maxDoubts);
+}
+
+/** The parts of the object that this policy does not have, as only a waypoint can judge them. */
+function leftOut({ source }: Policy): Omit<Doubt, 'policy'>[] {
+  return [
+    ...(source?.omitted ?? []).map((part) => describePart(part, 'the rule is left out')),
+    ...(source?.ignored ?? []).map((part) => describePart(part, 'applies without what is HTTP')),
+  ];
+}
+
+function describePart({ rule, attributes }: HttpAttributes, effect: string): Omit<Doubt, 'policy'> {
+  return { path: `spec.rules[${rule}]`, message: `${effect}: only a waypoint can judge ${attributes.join(', ')}` };
 }
 
 function renderStatus(status: LocalConfigStatus | undefined, { workloads, services, policies }: MeshSnapshot): string {
