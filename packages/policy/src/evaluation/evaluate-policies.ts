@@ -17,11 +17,14 @@ export interface ApplyingPolicies {
   readonly missing: readonly string[];
 }
 
-/** Decides on a connection by the policies that apply to its destination, in any order. Dry-run ones only cast shadows. */
+/**
+ * Decides on a connection by the policies that apply to its destination, in any order. Dry-run ones only cast shadows.
+ * Unless `whatIfMissing` says `skip`, missing policies deny.
+ */
 export function evaluatePolicies(
   { policies, missing }: ApplyingPolicies,
   subject: Subject,
-  whatIfMissing: MissingPolicy,
+  whatIfMissing: MissingPolicy | undefined,
 ): Decision {
   const unknown = whatIfMissing === 'skip' ? [] : missing;
   const dryRun = policies.filter(({ policy }) => policy.dryRun);

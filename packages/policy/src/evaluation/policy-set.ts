@@ -25,10 +25,10 @@ export function compile(policies: Iterable<Policy>, options: EvaluationOptions =
 /** Policies, compiled for judging many connections. Policies come and go one by one: a change costs what it touches. */
 export class PolicySet {
   readonly #store = new PolicyStore();
-  readonly #missing: MissingPolicy;
+  readonly #missing: MissingPolicy | undefined;
 
   constructor(options: EvaluationOptions = {}) {
-    this.#missing = options.missing ?? 'deny';
+    this.#missing = options.missing;
   }
 
   /** The number of policies. */
