@@ -86,8 +86,9 @@ function namedBy(
 
 /** An empty selector selects nothing (spec istiod.md §6.1, kept as in the reference). */
 function isSelected({ spec }: PolicyObject, { labels }: SelectedWorkload): boolean {
-  const wanted = Object.entries(spec?.selector?.matchLabels ?? {});
-  return wanted.length > 0 && wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
+  const wanted = spec?.selector?.matchLabels ?? {};
+  const names = Object.keys(wanted);
+  return names.length > 0 && names.every((name) => Object.hasOwn(labels, name) && labels[name] === wanted[name]);
 }
 
 /** Objects by their namespace. */

@@ -1,5 +1,6 @@
 import type { Clause, Match, Rule } from '../policy.ts';
 import type { PolicyRule, PolicyRuleCondition, PolicyRuleOperation, PolicyRuleSource } from './policy-object.ts';
+import { present } from './present-fields.ts';
 import { readAddressRange, readPort, readServiceAccount, readStringMatch } from './read-values.ts';
 
 /** Conditions of an operation that only a proxy of HTTP can judge. */
@@ -65,7 +66,7 @@ export function canHold(clause: Clause): boolean {
 }
 
 function convertOperation(operation: PolicyRuleOperation): Match {
-  return withoutEmptyLists({
+  return present<Match>({
     destinationPorts: readEach(operation.ports, readPort),
     notDestinationPorts: readEach(operation.notPorts, readPort),
   });
@@ -73,7 +74,7 @@ function convertOperation(operation: PolicyRuleOperation): Match {
 
 function convertSource(source: PolicyRuleSource, namespace: string): Match {
   const readAccount = (text: string) => readServiceAccount(text, namespace);
-  return withoutEmptyLists({
+  return present<Match>({
     sourceIps: readEach(source.ipBlocks, readAddressRange),
     notSourceIps: readEach(source.notIpBlocks, readAddressRange),
     namespaces: readEach(source.namespaces, readStringMatch),
@@ -89,27 +90,27 @@ function convertCondition({ key, values, notValues }: PolicyRuleCondition): Matc
   if (!isConnectionKey(key)) return {};
   switch (key) {
     case 'source.ip':
-      return withoutEmptyLists({
+      return present<Match>({
         sourceIps: readEach(values, readAddressRange),
         notSourceIps: readEach(notValues, readAddressRange),
       });
     case 'destination.ip':
-      return withoutEmptyLists({
+      return present<Match>({
         destinationIps: readEach(values, readAddressRange),
         notDestinationIps: readEach(notValues, readAddressRange),
       });
     case 'source.namespace':
-      return withoutEmptyLists({
+      return present<Match>({
         namespaces: readEach(values, readStringMatch),
         notNamespaces: readEach(notValues, readStringMatch),
       });
     case 'source.principal':
-      return withoutEmptyLists({
+      return present<Match>({
         principals: readEach(values, readStringMatch),
         notPrincipals: readEach(notValues, readStringMatch),
       });
     case 'destination.port':
-      return withoutEmptyLists({
+      return present<Match>({
         destinationPorts: readEach(values, readPort),
         notDestinationPorts: readEach(notValues, readPort),
       });
@@ -120,11 +121,16 @@ function isListed(values: readonly string[] | undefined): boolean {
   return (values ?? []).length > 0;
 }
 
-function readEach<T>(values: readonly string[] | undefined, read: (text: string) => T | undefined): readonly T[] {
-  return (values ?? []).map(read).filter((value) => value !== undefined);
-}
-
-/** An empty list is no condition, and says nothing to who reads a policy. */
-function withoutEmptyLists(match: Match): Match {
-  return Object.fromEntries(Object.entries(match).filter(([, values]) => values.length > 0));
+/** An empty list is no condition, and would say nothing to who reads a policy: undefined. */
+function readEach<T>(
+  values: readonly string[] | undefined,
+  read: (text: string) => T | undefined,
+): readonly T[] | undefined {
+  if (values === undefined) return undefined;
+  const items: T[] = [];
+  for (const text of values) {
+    const item = read(text);
+    if (item !== undefined) items.push(item);
+  }
+  return items.length === 0 ? undefined : items;
 }

@@ -5,12 +5,6 @@ export function fieldsOf(place: DataPlace, known: readonly string[]): DataFields
   return place.fields(known, 'object');
 }
 
-/** What is undefined is left out, as types with exact optional properties want it. */
-export function present<T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): T;
-export function present(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
 /** A map of any keys to texts. */
 export function readTextMap(place: DataPlace): Readonly<Record<string, string>> | undefined {
   return readEachValue(place, readText);

@@ -10,7 +10,8 @@ import type {
   PolicyTargetReference,
   WorkloadSelector,
 } from './policy-object.ts';
-import { fieldsOf, present, readEachValue, readText, readTextMap } from './read-fields.ts';
+import { present } from './present-fields.ts';
+import { fieldsOf, readEachValue, readText, readTextMap } from './read-fields.ts';
 import { readRule } from './read-rule.ts';
 
 const GROUP = 'security.istio.io/';

@@ -1,6 +1,7 @@
 import type { DataPlace } from '../validation/data-place.ts';
 import type { PolicyRule, PolicyRuleCondition, PolicyRuleOperation, PolicyRuleSource } from './policy-object.ts';
-import { fieldsOf, present, readText } from './read-fields.ts';
+import { present } from './present-fields.ts';
+import { fieldsOf, readText } from './read-fields.ts';
 
 const SOURCE_FIELDS = [
   'principals',
