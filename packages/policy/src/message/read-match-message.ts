@@ -34,12 +34,14 @@ export function readMatchMessage(place: DataPlace): Match {
 }
 
 function readPattern(place: DataPlace): StringMatch | Dropped | undefined {
+  const known = place.problems.length;
   const fields = place.fields(PATTERN_KINDS, 'proto');
+  if (place.problems.length > known) return undefined;
   const [name, surplus] = fields.names;
   if (surplus !== undefined)
     return place.fail(`want one of ${PATTERN_KINDS.join(', ')}, not ${fields.names.join(' and ')}`);
   const kind = PATTERN_KINDS.find((each) => each === name);
-  if (kind === undefined) return null;
+  if (kind === undefined) return drop(place, 'it says nothing');
   if (kind === 'presence') {
     fields.optional(kind, (field) => field.fields([], 'proto'));
     return { kind };
@@ -49,16 +51,23 @@ function readPattern(place: DataPlace): StringMatch | Dropped | undefined {
 }
 
 function readRange(place: DataPlace): AddressRange | Dropped | undefined {
+  const known = place.problems.length;
   const fields = place.fields(['address', 'length'], 'proto');
   const bytes = fields.optional('address', readBytes) ?? new Uint8Array();
   const length = (fields.optional('length', readUint32) ?? 0) & LOW_8_BITS;
+  if (place.problems.length > known) return undefined;
   const address = renderAddressBytes(bytes);
-  return address === undefined || length > bytes.length * BITS_PER_BYTE ? null : { address, length };
+  if (address === undefined) return drop(place, `an address has 4 or 16 bytes, not ${bytes.length}`);
+  const most = bytes.length * BITS_PER_BYTE;
+  return length > most ? drop(place, `its length is at most ${most} bits, not ${length}`) : { address, length };
 }
 
 function readPort(place: DataPlace): number | undefined {
-  const port = readUint32(place);
-  return port === undefined ? undefined : port & LOW_16_BITS;
+  const value = readUint32(place);
+  if (value === undefined) return undefined;
+  const port = value & LOW_16_BITS;
+  if (port !== value) place.doubt(`is cut to 16 bits: ${port}`);
+  return port;
 }
 
 function readAccount(place: DataPlace): ServiceAccountMatch {
@@ -70,6 +79,12 @@ function readAccount(place: DataPlace): ServiceAccountMatch {
 function readBytes(place: DataPlace): Uint8Array | undefined {
   const text = place.text();
   return text === undefined ? undefined : (decodeBase64(text) ?? place.refuse('bytes in base64'));
+}
+
+/** What is left may match more, or nothing (spec policy.md §2): node proxies read it so, so this has to as well. */
+function drop(place: DataPlace, why: string): Dropped {
+  place.doubt(`is dropped: ${why}`);
+  return null;
 }
 
 /** JSON of protocol buffers has numbers as text, too. */

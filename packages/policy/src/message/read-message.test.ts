@@ -200,6 +200,35 @@ test.each([
   expect(() => readMessage(data)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID', problems }));
 });
 
+const MATCH = 'groups[0].rules[0].matches[0]';
+
+test.each([
+  { match: { namespaces: [{}] }, path: `${MATCH}.namespaces[0]`, says: 'is dropped: it says nothing' },
+  { match: { sourceIps: [addressOf([1, 2, 3], 8)] }, path: `${MATCH}.sourceIps[0]`, says: '4 or 16 bytes, not 3' },
+  {
+    match: { sourceIps: [addressOf([1, 2, 3, 4], 33)] },
+    path: `${MATCH}.sourceIps[0]`,
+    says: 'at most 32 bits, not 33',
+  },
+  { match: { destinationPorts: [73_616] }, path: `${MATCH}.destinationPorts[0]`, says: 'is cut to 16 bits: 8080' },
+  { match: { principals: [{ exact: 'spiffe://a' }] }, path: `${MATCH}.principals[0]`, says: 'without spiffe://' },
+  { match: {}, path: MATCH, says: 'never matches' },
+])('a warning, and it is read: $path $says', ({ match, path, says }) => {
+  expect(findMessageProblems(withMatch(match))).toEqual([
+    { severity: 'warning', path, message: expect.stringContaining(says) },
+  ]);
+  expect(readMessage(withMatch(match))).toMatchObject({ name: 'a' });
+});
+
+test('a DENY message without groups has no effect; only errors are thrown', () => {
+  expect(findMessageProblems({ action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
+  const both = { ...withMatch({ namespaces: [{}] }), action: 7 };
+  expect(findMessageProblems(both).map(({ severity }) => severity)).toEqual(['error', 'warning']);
+  expect(() => readMessage(both)).toThrow(
+    expect.objectContaining({ problems: [expect.objectContaining({ path: 'action' })] }),
+  );
+});
+
 test('the error names the resource', () => {
   expect(() => readMessage({ name: 'web', namespace: 'shop', action: 7 })).toThrow(/^policy shop\/web: action: /);
 });
@@ -302,7 +331,7 @@ test('any data is read or refused, never anything else', () => {
   const data = fc.oneof(anything, fc.record({ name: anything, groups: anything }), match.map(withMatch));
   fc.assert(
     fc.property(data, (value) => {
-      const { length } = findMessageProblems(value);
+      const { length } = findMessageProblems(value).filter(({ severity }) => severity === 'error');
       try {
         renderMessage(readMessage(value));
         expect(length).toBe(0);

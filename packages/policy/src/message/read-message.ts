@@ -2,6 +2,7 @@ import type { Clause, Policy, Rule } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { DataPlace } from '../validation/data-place.ts';
 import { listChoices } from '../validation/describe-value.ts';
+import { findDoubts } from '../validation/find-doubts.ts';
 import { invalidPolicy, nameOfPolicy } from '../validation/invalid-policy.ts';
 import { readMatchMessage } from './read-match-message.ts';
 
@@ -29,15 +30,31 @@ const ACTIONS = [
 export function readMessage(value: unknown): Policy {
   const place = new DataPlace(value);
   const policy = read(place);
-  if (place.problems.length > 0) throw invalidPolicy(nameOfPolicy(value), place.problems);
+  const mistakes = place.problems.filter(isError);
+  if (mistakes.length > 0) throw invalidPolicy(nameOfPolicy(value), mistakes);
   return policy;
 }
 
-/** All mistakes in what should be a message. Never throws. */
+/**
+ * All mistakes in what should be a message, and what is dropped or cut (warnings); without any, what hardly does what was
+ * meant (warnings). Never throws.
+ */
 export function findMessageProblems(value: unknown): readonly Problem[] {
   const place = new DataPlace(value);
-  read(place);
-  return place.problems;
+  const policy = read(place);
+  if (place.problems.length > 0) return place.problems;
+  return findDoubts(policy).map((doubt) => ({ ...doubt, path: renderMessagePath(doubt.path) }));
+}
+
+function isError({ severity }: Problem): boolean {
+  return severity === 'error';
+}
+
+/** `rules[0][1][2].principals` as it is in the message. */
+function renderMessagePath(path: string): string {
+  return path
+    .replace(/^rules\[(\d+)\]\[(\d+)\]\[(\d+)\]/, 'groups[$1].rules[$2].matches[$3]')
+    .replace(/^rules$/, 'groups');
 }
 
 /** The policy only counts if no problem has been noted. */

@@ -37,6 +37,11 @@ export class DataPlace {
     this.problems.push({ severity: 'error', path: this.path, message });
   }
 
+  /** Notes that this value is taken, but hardly does what was meant. */
+  doubt(message: string): void {
+    this.problems.push({ severity: 'warning', path: this.path, message });
+  }
+
   /** Notes that this value is of the wrong kind: `want` says what it should be. */
   refuse(want: string): undefined {
     return this.fail(`want ${want}, not ${describeValue(this.value)}`);
