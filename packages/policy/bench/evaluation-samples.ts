@@ -10,7 +10,7 @@ const NAIVE_EVALUATIONS = 200;
 const CHANGES = 2000;
 const US_A_MS = 1000;
 /** Evaluations are slow until they are compiled. */
-const WARM_UP = 5;
+const WARM_UP = 2;
 
 const { policies, bound, workload, connection } = buildLargeMesh();
 const set = compile(policies);
