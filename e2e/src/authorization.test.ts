@@ -93,6 +93,12 @@ describe('the guide to policies of layer 4', () => {
     expect(await exitCodes('sleep', 'outside')).toEqual(codes(0, undefined, undefined, 0));
   });
 
+  test('a policy of the root namespace is for the whole mesh', async () => {
+    const selected = policy('deny-notsleep').text.replace('namespace: default', 'namespace: istio-system');
+    await lab.applyPolicies(selected.replace(/^ {2}selector:\n.*\n.*\n/m, ''));
+    expect(await exitCodes('sleep', 'notsleep')).toEqual(codes(0, RESET));
+  });
+
   test('a policy that is deleted is gone', async () => {
     await lab.applyPolicies(policy('allow-sleep'));
     expect(await exitCodes('notsleep')).toEqual(codes(undefined, RESET));
@@ -137,6 +143,21 @@ test('a denied request is explained on the admin port of its node', async () => 
     /rule 1 of default\/httpbin failed on `principals` only: wanted cluster\.local\/ns\/default\/sa\/sleep, got .*\/notsleep/,
   );
   expect(told).toContain('would pass if the principal were cluster.local/ns/default/sa/sleep');
+});
+
+test('a denial is explained by the policies of its time; what is left out for HTTP, in words', async () => {
+  const target = `${ADDRESS['httpbin-2']}:${PORT.sink}`;
+  const deniedBy = async (name: string): Promise<string> => {
+    await lab.applyPolicies(policy(name));
+    expect((await lab.exec('notsleep', ['curl', '-sS', `http://${target}`])).code).toBe(RESET);
+    const page = 'http://127.0.0.1:15000/debug/denials';
+    const { stdout } = await lab.exec('node2', ['curl', '-sS', page]);
+    return stdout.slice(stdout.indexOf(target)).split(/^\d{4}-/m)[0] ?? '';
+  };
+  expect(await deniedBy('allow-sleep')).toContain('failed on `principals` only');
+  const told = await deniedBy('allow-sleep-get');
+  expect(told).not.toContain('failed on `principals` only');
+  expect(told).toMatch(/\bmethods\b/);
 });
 
 test.each([

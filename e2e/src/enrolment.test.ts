@@ -5,7 +5,7 @@ import { startTestLab } from './lab/start-test-lab.ts';
 import { ADDRESS, PORT } from './lab/test-topology.ts';
 import { type AccessLogLine, parseAccessLog } from './observed/access-log.ts';
 import { parseMetrics, type Sample, sumOf } from './observed/metrics.ts';
-import { podPids } from './observed/node-process.ts';
+import { podPids, ztunnelOf } from './observed/node-process.ts';
 import { PodSockets } from './pods/pod-sockets.ts';
 import { type TcpStream, tcpSegments, tcpStreams } from './wire/tcp-streams.ts';
 import { tlsRecordTypes } from './wire/tls-records.ts';
@@ -218,6 +218,18 @@ test('requests to a service are spread evenly over its replicas', async () => {
   expect(answers.filter((name) => name === 'httpbin-2')).toHaveLength(5);
 });
 
+test('one pod is given back and taken again while a connection of another goes on', async () => {
+  await using sockets = new PodSockets(lab, 'notsleep');
+  const running = await sockets.connect(ADDRESS['httpbin-2'], PORT.echo);
+  expect(await running.echo('before')).toBe('before');
+  expect(await lab.unenrol('sleep', 'httpbin-1')).toEqual([]);
+  expect(await curl('sleep', 'httpbin-2', 'plain')).toMatchObject({ pod: 'httpbin-2' });
+  expect(await curl('notsleep', 'httpbin-1', 'to plain')).toMatchObject({ pod: 'httpbin-1' });
+  expect(await lab.enrol('sleep', 'httpbin-1')).toEqual([]);
+  expect(await curl('sleep', 'httpbin-1', 'sealed')).toMatchObject({ pod: 'httpbin-1' });
+  expect(await running.echo('after')).toBe('after');
+});
+
 test('a pod that is given back talks plain text again, its connections through the mesh have ended', async () => {
   await using sockets = new PodSockets(lab, 'notsleep');
   const running = await sockets.connect(ADDRESS['httpbin-2'], PORT.echo);
@@ -229,6 +241,11 @@ test('a pod that is given back talks plain text again, its connections through t
   expect(body).toMatchObject({ pod: 'httpbin-2' });
   expect(Buffer.concat(frames).includes(marker)).toBe(true);
   expect(tcpSegments(frames).some(({ destinationPort }) => destinationPort === HBONE)).toBe(false);
+});
+
+test('no ztunnel was started again for it', async () => {
+  for (const node of ['node1', 'node2'])
+    expect(await ztunnelOf(lab, node)).toMatchObject({ running: true, starts: 1, restarts: 0 });
 });
 
 test('a pod that is given back is as it was', async () => {
