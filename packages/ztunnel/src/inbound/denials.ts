@@ -4,8 +4,8 @@ import { wallClockMs } from '../log/log-time.ts';
 
 /** Different denials that are remembered; the one that was not repeated for the longest time goes first. */
 export const MAX_DENIALS = 256;
-/** Rules in all explanations that are kept: about 10 MB of the largest ones. Beyond, the oldest denials lose theirs. */
-export const MAX_EXPLAINED_RULES = 10_000;
+/** Rules in all explanations that are kept: 3 MB, as they take 0.6 KB each. Beyond, the oldest denials lose theirs. */
+export const MAX_EXPLAINED_RULES = 4_000;
 /** Explanations may take this share of the thread's time, */
 const EXPLAINING_SHARE = 0.02;
 /** and this much at once after a quiet time. */

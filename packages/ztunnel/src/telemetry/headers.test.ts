@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { workload } from '../state/fixtures.ts';
 import { parseBaggage, renderBaggage } from './baggage.ts';
 import { parseForwardedHost, renderForwarded } from './forwarded.ts';
-import { newTraceContext, renderTraceparent } from './trace-context.ts';
+import { newTraceContext, parseTraceId, renderTraceparent } from './trace-context.ts';
 
 const full = workload({
   name: 'n1-5c',
@@ -100,4 +100,19 @@ test('traceparent: lower-case hexadecimal digits, never the same', () => {
   const made = Array.from({ length: 500 }, () => renderTraceparent(newTraceContext()));
   for (const text of made) expect(text).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-00$/);
   expect(new Set(made).size).toBe(made.length);
+});
+
+test.each([
+  { header: `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`, id: 'a1'.repeat(16) },
+  { header: `00-${'A1'.repeat(16)}-${'b2'.repeat(8)}-01`, id: undefined },
+  { header: `00-${'a1'.repeat(15)}-${'b2'.repeat(8)}-01`, id: undefined },
+  { header: `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01\n`, id: undefined },
+  { header: '', id: undefined },
+])('traceparent $header: id $id', ({ header, id }) => {
+  expect(parseTraceId(header)).toBe(id);
+});
+
+test('the id of a traceparent of ours is the one that it was made of', () => {
+  const trace = newTraceContext();
+  expect(parseTraceId(renderTraceparent(trace))).toBe(trace.traceId);
 });
