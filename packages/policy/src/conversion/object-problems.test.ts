@@ -21,6 +21,12 @@ const GOOD = [
   when({ key: 'destination.ip', values: ['10.0.0.1'], notValues: ['10.0.0.2'] }),
   ap({ targetRefs: [{ kind: 'Service', group: '', name: 's' }], rules: [{ to: [{ operation: { paths: ['/x'] } }] }] }),
   ap({ action: 'CUSTOM', provider: { name: 'x' }, targetRef: { kind: 'Gateway', name: 'w' }, rules: [{}] }),
+  ap({
+    action: 'DENY',
+    targetRefs: [{ kind: 'Service', name: 's' }],
+    rules: [{ to: [{ operation: { methods: ['GET'] } }], when: [{ key: 'request.headers[x]', notValues: ['y'] }] }],
+  }),
+  source({ ipBlocks: ['::ffff:0:0/90', '::/0', '64:ff9b::10.0.0.1'] }),
   pa({}),
   pa({ mtls: { mode: 'STRICT' } }),
   pa({ selector: { matchLabels: { app: 'a' } }, portLevelMtls: { 9090: { mode: 'DISABLE' }, 1: {} } }),
@@ -194,6 +200,11 @@ const ERRORS: readonly Row[] = [
   { value: ap({ selector: { matchLabels: { app: 'a*' } } }), path: 'spec.selector.matchLabels["app"]', says: '*' },
   {
     value: ap({ selector: { matchLabels: { app: 'a' } }, targetRefs: [{ kind: 'Gateway', name: 'w' }] }),
+    path: 'spec.selector',
+    says: 'there is a target, too',
+  },
+  {
+    value: ap({ selector: {}, targetRefs: [{ kind: 'Gateway', name: 'w' }] }),
     path: 'spec.selector',
     says: 'there is a target, too',
   },
