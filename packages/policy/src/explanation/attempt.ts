@@ -3,7 +3,7 @@ import type { Condition } from './condition.ts';
 import type { FieldExplanation, MatchExplanation } from './explanation.ts';
 import type { PreparedMatch, PreparedPolicy } from './prepared-policy.ts';
 
-/** How far something is from matching the connection. One object is made of each match and rule: so it is small. */
+/** How far something is from matching the connection. */
 export interface Attempt {
   /** How many conditions do not hold. 0: it matches. */
   readonly failed: number;
@@ -11,22 +11,23 @@ export interface Attempt {
   readonly misspelt: number;
   /** How many conditions hold. */
   readonly held: number;
-  /** One of each clause that has any. */
-  readonly matches: readonly ComparedMatch[];
-  /** How alike what is wanted and what is there are; undefined until a tie asks for it, for it is dear. */
-  likeness: number | undefined;
+  /** How alike what is wanted and what is there are; below 0 until a tie asks for it, for it is dear. */
+  likeness: number;
 }
 
-/** One match and what became of its conditions, in the same order. */
-export interface ComparedMatch {
+/** One match, and what became of its conditions. */
+export interface MatchAttempt extends Attempt {
   readonly match: PreparedMatch;
+  /** Its fields are in the order of the conditions. */
   readonly explanation: MatchExplanation;
 }
 
-/** One rule, of each clause the match that comes closest. */
+/** One rule. */
 export interface RuleAttempt extends Attempt {
   readonly policy: PreparedPolicy;
   readonly rule: number;
+  /** Of each clause that has any, the one that comes closest. */
+  readonly matches: readonly MatchAttempt[];
 }
 
 /** A condition that does not hold. */
@@ -39,18 +40,26 @@ export interface Failure {
 const MOST_VALUES_COMPARED = 64;
 
 /** Negative if `a` comes closer to matching than `b`. */
-export function compareAttempts(a: Attempt, b: Attempt): number {
+export function compareMatches(a: MatchAttempt, b: MatchAttempt): number {
+  return compareCounts(a, b) || likenessOfMatch(b) - likenessOfMatch(a);
+}
+
+/** Negative if `a` comes closer to matching than `b`. */
+export function compareRules(a: RuleAttempt, b: RuleAttempt): number {
+  return compareCounts(a, b) || likenessOfRule(b) - likenessOfRule(a);
+}
+
+function compareCounts(a: Attempt, b: Attempt): number {
   return (
     a.failed - b.failed ||
     b.misspelt - a.misspelt ||
     // What agrees elsewhere tells that the rule is about such connections.
-    b.held - a.held ||
-    likenessOf(b) - likenessOf(a)
+    b.held - a.held
   );
 }
 
 /** The conditions that would have to hold as well. */
-export function listFailures({ matches }: Attempt): readonly Failure[] {
+export function listFailures({ matches }: RuleAttempt): readonly Failure[] {
   const failures: Failure[] = [];
   for (const { match, explanation } of matches)
     for (const [index, field] of explanation.fields.entries()) {
@@ -70,16 +79,26 @@ export function* listWays({ policy, rule, matches }: RuleAttempt): Generator<rea
   }
 }
 
-function likenessOf(attempt: Attempt): number {
-  if (attempt.likeness !== undefined) return attempt.likeness;
-  let sum = 0;
-  for (const { match, explanation } of attempt.matches)
-    for (let index = 0; index < match.conditions.length; index++) {
-      const [condition, field] = [match.conditions[index], explanation.fields[index]];
-      if (condition !== undefined && field?.satisfied === false) sum += closestValue(condition, field.actual);
+function likenessOfRule(attempt: RuleAttempt): number {
+  if (attempt.likeness < 0) {
+    attempt.likeness = 0;
+    for (const match of attempt.matches) attempt.likeness += likenessOfMatch(match);
+  }
+  return attempt.likeness;
+}
+
+function likenessOfMatch(attempt: MatchAttempt): number {
+  if (attempt.likeness < 0) {
+    attempt.likeness = 0;
+    const { conditions } = attempt.match;
+    const { fields } = attempt.explanation;
+    for (let index = 0; index < conditions.length; index++) {
+      const [condition, field] = [conditions[index], fields[index]];
+      if (condition !== undefined && field?.satisfied === false)
+        attempt.likeness += closestValue(condition, field.actual);
     }
-  attempt.likeness = sum;
-  return sum;
+  }
+  return attempt.likeness;
 }
 
 function closestValue(condition: Condition, actual: string): number {

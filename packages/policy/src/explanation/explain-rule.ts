@@ -1,6 +1,6 @@
-import { type Attempt, type ComparedMatch, compareAttempts, type RuleAttempt } from './attempt.ts';
+import { compareMatches, type MatchAttempt, type RuleAttempt } from './attempt.ts';
 import type { Condition } from './condition.ts';
-import type { ClauseExplanation, FieldExplanation, MatchExplanation, RuleExplanation } from './explanation.ts';
+import type { ClauseExplanation, FieldExplanation, RuleExplanation } from './explanation.ts';
 import type { Facts } from './facts.ts';
 import type { PreparedMatch, PreparedPolicy, PreparedRule } from './prepared-policy.ts';
 
@@ -11,89 +11,86 @@ export interface ExplainedRule {
   readonly attempt: RuleAttempt | undefined;
 }
 
-/** What becomes of a part of a rule, and how far it is from matching. */
-interface Explained<E> {
-  readonly explanation: E;
-  readonly attempt: Attempt | undefined;
-}
-
-/** Compares every condition of a rule with the connection, those behind a failed one too. */
+/**
+ * Compares every condition of a rule with the connection, those behind a failed one too. A denial may take hundreds of
+ * these: so there are loops, and few objects.
+ */
 export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
-  // Most arrays here are made by map: one that grows takes many times its size, and there are hundreds of them.
-  const clauses = rule.map((clause) => explainClause(clause, facts));
-  return {
-    explanation: {
-      rule: index,
-      sourceRule: policy.policy.source?.rules[index],
-      matched: clauses.every(({ explanation }) => explanation.matched),
-      clauses: clauses.map(({ explanation }) => explanation),
-    },
-    attempt: attemptRule(policy, index, clauses),
-  };
-}
-
-function attemptRule(
-  policy: PreparedPolicy,
-  rule: number,
-  clauses: readonly Explained<ClauseExplanation>[],
-): RuleAttempt | undefined {
-  let [failed, misspelt, held] = [0, 0, 0];
-  const matches: ComparedMatch[] = [];
-  for (const { attempt, explanation } of clauses) {
-    if (attempt === undefined && !explanation.matched) return undefined;
-    failed += attempt?.failed ?? 0;
-    misspelt += attempt?.misspelt ?? 0;
-    held += attempt?.held ?? 0;
-    if (attempt !== undefined) matches.push(...attempt.matches);
-  }
-  return { failed, misspelt, held, matches, likeness: undefined, policy, rule };
-}
-
-/** The attempt is that of the closest match, which is one that matches if any does. */
-function explainClause(clause: readonly PreparedMatch[], facts: Facts): Explained<ClauseExplanation> {
-  const matches = clause.map((match) => explainMatch(match, facts));
-  let best: Attempt | undefined;
-  for (const { attempt } of matches)
-    if (attempt !== undefined && (best === undefined || compareAttempts(attempt, best) < 0)) best = attempt;
-  return {
-    explanation: {
-      matched: clause.length === 0 || best?.failed === 0,
-      matches: matches.map(({ explanation }) => explanation),
-    },
-    attempt: best,
-  };
-}
-
-/** A match without conditions never matches. */
-function explainMatch(match: PreparedMatch, facts: Facts): Explained<MatchExplanation> {
-  let [failed, misspelt] = [0, 0];
-  const fields = match.conditions.map((condition) => {
-    const satisfied = condition.holds(facts.subject);
-    const note = condition.note(facts, satisfied);
-    if (!satisfied) {
-      failed++;
-      if (note?.misspelt) misspelt++;
+  const explained = rule.map((clause) => explainClause(clause, facts));
+  const matches: MatchAttempt[] = [];
+  let matched = true;
+  let possible = true;
+  let failed = 0;
+  let misspelt = 0;
+  let held = 0;
+  for (const { explanation, best } of explained) {
+    matched &&= explanation.matched;
+    if (best === undefined) {
+      possible &&= explanation.matched;
+      continue;
     }
-    return explainField(condition, satisfied, note?.text, facts);
-  });
-  const explanation = { matched: fields.length > 0 && failed === 0, fields };
-  if (fields.length === 0) return { explanation, attempt: undefined };
-  const attempt = {
-    failed,
-    misspelt,
-    held: fields.length - failed,
-    matches: [{ match, explanation }],
-    likeness: undefined,
+    matches.push(best);
+    failed += best.failed;
+    misspelt += best.misspelt;
+    held += best.held;
+  }
+  const clauses = explained.map(({ explanation }) => explanation);
+  return {
+    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses },
+    attempt: possible ? { failed, misspelt, held, likeness: -1, policy, rule: index, matches } : undefined,
   };
-  return { explanation, attempt };
+}
+
+interface ExplainedClause {
+  readonly explanation: ClauseExplanation;
+  /** Undefined if it has no match that can match. */
+  readonly best: MatchAttempt | undefined;
+}
+
+/** What becomes of a clause, and of its match that comes closest, which is one that matches if any does. */
+function explainClause(clause: readonly PreparedMatch[], facts: Facts): ExplainedClause {
+  const [only] = clause;
+  if (only !== undefined && clause.length === 1) {
+    const attempt = explainMatch(only, facts);
+    const { explanation } = attempt;
+    // A match without conditions never matches.
+    const best = only.conditions.length > 0 ? attempt : undefined;
+    return { explanation: { matched: explanation.matched, matches: [explanation] }, best };
+  }
+  const attempts = clause.map((match) => explainMatch(match, facts));
+  let best: MatchAttempt | undefined;
+  for (const attempt of attempts) {
+    if (attempt.match.conditions.length === 0) continue;
+    if (best === undefined || compareMatches(attempt, best) < 0) best = attempt;
+  }
+  const matched = clause.length === 0 || best?.failed === 0;
+  return { explanation: { matched, matches: attempts.map(({ explanation }) => explanation) }, best };
+}
+
+function explainMatch(match: PreparedMatch, facts: Facts): MatchAttempt {
+  const { conditions } = match;
+  const count = { failed: 0, misspelt: 0 };
+  const [only] = conditions;
+  const fields =
+    only !== undefined && conditions.length === 1
+      ? [explainField(only, facts, count)]
+      : conditions.map((condition) => explainField(condition, facts, count));
+  const { failed, misspelt } = count;
+  const explanation = { matched: conditions.length > 0 && failed === 0, fields };
+  return { failed, misspelt, held: conditions.length - failed, likeness: -1, match, explanation };
 }
 
 function explainField(
   condition: Condition,
-  satisfied: boolean,
-  note: string | undefined,
   facts: Facts,
+  count: { failed: number; misspelt: number },
 ): FieldExplanation {
+  const satisfied = condition.holds(facts.subject);
+  const note = condition.note(facts, satisfied);
+  if (!satisfied) {
+    count.failed++;
+    if (note?.misspelt) count.misspelt++;
+  }
   const { field, wanted, more } = condition;
-  return { field, satisfied, wanted, more, actual: condition.actual(facts), note };
+  return { field, satisfied, wanted, more, actual: condition.actual(facts), note: note?.text };
 }

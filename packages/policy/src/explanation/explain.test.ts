@@ -344,6 +344,15 @@ describe('changes that would pass', () => {
       [],
     ],
     [
+      'of which a later one undid the first',
+      [
+        deny({ notDestinationIps: [{ address: 'fd00::1', length: 0 }], destinationPorts: [81] }),
+        allow({ destinationPorts: [81] }),
+      ],
+      { destinationPort: 81 },
+      ['if the destination address were in fd00::1/0 (such as ::1)'],
+    ],
+    [
       'one that a DENY would meet is not told',
       [allow({ principals: [exact(SLEEP_TEXT)] }), { ...deny({ principals: [exact(SLEEP_TEXT)] }) }],
       {},

@@ -1,7 +1,7 @@
 import type { Decision } from '../evaluation/decision.ts';
 import type { Selection } from '../evaluation/selection.ts';
 import type { Connection, TargetWorkload } from '../policy.ts';
-import { compareAttempts, type RuleAttempt } from './attempt.ts';
+import { compareRules, type RuleAttempt } from './attempt.ts';
 import { explainRule } from './explain-rule.ts';
 import type { Explanation, PassingChange, PolicyExplanation } from './explanation.ts';
 import { type Facts, readFacts } from './facts.ts';
@@ -74,11 +74,7 @@ function closestOf(attempts: readonly RuleAttempt[], most: number): readonly Rul
   const closest: RuleAttempt[] = [];
   for (const attempt of attempts) {
     let at = closest.length;
-    for (
-      let other = closest[at - 1];
-      other !== undefined && compareAttempts(attempt, other) < 0;
-      other = closest[at - 1]
-    )
+    for (let other = closest[at - 1]; other !== undefined && compareRules(attempt, other) < 0; other = closest[at - 1])
       at--;
     if (at === most) continue;
     closest.splice(at, 0, attempt);

@@ -32,6 +32,7 @@ export interface Obstacles {
 /** A connection that has been changed in some aspects. */
 interface Variant {
   readonly connection: Connection;
+  readonly subject: Subject;
   readonly words: ReadonlyMap<Aspect, string>;
 }
 
@@ -49,18 +50,25 @@ class ChangeSearch {
   }
 
   find(connection: Connection): readonly PassingChange[] {
-    const start: Variant = { connection, words: new Map() };
+    const start: Variant = { connection, subject: readSubject(connection), words: new Map() };
     const found = new Map<string, { readonly change: PassingChange; readonly aspects: number }>();
+    let simple = 0;
     const keep = (policy: PreparedPolicy, rule: number, variant: Variant | undefined): void => {
       if (variant === undefined) return;
-      const text = `if ${[...variant.words.values()].join(' and ')}`;
+      const said = sayChanges(start, variant);
+      const text = `if ${said.join(' and ')}`;
       if (found.has(text)) return;
       const change = { policy: policy.key, rule, connection: variant.connection, text };
-      found.set(text, { change, aspects: variant.words.size });
+      found.set(text, { change, aspects: said.length });
+      if (said.length === 1) simple++;
     };
-    const denied = this.#findDenial(readSubject(connection));
+    const denied = this.#findDenial(start.subject);
     if (denied === undefined)
-      for (const attempt of this.#obstacles.attempts) keep(attempt.policy, attempt.rule, this.#admit(start, attempt));
+      for (const attempt of this.#obstacles.attempts) {
+        keep(attempt.policy, attempt.rule, this.#admit(start, attempt));
+        // Those of the closest rule come first, so that nothing better follows.
+        if (simple === MOST_CHANGES) break;
+      }
     else for (const ways of this.#escape(start, denied.rule)) keep(denied.policy, denied.index, this.#finishAny(ways));
     // Node's sort is stable: among changes of equally many aspects those of the closest rule stay first.
     const sorted = [...found.values()].toSorted((a, b) => a.aspects - b.aspects);
@@ -92,7 +100,7 @@ class ChangeSearch {
 
   /** The variant itself, unless a DENY rule matches: then one that none does, if it is still admitted. */
   #undeny(met: Variant): Variant | undefined {
-    const denied = this.#findDenial(readSubject(met.connection));
+    const denied = this.#findDenial(met.subject);
     if (denied === undefined) return met;
     return this.#escape(met, denied.rule)
       .flat()
@@ -101,12 +109,12 @@ class ChangeSearch {
 
   /** Changes one failed condition after the other until all conditions of the matches hold. */
   #meet(variant: Variant, matches: readonly PreparedMatch[], stepsLeft: number): Variant | undefined {
-    const failed = findFailed(matches, readSubject(variant.connection));
+    const failed = findFailed(matches, variant.subject);
     if (failed === undefined) return variant;
     if (stepsLeft === 0) return undefined;
     for (const candidate of this.#candidates(failed, !failed.negative, variant)) {
       const next = apply(variant, candidate);
-      if (!failed.holds(readSubject(next.connection))) continue;
+      if (!failed.holds(next.subject)) continue;
       const met = this.#meet(next, matches, stepsLeft - 1);
       if (met !== undefined) return met;
     }
@@ -119,7 +127,7 @@ class ChangeSearch {
     for (const condition of listConditions(rule)) {
       for (const candidate of this.#candidates(condition, condition.negative, from)) {
         const next = apply(from, candidate);
-        if (matchesRule(rule, readSubject(next.connection))) continue;
+        if (matchesRule(rule, next.subject)) continue;
         ways.set(candidate.aspect, [...(ways.get(candidate.aspect) ?? []), next]);
       }
     }
@@ -136,7 +144,7 @@ class ChangeSearch {
 
   /** Of a variant that one DENY rule lets pass, one that all policies do: itself, if that is enough. */
   #finish(variant: Variant): Variant | undefined {
-    const subject = readSubject(variant.connection);
+    const { subject } = variant;
     const denied = this.#findDenial(subject);
     if (denied !== undefined)
       return this.#escape(variant, denied.rule)
@@ -150,8 +158,7 @@ class ChangeSearch {
     return undefined;
   }
 
-  #passes({ connection }: Variant): boolean {
-    const subject = readSubject(connection);
+  #passes({ subject }: Variant): boolean {
     return this.#findDenial(subject) === undefined && this.#isAllowed(subject);
   }
 
@@ -163,6 +170,17 @@ class ChangeSearch {
       yield candidate;
     }
   }
+}
+
+/** The words for all changes that were not undone by a later one. */
+function sayChanges(start: Variant, { connection, subject, words }: Variant): readonly string[] {
+  return [...words].flatMap(([aspect, text]) => {
+    const same =
+      aspect === 'identity'
+        ? subject.principal === start.subject.principal
+        : connection[aspect] === start.connection[aspect];
+    return same ? [] : text;
+  });
 }
 
 /** The first condition of some matches that does not hold. */
@@ -180,5 +198,5 @@ function listConditions(rule: PreparedRule): readonly Condition[] {
 function apply({ words }: Variant, { aspect, connection, words: said }: Candidate): Variant {
   const again = words.has(aspect) && aspect === 'identity' && connection.identity !== undefined;
   const text = again && connection.identity ? asPrincipal(connection.identity, true).words : said;
-  return { connection, words: new Map([...words, [aspect, text]]) };
+  return { connection, subject: readSubject(connection), words: new Map([...words, [aspect, text]]) };
 }
