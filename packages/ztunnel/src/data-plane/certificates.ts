@@ -63,8 +63,8 @@ export class ThreadCertificates {
   }
 
   /**
-   * What cannot be used counts as unavailable; a certificate held before is kept. Answers whether a root is gone that was
-   * trusted until now.
+   * What cannot be used counts as unavailable; a certificate held before is kept. Answers whether a root may be gone that
+   * running tunnels were verified by: it is not among those of now, or nobody knows those of before.
    */
   put(material: CertificateMaterial): boolean {
     const { identity, rootsPem } = material;
@@ -75,7 +75,7 @@ export class ThreadCertificates {
       return false;
     }
     for (const waiter of this.#replace(identity, { state: 'held', certificate })) waiter.ready(certificate);
-    return before?.some((root) => !rootsPem.includes(root)) === true;
+    return before === undefined || before.some((root) => !rootsPem.includes(root));
   }
 
   unavailable(identity: string, message: string): void {

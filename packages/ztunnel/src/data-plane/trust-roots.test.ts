@@ -119,6 +119,18 @@ test('a root comes, another that nobody is below of goes, and the certificate is
   expect([...inbound.lines(), ...outbound.lines()]).toEqual([]);
 });
 
+test('a root that is gone with the certificate that comes after a time without any', async () => {
+  const { inbound, port } = await meshOfTwo();
+  const { received, over } = await call(port, 'one');
+  await until(() => expect(received()).toBe('one'));
+  inbound.context.certificates.unavailable(issuedToServer.identity, 'the authority is away');
+  for (const connection of inbound.connections) connection.recheckPeer?.();
+  expect(inbound.lines()).toEqual([]);
+  expect(renew(inbound, withRoots(issuedToServer, NEW))).toBe(true);
+  await until(() => expect(over()).toBe(true));
+  expect(inbound.lines()).toEqual([expect.stringContaining(LOST)]);
+});
+
 test.each(['inbound', 'outbound'] as const)('%s: a root that goes during the handshake: no tunnel', async (side) => {
   const mesh = await meshOfTwo();
   const { context } = mesh[side];
