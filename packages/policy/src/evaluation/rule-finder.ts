@@ -30,8 +30,8 @@ export class RuleFinder {
 
   /** Index of the first rule that matches; undefined if none does. */
   find(subject: Subject): number | undefined {
-    const other = this.#others.find(({ matches }) => matches(subject))?.index;
-    const named = this.#byPrincipal.get(subject.principal)?.find(({ matches }) => matches(subject))?.index;
+    const named = findFirst(this.#byPrincipal.get(subject.principal) ?? [], subject);
+    const other = findFirst(this.#others, subject);
     if (named === undefined || other === undefined) return named ?? other;
     return Math.min(named, other);
   }
@@ -41,4 +41,9 @@ export class RuleFinder {
     rules.push(rule);
     this.#byPrincipal.set(principal, rules);
   }
+}
+
+function findFirst(rules: readonly NumberedRule[], subject: Subject): number | undefined {
+  for (const { index, matches } of rules) if (matches(subject)) return index;
+  return undefined;
 }
