@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createNodeEngine, type Plain } from '@ambientmesh/hbone';
+import { createNodeEngine, type Engine, type Plain } from '@ambientmesh/hbone';
 import { expect, onTestFinished, test } from 'vitest';
 import { refuseClient } from './refused-client.ts';
 import { listen } from './testing/test-pod.ts';
 
 const engine = createNodeEngine();
+/** Time is up as soon as somebody waits. */
+const impatient: Pick<Engine, 'after'> = { after: (_ms, callback) => engine.after(0, callback) };
 
 /** A client, and the proxy's end of its connection. */
 async function meet(): Promise<{ readonly client: Socket; readonly plain: Plain }> {
@@ -46,7 +48,7 @@ test('a client that speaks after the refusal is reset, too', async () => {
 
 test('a client that says nothing sees the end', async () => {
   const { client, plain } = await meet();
-  refuseClient(plain, engine);
+  refuseClient(plain, impatient);
   expect(await endOf(client)).toBe('fin');
 });
 
@@ -60,7 +62,7 @@ test('a client that has ended sees the end', async () => {
 test('what is queued is sent before', async () => {
   const { client, plain } = await meet();
   plain.write(Buffer.from('sorry'), 0, 5);
-  refuseClient(plain, engine);
+  refuseClient(plain, impatient);
   const [said]: Buffer[] = await once(client, 'data');
   expect(said?.toString()).toBe('sorry');
   expect(await endOf(client)).toBe('fin');

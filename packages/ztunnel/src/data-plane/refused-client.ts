@@ -14,7 +14,7 @@ const NOWHERE: ByteSink = { bytes: () => {} };
  * that it does not take the end for an empty answer; by FIN otherwise (spec hbone.md §5, policy.md §4.5). Takes `plain`
  * over; what is queued for it is sent before.
  */
-export function refuseClient(plain: Plain, engine: Engine): void {
+export function refuseClient(plain: Plain, engine: Pick<Engine, 'after'>): void {
   const leave = (): void => {
     timer.cancel();
     // It resets if there are unread bytes.
