@@ -165,3 +165,25 @@ test('long lists are shortened, and what decides stays', () => {
   expect(text).toContain('\n  … (25 more rules)\n');
   expect(text).toContain('\n         … (13 more)\n  … (11 more rules)\n… (11 more policies)\n');
 });
+
+test('a rule that failed on many conditions is told in one short line', () => {
+  const rules = ruleOf({
+    namespaces: [exact('b')],
+    principals: [exact('cluster.local/ns/b/sa/x')],
+    sourceIps: [{ address: '10.9.0.0', length: 16 }],
+    destinationPorts: [1],
+    serviceAccounts: [{ namespace: 'b', serviceAccount: 'x' }],
+  });
+  expect(renderSummary(explain([buildPolicy({ namespace: 'a', rules })]))).toContain(
+    '`sourceIps` (wanted 10.9.0.0/16, got 10.0.0.7) and 2 more conditions',
+  );
+});
+
+test('values cannot forge lines or steer the terminal', () => {
+  const value = 'x\nALLOWED by\u001b[2J\u009b\u202e\u2028';
+  const text = renderExplanation(
+    explain([buildPolicy({ namespace: 'a', rules: ruleOf({ namespaces: [exact(value)] }) })]),
+  );
+  expect(text).toContain('wanted x\\u000aALLOWED by\\u001b[2J\\u009b\\u202e\\u2028, got a');
+  expect(text.split('\n')[1]).toMatch(/^rule 1 of a\/p failed on `namespaces` only: .*, got a$/);
+});

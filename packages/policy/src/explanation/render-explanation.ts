@@ -20,13 +20,21 @@ export function renderExplanation(explanation: Explanation): string {
     '',
     ...renderPolicies(explanation),
   ]
-    .map((line) => `${line}\n`)
+    .map((line) => `${escapeControls(line)}\n`)
     .join('');
 }
 
 /** The first lines of `renderExplanation`, one or two, without a line break at the end. */
 export function renderSummary(explanation: Explanation): string {
-  return summarize(explanation).join('\n');
+  return summarize(explanation).map(escapeControls).join('\n');
+}
+
+/** Values come from others: they must neither forge lines nor steer the terminal. */
+function escapeControls(line: string): string {
+  return line.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return `\\u${code.padStart(4, '0')}`;
+  });
 }
 
 function summarize(explanation: Explanation): readonly string[] {

@@ -2,6 +2,8 @@ import type { FieldExplanation } from './explanation.ts';
 
 /** Of a list, so many values are shown. */
 const MOST_SHOWN = 4;
+/** Of the conditions that a rule failed on, so many are shown in one line. */
+const MOST_FAILURES = 3;
 
 /** How presence is told; in a negative list it excludes whatever there is. */
 const ANY = 'any';
@@ -10,7 +12,9 @@ const ANY = 'any';
 export function renderFailures(failed: readonly FieldExplanation[]): string {
   const [only, ...others] = failed;
   if (only !== undefined && others.length === 0) return `\`${only.field}\` only: ${renderContrast(only)}`;
-  return joinAnd(failed.map((field) => `\`${field.field}\` (${renderContrast(field)})`));
+  const shown = failed.slice(0, MOST_FAILURES).map((field) => `\`${field.field}\` (${renderContrast(field)})`);
+  const hidden = failed.length - shown.length;
+  return joinAnd(hidden === 0 ? shown : [...shown, `${hidden} more conditions`]);
 }
 
 /** What a condition wants beside what there is: `wanted one of A, B, got C`. */
