@@ -102,7 +102,12 @@ const LISTS: readonly ((match: Match) => Condition | undefined)[] = [
 
 /** The conditions that a match has. None: it matches nothing. */
 export function listConditions(match: Match): readonly Condition[] {
-  return LISTS.flatMap((list) => list(match) ?? []);
+  const conditions: Condition[] = [];
+  for (const list of LISTS) {
+    const found = list(match);
+    if (found !== undefined) conditions.push(found);
+  }
+  return conditions;
 }
 
 function condition<V, P>(
