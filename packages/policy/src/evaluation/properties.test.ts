@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Policy } from '../policy.ts';
 import { arbitraryConnection, arbitraryPolicies, arbitraryWorkload } from '../testing/arbitrary-mesh.ts';
+import { arbitraryPolicy } from '../testing/arbitrary-policy.ts';
 import { evaluateNaively, matchesNaively } from '../testing/naive-evaluation.ts';
 import { policyKey } from './policy-key.ts';
 import { compile } from './policy-set.ts';
@@ -22,6 +23,19 @@ test('a compiled set says what a plain scan says, and names a rule that matches'
       expect(deciding === undefined).toBe(code !== 'ALLOWED' && code !== 'DENIED');
     }),
     { numRuns: 1500 },
+  );
+});
+
+test('any valid policy is compiled, and judged as by a plain scan', () => {
+  fc.assert(
+    fc.property(arbitraryPolicy, arbitraryConnection, fc.string(), (policy, connection, namespace) => {
+      const workload = { namespace, authorizationPolicies: [policyKey(policy)] };
+      const enforced = enforce(policy);
+      expect(compile([enforced]).evaluate(connection, workload).code).toBe(
+        evaluateNaively([enforced], connection, workload),
+      );
+    }),
+    RUNS,
   );
 });
 

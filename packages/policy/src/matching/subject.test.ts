@@ -17,6 +17,20 @@ test('a connection as conditions compare it', () => {
   });
 });
 
+test('null, as JSON has it, is no identity', () => {
+  const plain: Connection = JSON.parse(JSON.stringify({ ...connection, identity: null }));
+  expect(readSubject(plain)).toEqual(readSubject({ ...connection, identity: undefined }));
+});
+
+test.each(['trustDomain', 'namespace', 'serviceAccount'])('refuses an identity without %s', (part) => {
+  const partial: Connection = JSON.parse(
+    JSON.stringify({ ...connection, identity: { ...identity, [part]: undefined } }),
+  );
+  expect(() => readSubject(partial)).toThrow(
+    expect.objectContaining({ code: 'POLICY_CONNECTION_INVALID', message: `identity without ${part}: want text` }),
+  );
+});
+
 test('without an identity the namespace is empty, and there is no principal', () => {
   const subject = readSubject({ ...connection, identity: undefined });
   expect(subject).toMatchObject({ identity: undefined, namespace: '', principal: undefined });

@@ -16,14 +16,16 @@ export interface Subject {
 }
 
 const MAX_PORT = 65_535;
+const IDENTITY_PARTS = ['trustDomain', 'namespace', 'serviceAccount'] as const;
 
 /**
  * Reads a connection once, for all conditions that it is compared with. v4-mapped addresses become IPv4; a zone
  * (`fe80::1%eth0`, as sockets tell link-local peers) is ignored, for no range has one. Throws POLICY_CONNECTION_INVALID
- * for an address or a port that is none.
+ * for an address, a port or an identity that is none.
  */
 export function readSubject(connection: Connection): Subject {
-  const { identity, destinationPort } = connection;
+  const { destinationPort } = connection;
+  const identity = readIdentity(connection.identity);
   if (!Number.isInteger(destinationPort) || destinationPort < 0 || destinationPort > MAX_PORT)
     throw new PolicyError(
       'POLICY_CONNECTION_INVALID',
@@ -37,6 +39,15 @@ export function readSubject(connection: Connection): Subject {
     destinationIp: readIp('destination', connection.destinationIp),
     destinationPort,
   };
+}
+
+/** Data from JSON may have null for plain text. An identity that lacks a part would be compared as another one. */
+function readIdentity(identity: SourceIdentity | null | undefined): SourceIdentity | undefined {
+  if (identity === undefined || identity === null) return undefined;
+  for (const part of IDENTITY_PARTS)
+    if (typeof identity[part] !== 'string')
+      throw new PolicyError('POLICY_CONNECTION_INVALID', `identity without ${part}: want text`);
+  return identity;
 }
 
 function readIp(side: 'source' | 'destination', text: string): IpAddress {
