@@ -62,7 +62,7 @@ export class PolicySet {
 
   /**
    * Judges a connection to `workload` (spec policy.md §4). `options` are for this time only. Throws
-   * POLICY_CONNECTION_INVALID for a connection whose addresses or port are none: such a connection must not pass.
+   * POLICY_CONNECTION_INVALID for a connection whose addresses, port or identity are none: it must not pass.
    */
   evaluate(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Decision {
     const subject = readSubject(connection);
