@@ -7,6 +7,7 @@ import { buildLargeMesh } from './large-mesh.ts';
 
 const EVALUATIONS = 20_000;
 const NAIVE_EVALUATIONS = 200;
+const EXPLANATIONS = 1000;
 const CHANGES = 2000;
 const US_A_MS = 1000;
 /** Evaluations are slow until they are compiled. */
@@ -28,6 +29,10 @@ const work = {
   evaluatePlain: [
     () => microseconds(EVALUATIONS, () => set.evaluate(plain, workload)),
     () => microseconds(NAIVE_EVALUATIONS, () => evaluateNaively(bound, plain, workload)),
+  ],
+  explain: [
+    () => microseconds(EXPLANATIONS, () => set.explain(connection, workload)),
+    () => microseconds(NAIVE_EVALUATIONS, () => evaluateNaively(bound, connection, workload)),
   ],
   change: [() => microseconds(CHANGES, () => set.put(changed)), () => microseconds(CHANGES, () => small.put(changed))],
   compile: [
