@@ -193,6 +193,8 @@ export async function endLab(name: string = DEFAULT_LAB_NAME, environment: Envir
 }
 
 function configOf(options: LabOptions, name: string): SupervisorConfig {
+  if (options.mesh === false && options.policies !== undefined)
+    throw new LabError('LAB_ARGUMENT_INVALID', 'policies: without a mesh nobody goes by them');
   const given = options.environment ?? {};
   const environment: Record<string, string> = {};
   for (const variable of PASSED_VARIABLES) {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { startLab } from '../client/start-lab.ts';
 import { readCheckedPolicies, readPolicyTexts } from './policy-texts.ts';
 
 const TWO = `# comment
@@ -36,6 +37,11 @@ test('what is not YAML is refused with its place', () => {
       message: expect.stringMatching(/^not YAML: p\.yaml:2:\d+: /),
     }),
   );
+});
+
+test('a lab without a mesh takes no policies', async () => {
+  const starting = startLab({ mesh: false, policies: [TWO], environment: { PATH: '/nonexistent' } });
+  await expect(starting).rejects.toMatchObject({ code: 'LAB_ARGUMENT_INVALID' });
 });
 
 test('a lab is not to begin with a malformed policy', () => {
