@@ -1,7 +1,6 @@
 import type { Subject } from '../matching/subject.ts';
 import type { Rule } from '../policy.ts';
-import { compileRule } from './compile-rule.ts';
-import type { Condition } from './compile-values.ts';
+import { type Condition, compileRule } from './compile-rule.ts';
 import { findNeededPrincipals } from './needed-principals.ts';
 
 interface NumberedRule {
