@@ -73,7 +73,7 @@ export function listFailures({ matches }: RuleAttempt): readonly Failure[] {
 export function* listWays({ policy, rule, matches }: RuleAttempt): Generator<readonly PreparedMatch[]> {
   const closest = matches.map(({ match }) => match);
   yield closest;
-  for (const clause of policy.rules[rule] ?? []) {
+  for (const clause of policy.rules[rule]?.clauses ?? []) {
     const at = closest.findIndex((match) => clause.includes(match));
     for (const match of clause) if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
   }

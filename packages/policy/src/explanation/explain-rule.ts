@@ -1,7 +1,7 @@
 import { compareMatches, type MatchAttempt, type RuleAttempt } from './attempt.ts';
 import type { Condition } from './condition.ts';
 import type { ClauseExplanation, FieldExplanation, RuleExplanation } from './explanation.ts';
-import type { Facts } from './facts.ts';
+import { areAlike, type Facts } from './facts.ts';
 import type { PreparedMatch, PreparedPolicy, PreparedRule } from './prepared-policy.ts';
 
 /** What becomes of one rule. */
@@ -13,10 +13,19 @@ export interface ExplainedRule {
 
 /**
  * Compares every condition of a rule with the connection, those behind a failed one too. A denial may take hundreds of
- * these: so there are loops, and few objects.
+ * these: so there are loops and few objects, and what is said of a connection that the rule cannot tell from the last
+ * one is the same object.
  */
 export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
-  const explained = rule.map((clause) => explainClause(clause, facts));
+  const { last } = rule;
+  if (last !== undefined && areAlike(last.facts, facts, rule.aspects)) return last.said;
+  const said = compareRule(policy, rule, index, facts);
+  rule.last = { facts, said };
+  return said;
+}
+
+function compareRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
+  const explained = rule.clauses.map((clause) => explainClause(clause, facts));
   const matches: MatchAttempt[] = [];
   let matched = true;
   let possible = true;
@@ -68,6 +77,14 @@ function explainClause(clause: readonly PreparedMatch[], facts: Facts): Explaine
 }
 
 function explainMatch(match: PreparedMatch, facts: Facts): MatchAttempt {
+  const { last } = match;
+  if (last !== undefined && areAlike(last.facts, facts, match.aspects)) return last.said;
+  const said = compareMatch(match, facts);
+  match.last = { facts, said };
+  return said;
+}
+
+function compareMatch(match: PreparedMatch, facts: Facts): MatchAttempt {
   const { conditions } = match;
   const count = { failed: 0, misspelt: 0 };
   const [only] = conditions;

@@ -35,6 +35,17 @@ test('what is said of policies, rules, clauses, matches and fields is what a pla
   );
 });
 
+test('what was said before does not matter', () => {
+  fc.assert(
+    fc.property(strictPolicies, fc.array(arbitraryConnection, { maxLength: 6 }), (policies, connections) => {
+      const used = compile(policies);
+      for (const connection of connections)
+        expect(used.explain(connection, WORKLOAD)).toEqual(compile(policies).explain(connection, WORKLOAD));
+    }),
+    RUNS,
+  );
+});
+
 test('the verdict follows from what is said of the policies', () => {
   fc.assert(
     fc.property(...anything, (policies, connection, workload) => {

@@ -191,7 +191,7 @@ function findFailed(matches: readonly PreparedMatch[], subject: Subject): Condit
 }
 
 function listConditions(rule: PreparedRule): readonly Condition[] {
-  return rule.flatMap((clause) => clause.flatMap(({ conditions }) => conditions));
+  return rule.clauses.flatMap((clause) => clause.flatMap(({ conditions }) => conditions));
 }
 
 /** A second change of the identity covers what was said of the first: then it is told whole. */

@@ -1,17 +1,34 @@
 import { policyKey } from '../evaluation/policy-key.ts';
 import type { Subject } from '../matching/subject.ts';
-import type { Match, Policy } from '../policy.ts';
-import { type Condition, listConditions } from './condition.ts';
+import type { Match, Policy, Rule } from '../policy.ts';
+import type { MatchAttempt } from './attempt.ts';
+import { type Aspect, type Condition, listConditions } from './condition.ts';
+import type { ExplainedRule } from './explain-rule.ts';
+import type { Facts } from './facts.ts';
 
 /** A match ready to be explained. */
 export interface PreparedMatch {
   readonly match: Match;
   /** None: it never matches. */
   readonly conditions: readonly Condition[];
+  readonly aspects: readonly Aspect[];
+  last: Last<MatchAttempt> | undefined;
 }
 
-/** Clauses, of each its matches. */
-export type PreparedRule = readonly (readonly PreparedMatch[])[];
+/** A rule ready to be explained. */
+export interface PreparedRule {
+  /** Of each clause its matches. */
+  readonly clauses: readonly (readonly PreparedMatch[])[];
+  /** Those that its conditions look at. */
+  readonly aspects: readonly Aspect[];
+  last: Last<ExplainedRule> | undefined;
+}
+
+/** What was said the last time: denied connections are much alike, and one and the same is often tried again. */
+interface Last<T> {
+  readonly facts: Facts;
+  readonly said: T;
+}
 
 /** A policy ready to be explained. */
 export interface PreparedPolicy {
@@ -31,10 +48,7 @@ let keptCount = 0;
 export function preparePolicy(policy: Policy): PreparedPolicy {
   const known = kept.get(policy);
   if (known !== undefined) return known;
-  const rules = policy.rules.map((rule) =>
-    rule.map((clause) => clause.map((match) => ({ match, conditions: listConditions(match) }))),
-  );
-  const made = { policy, key: policyKey(policy), rules };
+  const made = { policy, key: policyKey(policy), rules: policy.rules.map(prepareRule) };
   if (keptCount === MOST_KEPT) {
     kept = new WeakMap();
     keptCount = 0;
@@ -44,6 +58,17 @@ export function preparePolicy(policy: Policy): PreparedPolicy {
   return made;
 }
 
+function prepareRule(rule: Rule): PreparedRule {
+  const clauses = rule.map((clause) => clause.map(prepareMatch));
+  const aspects = new Set(clauses.flatMap((clause) => clause.flatMap((match) => match.aspects)));
+  return { clauses, aspects: [...aspects], last: undefined };
+}
+
+function prepareMatch(match: Match): PreparedMatch {
+  const conditions = listConditions(match);
+  return { match, conditions, aspects: [...new Set(conditions.map(({ aspect }) => aspect))], last: undefined };
+}
+
 /** Whether any rule of a policy matches. */
 export function matchesPolicy({ rules }: PreparedPolicy, subject: Subject): boolean {
   return rules.some((rule) => matchesRule(rule, subject));
@@ -51,7 +76,8 @@ export function matchesPolicy({ rules }: PreparedPolicy, subject: Subject): bool
 
 /** Whether all clauses of a rule hold (spec policy.md §4.2). */
 export function matchesRule(rule: PreparedRule, subject: Subject): boolean {
-  for (const clause of rule) if (clause.length > 0 && !clause.some((match) => matches(match, subject))) return false;
+  for (const clause of rule.clauses)
+    if (clause.length > 0 && !clause.some((match) => matches(match, subject))) return false;
   return true;
 }
 
