@@ -137,9 +137,34 @@ describe('an inbound line', () => {
     },
   );
 
-  test('behind the name of a pod, as kubectl logs --prefix puts it, and with CR LF', () => {
-    const line = plain(`${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`).replace('\n', '\r\n');
-    expect(readOne(`[pod/ztunnel-x7k2p/istio-proxy] ${line}`)).toMatchObject({ connection: { destinationPort: 80 } });
+  test.each([
+    ['kubectl logs --prefix', '[pod/ztunnel-x7k2p/istio-proxy] '],
+    ['kubectl logs --timestamps', '2026-08-20T10:00:00.123456789Z '],
+    ['both', '[pod/ztunnel-x7k2p/istio-proxy] 2026-08-20T10:00:00.123456789Z '],
+    ['a file of the node (CRI)', '2026-08-20T10:00:00.123456789+02:00 stdout F '],
+    ['a file of the node, through kubectl logs --timestamps', '2026-08-20T10:00:00Z 2026-08-20T10:00:00Z stderr F '],
+  ])('behind what %s puts before it, in both forms, and with CR LF', (_name, prefix) => {
+    const fields = `${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`;
+    const json = printJson([
+      ['src.addr', '10.211.1.10:1'],
+      ['dst.addr', '10.211.2.10:80'],
+      ['dst.workload', 'pb'],
+      ['dst.namespace', 'default'],
+      ['direction', 'inbound'],
+    ]);
+    for (const line of [plain(fields), json])
+      expect(readOne(`${prefix}${line.replace('\n', '\r\n')}`)).toMatchObject({
+        time: TIME,
+        connection: { destinationPort: 80 },
+      });
+  });
+
+  test('in colours', () => {
+    const line = plain(`${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`)
+      .replace(TIME, `\u001b[2m${TIME}\u001b[0m`)
+      .replace('access', '\u001b[1;32maccess\u001b[m')
+      .replaceAll(/[\w.]+(?==)/g, '\u001b[3m$&\u001b[0m');
+    expect(readOne(line)).toMatchObject({ time: TIME, connection: { identity: SLEEP, destinationPort: 80 } });
   });
 });
 
@@ -185,6 +210,7 @@ test('lines that say nothing of policies are counted', () => {
 
 test.each([
   ['at 10.0.0.1:15008\tinfo', 'not a log line'],
+  [`2026-08-20T10:00:00Z stdout P ${TIME}\tinfo\taccess\tconnection complete\tx=1`, 'only a part of a line'],
   ['{"level":"info","scope":"acc', 'not a whole JSON object'],
   ['{"a":1}', 'JSON, but no log line'],
   [`${TIME}\tinfo\taccess\tconnection comp`, 'cut off before its fields'],

@@ -15,11 +15,14 @@ export interface OtherLine {
 }
 
 /**
- * One line of the proxy's log in either form, without its line break. `kubectl logs --prefix` may have put the pod's name
- * before it. Undefined: not the beginning of a log line. Never throws.
+ * One line of the proxy's log in either form, without its line break. `kubectl logs` may have put the pod's name and a time
+ * before it, and so may a container runtime; colours are left out. Undefined: not the beginning of a log line. Never throws.
  */
 export function parseLogLine(text: string): AccessLine | OtherLine | Fault | undefined {
-  const line = text.replace(PREFIX, '');
+  const whole = text.includes(ESCAPE) ? text.replaceAll(COLOUR, '') : text;
+  const [prefix, part] = PREFIX.exec(whole) ?? [''];
+  if (part === 'P') return { fault: 'only a part of a line' };
+  const line = whole.slice(prefix.length);
   if (line.startsWith('{')) return parseJsonLine(line);
   const [header, time = '', scope] = PLAIN_HEADER.exec(line) ?? [];
   if (header === undefined) return undefined;
@@ -32,7 +35,17 @@ export function parseLogLine(text: string): AccessLine | OtherLine | Fault | und
 }
 
 const ACCESS_SCOPE = 'access';
-const PREFIX = /^\[[^\]\t]*\] /;
+const ESCAPE = '\u001b';
+/** The proxy escapes control characters in values, so that what is found is no part of any. */
+// oxlint-disable-next-line no-control-regex -- this one is to be found
+const COLOUR = /\u001b\[[\d;]*m/g;
+/**
+ * The pod's name (`kubectl logs --prefix`), times (`--timestamps`), and what container runtimes put before each line of
+ * their files: time, stream, and F for a full line or P for a part of one.
+ * @see https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+ */
+const PREFIX =
+  /^(?:\[[^\]\t]*\] )?(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:(?:stdout|stderr) ([FP])(?::\S*)? )?)*/;
 const PLAIN_HEADER = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)\t[a-z]+\t([^\t]*)\t/;
 
 function parseJsonLine(text: string): AccessLine | OtherLine | Fault {
