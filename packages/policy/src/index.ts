@@ -27,6 +27,7 @@ export type { PolicyObjectStatus } from './conversion/policy-status.ts';
 export { isPolicyObject, readPolicyObject } from './conversion/read-policy-object.ts';
 export { PolicyError, type PolicyErrorCode } from './errors.ts';
 export type { Decision, ShadowVerdict, Verdict, VerdictCode } from './evaluation/decision.ts';
+export { effectiveScope } from './evaluation/effective-scope.ts';
 export type { MissingPolicy } from './evaluation/evaluate-policies.ts';
 export { policyKey } from './evaluation/policy-key.ts';
 export { compile, type EvaluationOptions, PolicySet } from './evaluation/policy-set.ts';

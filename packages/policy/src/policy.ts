@@ -43,7 +43,7 @@ export type Rule = readonly Clause[];
 export interface Policy {
   readonly name: string;
   readonly namespace: string;
-  /** Which workloads it applies to: all, those of its namespace, or those that name it. */
+  /** Which workloads it applies to: all, those of its namespace (all if that is empty), or those that name it. */
   readonly scope: 'Global' | 'Namespace' | 'WorkloadSelector';
   readonly action: 'Allow' | 'Deny';
   /** Observed, never enforced. */

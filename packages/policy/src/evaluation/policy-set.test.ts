@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Policy } from '../policy.ts';
 import { buildPolicy, CONNECTIONS, ruleOf } from '../testing/build-policy.ts';
+import { effectiveScope } from './effective-scope.ts';
 import { policyKey } from './policy-key.ts';
 import { compile, PolicySet } from './policy-set.ts';
 
@@ -43,6 +44,23 @@ test('those of the namespace, global ones, those that are named: each once, in t
   expect(selectKeys(set, 'ns1', ...named)).toEqual(['ns1/own', 'ns1/second', 'ns1/global', 'ns1/named', 'ns2/foreign']);
   expect(selectKeys(set, 'ns2')).toEqual(['ns2/foreign', 'ns1/global']);
   expect(selectKeys(set, '')).toEqual(['ns1/global']);
+});
+
+test('a policy for the namespace without a name applies to everybody, as in the reference', () => {
+  const set = compile([buildPolicy({ namespace: '', action: 'Deny' })]);
+  expect(selectKeys(set, 'ns1')).toEqual(['/p']);
+  expect(set.evaluate(plain, workloadOf('ns1')).code).toBe('DENIED');
+  expect(set.remove('/p')).toBe(true);
+  expect(selectKeys(set, 'ns1')).toEqual([]);
+});
+
+test.each<[Policy['scope'], string, Policy['scope']]>([
+  ['Namespace', '', 'Global'],
+  ['Namespace', 'a', 'Namespace'],
+  ['WorkloadSelector', '', 'WorkloadSelector'],
+  ['Global', 'a', 'Global'],
+])('scope %s of namespace "%s" is %s', (scope, namespace, expected) => {
+  expect(effectiveScope({ scope, namespace })).toBe(expected);
 });
 
 test('keys that nobody has put are told, each once, in the order named', () => {

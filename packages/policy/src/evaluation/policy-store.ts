@@ -1,5 +1,6 @@
 import type { TargetWorkload } from '../policy.ts';
 import type { CompiledPolicy } from './compiled-policy.ts';
+import { effectiveScope } from './effective-scope.ts';
 import type { ApplyingPolicies } from './evaluate-policies.ts';
 
 /** Policies by where they apply (spec policy.md §3). Nothing is derived from them, so a change costs what it touches. */
@@ -21,7 +22,8 @@ export class PolicyStore {
   put(policy: CompiledPolicy): void {
     this.remove(policy.key);
     this.#byKey.set(policy.key, policy);
-    const { scope, namespace } = policy.policy;
+    const { namespace } = policy.policy;
+    const scope = effectiveScope(policy.policy);
     if (scope === 'Global') this.#global.add(policy);
     if (scope === 'Namespace') {
       const group = this.#byNamespace.get(namespace) ?? new Set();

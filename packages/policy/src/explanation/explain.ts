@@ -1,4 +1,5 @@
 import type { Decision } from '../evaluation/decision.ts';
+import { effectiveScope } from '../evaluation/effective-scope.ts';
 import type { Selection } from '../evaluation/selection.ts';
 import type { Connection, TargetWorkload } from '../policy.ts';
 import { compareRules, type RuleAttempt } from './attempt.ts';
@@ -59,7 +60,7 @@ function explainPolicy(policy: PreparedPolicy, decision: Decision, facts: Facts)
   const about: PolicyExplanation = {
     policy: policy.key,
     action: policy.policy.action,
-    scope: policy.policy.scope,
+    scope: effectiveScope(policy.policy),
     dryRun: policy.policy.dryRun,
     matched,
     rules: rules.map(({ explanation }) => explanation),

@@ -50,6 +50,7 @@ export interface PolicyExplanation {
   /** `namespace/name`. */
   readonly policy: string;
   readonly action: Policy['action'];
+  /** Where it applies (`effectiveScope`). */
   readonly scope: Policy['scope'];
   readonly dryRun: boolean;
   readonly matched: boolean;

@@ -1,4 +1,5 @@
 import type { Decision } from '../evaluation/decision.ts';
+import { effectiveScope } from '../evaluation/effective-scope.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import type { Policy } from '../policy.ts';
 import type { HttpAttributes } from '../policy-source.ts';
@@ -23,6 +24,7 @@ export function notePolicy(
     notes.push('the client has to be in the mesh, or mTLS has to be PERMISSIVE');
   for (const omitted of policy.source?.omitted ?? []) notes.push(describeOmitted(omitted));
   for (const ignored of policy.source?.ignored ?? []) notes.push(describeIgnored(ignored, policy));
+  if (policy.scope !== effectiveScope(policy)) notes.push('its namespace is empty, so it applies to the whole mesh');
   if (policy.rules.length === 0) notes.push(describeNoRules(policy));
   if (policy.dryRun) notes.push(describeDryRun(policy, decision));
   return notes;

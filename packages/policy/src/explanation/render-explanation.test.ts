@@ -26,6 +26,13 @@ function explain(policies: readonly Policy[], connection: Partial<Connection> = 
   return compile(policies).explain({ ...CONNECTION, ...connection }, { namespace: 'a', authorizationPolicies: named });
 }
 
+test('a policy for the namespace without a name is said to apply to the whole mesh', () => {
+  const text = renderExplanation(explain([buildPolicy({ namespace: '', rules: [] })]));
+  expect(text).toContain(
+    'ALLOW /p (whole mesh) does not match\n  its namespace is empty, so it applies to the whole mesh',
+  );
+});
+
 test('a denied principal', () => {
   expect(renderExplanation(explain([ALLOW_SLEEP]))).toBe(
     `DENIED cluster.local/ns/a/sa/notsleep (10.0.0.7) -> 10.0.0.9:8000 in namespace a: by a/allow-sleep, the only ALLOW policy, which does not admit it

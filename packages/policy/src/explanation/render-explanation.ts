@@ -1,3 +1,4 @@
+import { escapeControls } from './escape-controls.ts';
 import type { Explanation, PassingChange } from './explanation.ts';
 import { renderFailures, renderNotes } from './render-field.ts';
 import { findRule, nameRule, renderPolicies } from './render-policy.ts';
@@ -27,14 +28,6 @@ export function renderExplanation(explanation: Explanation): string {
 /** The first lines of `renderExplanation`, one or two, without a line break at the end. */
 export function renderSummary(explanation: Explanation): string {
   return summarize(explanation).map(escapeControls).join('\n');
-}
-
-/** Values come from others: they must neither forge lines nor steer the terminal. */
-function escapeControls(line: string): string {
-  return line.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
-    const code = character.charCodeAt(0).toString(16);
-    return `\\u${code.padStart(4, '0')}`;
-  });
 }
 
 function summarize(explanation: Explanation): readonly string[] {

@@ -64,7 +64,7 @@ const match: fc.Arbitrary<Match> = fc.oneof(
 export const arbitraryPolicies: fc.Arbitrary<Policy[]> = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom('p', 'q', 'r'),
-    namespace,
+    namespace: fc.constantFrom('', ...NAMESPACES),
     scope: fc.constantFrom('Global', 'Namespace', 'WorkloadSelector'),
     action: fc.constantFrom('Allow', 'Deny'),
     dryRun: fc.boolean(),
@@ -76,5 +76,5 @@ export const arbitraryPolicies: fc.Arbitrary<Policy[]> = fc.uniqueArray(
 /** Names policies of this file, some of which may be missing. */
 export const arbitraryWorkload: fc.Arbitrary<TargetWorkload> = fc.record({
   namespace,
-  authorizationPolicies: fc.array(fc.constantFrom('a/p', 'a/q', 'b/p'), { maxLength: 2 }),
+  authorizationPolicies: fc.array(fc.constantFrom('a/p', 'a/q', 'b/p', '/p'), { maxLength: 2 }),
 });

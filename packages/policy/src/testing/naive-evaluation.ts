@@ -32,7 +32,7 @@ export function evaluateNaively(
 
 function applies({ scope, namespace, name }: Policy, workload: TargetWorkload): boolean {
   if (workload.authorizationPolicies.includes(`${namespace}/${name}`)) return true;
-  return scope === 'Global' || (scope === 'Namespace' && namespace === workload.namespace);
+  return scope === 'Global' || (scope === 'Namespace' && ['', workload.namespace].includes(namespace));
 }
 
 /** Whether a policy's rules match a connection, whatever its action. */
