@@ -32,6 +32,7 @@ test.each([
   { what: 'a policy of its namespace', change: put('p'), told: 1 },
   { what: 'a policy of another namespace', change: put('p', { namespace: 'other' }), told: 0 },
   { what: 'a global policy', change: put('p', { namespace: 'other', scope: 'Global' }), told: 1 },
+  { what: 'a policy of the namespace without a name', change: put('p', { namespace: '' }), told: 1 },
   { what: 'a policy that it names', change: put('named', { scope: 'WorkloadSelector' }), told: 1 },
   { what: 'a policy that others name', change: put('p', { scope: 'WorkloadSelector' }), told: 0 },
   { what: 'one that leaves its namespace', before: put('p'), change: put('p', { scope: 'WorkloadSelector' }), told: 1 },

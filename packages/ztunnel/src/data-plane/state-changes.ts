@@ -1,4 +1,4 @@
-import { type Policy, PolicyError, policyKey } from '@ambientmesh/policy';
+import { effectiveScope, type Policy, PolicyError, policyKey } from '@ambientmesh/policy';
 import type { PodAuthorization } from '../inbound/pod-authorization.ts';
 import type { Workload } from '../state/workload.ts';
 import type { DataPlaneContext } from './context.ts';
@@ -98,8 +98,9 @@ export class StateChanges {
 
 /** Whether a policy applies to a workload, or may by its name. */
 function governs(key: string, policy: Policy, workload: Workload): boolean {
-  if (policy.scope === 'Global') return true;
-  if (policy.scope === 'Namespace' && policy.namespace === workload.namespace) return true;
+  const scope = effectiveScope(policy);
+  if (scope === 'Global') return true;
+  if (scope === 'Namespace' && policy.namespace === workload.namespace) return true;
   return workload.authorizationPolicies.includes(key);
 }
 

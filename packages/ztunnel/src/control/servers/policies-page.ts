@@ -1,4 +1,4 @@
-import { findProblems, type HttpAttributes, type Policy, policyKey } from '@ambientmesh/policy';
+import { effectiveScope, findProblems, type HttpAttributes, type Policy, policyKey } from '@ambientmesh/policy';
 import { describePolicy } from '../describe-mesh.ts';
 import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
 import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
@@ -46,7 +46,7 @@ interface Shown extends PolicyReport {
 function governing({ workloads, policies }: MeshSnapshot, wanted: string): MeshSnapshot | undefined {
   const found = [...workloads].filter(([, { workload }]) => `${workload.namespace}/${workload.name}` === wanted);
   const governs = (key: string, policy: Policy): boolean =>
-    policy.scope === 'Global' ||
+    effectiveScope(policy) === 'Global' ||
     found.some(
       ([, { workload }]) =>
         workload.authorizationPolicies.includes(key) ||
@@ -142,7 +142,7 @@ function renderStatus(status: LocalConfigStatus | undefined, { workloads, servic
 }
 
 function appliesTo(policy: Policy, names: readonly string[]): string {
-  if (policy.scope === 'Global') return 'all workloads';
+  if (effectiveScope(policy) === 'Global') return 'all workloads';
   if (policy.scope === 'Namespace') return `namespace ${policy.namespace}`;
   return names.length === 0 ? 'no workload names it' : shorten(names);
 }
