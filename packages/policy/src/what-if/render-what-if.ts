@@ -1,4 +1,5 @@
 import type { Decision } from '../evaluation/decision.ts';
+import { escapeControls } from '../explanation/escape-controls.ts';
 import type { Explanation } from '../explanation/explanation.ts';
 import { renderSummary } from '../explanation/render-explanation.ts';
 import type { ConnectionGroup } from './connection-group.ts';
@@ -6,19 +7,31 @@ import type { Contradiction, UndecidedConnections, VerdictChange, WhatIfAnswer }
 
 /** Groups of a kind that are told; the data has all. */
 const MOST_GROUPS = 20;
+/** Unreadable lines that are told: they are mostly alike. */
+const MOST_LINES = 3;
 const INDENT = '    ';
 
 /** The answer for a terminal: how many first, then each change with the gist of its explanation. Ends in a line break. */
-export function renderWhatIf({ counts, changes, undecided, contradictions }: WhatIfAnswer): string {
+export function renderWhatIf({ counts, changes, undecided, contradictions, unreadable }: WhatIfAnswer): string {
   const { connections, changed, unchanged } = counts;
   const head = `${connections} recorded connections: ${changed} change their verdict, ${unchanged} do not`;
   const rest = counts.undecided === 0 ? '' : `, ${counts.undecided} cannot be decided`;
   return [
     `${head}${rest}\n`,
+    connections === 0 ? 'nothing was judged: the log has no inbound connections that policies were asked about\n' : '',
+    renderUnreadable(unreadable),
     renderList(changes, renderChange),
     renderList(undecided, renderUndecided),
     renderList(contradictions, renderContradiction),
   ].join('');
+}
+
+function renderUnreadable({ count, first }: WhatIfAnswer['unreadable']): string {
+  if (count === 0) return '';
+  const told = first
+    .slice(0, MOST_LINES)
+    .map(({ line, reason }) => `${INDENT}line ${line}: ${escapeControls(reason)}\n`);
+  return `${count} ${count === 1 ? 'line' : 'lines'} of the log cannot be read\n${told.join('')}`;
 }
 
 function renderList<T>(groups: readonly T[], render: (group: T) => string): string {
@@ -44,7 +57,7 @@ function nameVerdict({ allowed }: Decision): string {
 function renderUndecided(group: UndecidedConnections): string {
   const why =
     group.cause === 'port'
-      ? `its verdict depends on the port of the pod, which the log does not tell: the tunnel was asked for ${group.sample.tunnelTarget}`
+      ? `its verdict depends on the port of the pod, which the log does not tell: the tunnel was asked for ${escapeControls(group.sample.tunnelTarget ?? '')}`
       : 'the labels of the workload are not known, so neither are the policies that select it';
   return `undecided: ${describe(group)}\n${INDENT}${why}\n`;
 }
@@ -63,5 +76,5 @@ function describe({ sample, workload, count, lines }: ConnectionGroup): string {
   const port = sample.portUncertain ? (sample.tunnelTarget ?? '') : `port ${destinationPort}`;
   const where = `${lines.join(', ')}${count > lines.length ? ', …' : ''}`;
   const times = count === 1 ? `line ${where}` : `${count} times: lines ${where}`;
-  return `${who} to ${workload.namespace}/${workload.name}, ${port} (${times})`;
+  return escapeControls(`${who} to ${workload.namespace}/${workload.name}, ${port} (${times})`);
 }

@@ -2,6 +2,7 @@ import type { Decision } from '../evaluation/decision.ts';
 import { compile, type EvaluationOptions, type PolicySet } from '../evaluation/policy-set.ts';
 import type { Explanation } from '../explanation/explanation.ts';
 import type { Connection, Policy, TargetWorkload } from '../policy.ts';
+import type { AccessLog } from './access-log.ts';
 import { type ConnectionGroup, groupConnections } from './connection-group.ts';
 import { possiblePorts } from './possible-ports.ts';
 import type { RecordedConnection, RecordedWorkload } from './recorded-connection.ts';
@@ -12,8 +13,8 @@ export interface WhatIfQuestion extends EvaluationOptions {
   readonly policies: Iterable<Policy>;
   /** All that would be in force after the change, not only what is different. */
   readonly changed: Iterable<Policy>;
-  /** For example those of `parseAccessLog`. */
-  readonly connections: Iterable<RecordedConnection>;
+  /** Of `parseAccessLog`. What could not be read of it counts: such an answer says less. */
+  readonly log: Pick<AccessLog, 'connections' | 'unreadable'>;
   /**
    * Keys of the policies that a workload names `before` and `after` the change: those whose selectors match its labels,
    * which no log has. Undefined for a workload that is not known; connections to it are undecided as soon as there are
@@ -65,7 +66,12 @@ export interface WhatIfAnswer {
   readonly undecided: readonly UndecidedConnections[];
   readonly contradictions: readonly Contradiction[];
   readonly counts: WhatIfCounts;
-  /** For a command: 0 no verdict changes; 1 some do; 3 none of those that can be decided, but some cannot. */
+  /** Lines of the log that are in none of these. */
+  readonly unreadable: AccessLog['unreadable'];
+  /**
+   * For a command: 0 no verdict changes; 1 some do; 3 none is known to, but that says little: some connections cannot be
+   * decided, some lines cannot be read, or there are no connections at all.
+   */
   readonly exitCode: 0 | 1 | 3;
 }
 
@@ -80,7 +86,7 @@ export function whatIf(question: WhatIfQuestion): WhatIfAnswer {
   const undecided: UndecidedConnections[] = [];
   const contradictions: Contradiction[] = [];
   const counts = { connections: 0, changed: 0, unchanged: 0, undecided: 0, contradicting: 0 };
-  for (const group of groupConnections(question.connections)) {
+  for (const group of groupConnections(question.log.connections)) {
     counts.connections += group.count;
     const outcome = sets.judge(group);
     if (typeof outcome === 'string') {
@@ -99,8 +105,10 @@ export function whatIf(question: WhatIfQuestion): WhatIfAnswer {
       changes.push({ ...group, connection, before, after, explanation });
     }
   }
-  const exitCode = counts.changed > 0 ? 1 : counts.undecided > 0 ? 3 : 0;
-  return { changes, undecided, contradictions, counts, exitCode };
+  const { unreadable } = question.log;
+  const certain = unreadable.count === 0 && counts.undecided === 0 && counts.connections > 0;
+  const exitCode = counts.changed > 0 ? 1 : certain ? 0 : 3;
+  return { changes, undecided, contradictions, counts, unreadable, exitCode };
 }
 
 /** More than anybody reads; an explanation by a hundred rules takes tens of kilobytes. */
