@@ -3,6 +3,7 @@ import { compile } from '../evaluation/policy-set.ts';
 import type { Connection, Match, Policy, SourceIdentity } from '../policy.ts';
 import { buildPolicy, exact, ruleOf } from '../testing/build-policy.ts';
 import type { Explanation } from './explanation.ts';
+import { renderExplanation } from './render-explanation.ts';
 
 const SLEEP: SourceIdentity = { trustDomain: 'cluster.local', namespace: 'a', serviceAccount: 'sleep' };
 const NOT_SLEEP: SourceIdentity = { ...SLEEP, serviceAccount: 'notsleep' };
@@ -389,6 +390,19 @@ test('policies come in the order of evaluation, then by key', () => {
     ] as const
   ).map(([name, action, dryRun]) => buildPolicy({ name, action, dryRun }));
   expect(explainTo(names).policies.map(({ policy }) => policy)).toEqual(['ns1/z', 'ns1/a', 'ns1/b', 'ns1/c', 'ns1/d']);
+});
+
+test('null, as JSON has it, is a client without an identity', () => {
+  const plain: Connection = JSON.parse(JSON.stringify({ ...CONNECTION, identity: null }));
+  for (const policies of [
+    [allow({ principals: [exact(SLEEP_TEXT)] })],
+    [deny({ notNamespaces: [exact('a')] })],
+    [deny({ namespaces: [exact('')] })],
+  ]) {
+    const explanation = explainTo(policies, plain);
+    expect(explanation).toEqual(explainTo(policies, { identity: undefined }));
+    expect(renderExplanation(explanation)).toMatch(/^DENIED plain text from 10\.0\.0\.7 /);
+  }
 });
 
 test('an address that is none is refused', () => {

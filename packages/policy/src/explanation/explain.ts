@@ -15,18 +15,19 @@ import { type PreparedPolicy, preparePolicy } from './prepared-policy.ts';
 const MOST_ATTEMPTS = 8;
 
 /**
- * Says why `connection` to `workload` got `decision`, by the policies that were asked: each rule and condition beside
+ * Says why the connection `given` to `workload` got `decision`, by the policies that were asked: each rule and condition beside
  * what the connection has, the rule that came closest, and changes with which it would have passed. `selection` are the
  * policies that `decision` was made by (`PolicySet.select`). Throws POLICY_CONNECTION_INVALID for
  * addresses or a port that are none.
  */
 export function explain(
   selection: Pick<Selection, 'policies'>,
-  connection: Connection,
+  given: Connection,
   workload: TargetWorkload,
   decision: Decision,
 ): Explanation {
-  const facts = readFacts(connection);
+  const facts = readFacts(given);
+  const { connection } = facts;
   const policies = selection.policies.map(preparePolicy).toSorted(compareForReading);
   const explained = policies.map((policy) => explainPolicy(policy, decision, facts));
   const admitting = explained.filter(({ policy: { policy } }) => !policy.dryRun && policy.action === 'Allow');

@@ -4,6 +4,8 @@ import type { Aspect } from './condition.ts';
 
 /** A connection ready to be compared, and as it is shown. */
 export interface Facts {
+  /** As it was given; but what JSON says of no identity, null, is undefined. */
+  readonly connection: Connection;
   readonly subject: Subject;
   /** Of each aspect, all that a condition on it can see: equal texts are equal to every condition. */
   readonly keys: { readonly [aspect in Aspect]: string };
@@ -28,6 +30,7 @@ export function readFacts(connection: Connection): Facts {
   const { sourceIp, destinationIp } = connection;
   const destinationPort = String(connection.destinationPort);
   return {
+    connection: { ...connection, identity },
     subject,
     keys: { identity: principal ?? NO_IDENTITY, sourceIp, destinationIp, destinationPort },
     texts: {
