@@ -4,7 +4,7 @@ import type { Problem } from './problem.ts';
 export type PolicyErrorCode =
   /** A policy, or an object to be converted to one, is malformed: `problems` has every place. */
   | 'POLICY_INVALID'
-  /** A connection to be judged has an address, a port or an identity that is none. */
+  /** A connection to be judged has an address, a port or an identity that is none, or what it goes to is no workload. */
   | 'POLICY_CONNECTION_INVALID'
   /** The command's arguments make no sense, or a file cannot be read. */
   | 'POLICY_COMMAND_INVALID';

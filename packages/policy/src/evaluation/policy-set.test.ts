@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Policy } from '../policy.ts';
+import type { Policy, TargetWorkload } from '../policy.ts';
 import { buildPolicy, CONNECTIONS, ruleOf } from '../testing/build-policy.ts';
 import { effectiveScope } from './effective-scope.ts';
 import { policyKey } from './policy-key.ts';
@@ -121,6 +121,29 @@ test('a connection that has no address is judged by nobody', () => {
   const set = new PolicySet();
   expect(() => set.evaluate(connection, workloadOf('ns1'))).toThrow(refused);
   expect(() => set.explain(connection, workloadOf('ns1'))).toThrow(refused);
+});
+
+test.each<[string, string]>([
+  ['{"authorizationPolicies":[]}', 'namespace of the destination: want text, not nothing'],
+  ['{"namespace":7,"authorizationPolicies":[]}', 'namespace of the destination: want text, not 7'],
+  ['{"namespace":"ns1"}', 'authorizationPolicies of the destination: want a list of texts, not nothing'],
+  ['{"namespace":"ns1","authorizationPolicies":"ns1/p"}', 'want a list of texts, not "ns1/p"'],
+  [
+    '{"namespace":"ns1","authorizationPolicies":["ns1/p",null]}',
+    'authorizationPolicies[1] of the destination: want text, not null',
+  ],
+  ['null', 'destination: want a workload, not null'],
+])('a connection to what is no workload, %s, is judged by nobody', (json, message) => {
+  const workload: TargetWorkload = JSON.parse(json);
+  const refused = expect.objectContaining({
+    code: 'POLICY_CONNECTION_INVALID',
+    message: expect.stringContaining(message),
+  });
+  for (const set of [new PolicySet(), compile([buildPolicy()], { missing: 'skip' })]) {
+    expect(() => set.evaluate(plain, workload)).toThrow(refused);
+    expect(() => set.explain(plain, workload)).toThrow(refused);
+    expect(() => set.select(workload)).toThrow(refused);
+  }
 });
 
 test('an explanation is of the policies that apply, and has the decision', () => {

@@ -54,7 +54,10 @@ export class PolicySet {
     return this.#store.remove(key);
   }
 
-  /** The policies that apply to a workload: those of its namespace, global ones, and those that it names. */
+  /**
+   * The policies that apply to a workload: those of its namespace, global ones, and those that it names. Throws
+   * POLICY_CONNECTION_INVALID for what is no workload.
+   */
   select(workload: TargetWorkload): Selection {
     const { policies, missing } = this.#store.select(workload);
     return { policies: policies.map(({ policy }) => policy), missing };
@@ -62,7 +65,8 @@ export class PolicySet {
 
   /**
    * Judges a connection to `workload` (spec policy.md §4). `options` are for this time only. Throws
-   * POLICY_CONNECTION_INVALID for a connection whose addresses, port or identity are none: it must not pass.
+   * POLICY_CONNECTION_INVALID for a connection whose addresses, port or identity are none, or for what is no workload: it
+   * must not pass.
    */
   evaluate(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Decision {
     const subject = readSubject(connection);

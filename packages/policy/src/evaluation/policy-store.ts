@@ -1,4 +1,5 @@
 import type { TargetWorkload } from '../policy.ts';
+import { checkWorkload } from './check-workload.ts';
 import type { CompiledPolicy } from './compiled-policy.ts';
 import { effectiveScope } from './effective-scope.ts';
 import type { ApplyingPolicies } from './evaluate-policies.ts';
@@ -45,8 +46,12 @@ export class PolicyStore {
     return true;
   }
 
-  /** Those of the workload's namespace, then global ones, then those that it names; each once. */
+  /**
+   * Those of the workload's namespace, then global ones, then those that it names; each once. Throws
+   * POLICY_CONNECTION_INVALID for what is no workload.
+   */
   select(workload: TargetWorkload): ApplyingPolicies {
+    checkWorkload(workload);
     const policies = new Set(this.#byNamespace.get(workload.namespace));
     for (const policy of this.#global) policies.add(policy);
     const missing = new Set<string>();

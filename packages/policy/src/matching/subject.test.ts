@@ -52,6 +52,7 @@ test.each([0, 65_535])('%j is a port', (destinationPort) => {
 
 test.each<[Partial<Connection>, string]>([
   [{ sourceIp: 'localhost' }, 'source address "localhost": want IPv4 or IPv6'],
+  [JSON.parse('{"sourceIp":null}'), 'source address null: want IPv4 or IPv6'],
   [{ destinationIp: '' }, 'destination address "": want IPv4 or IPv6'],
   [{ destinationIp: '%eth0' }, 'destination address "%eth0": want IPv4 or IPv6'],
   [{ destinationPort: -1 }, 'destination port -1: want a whole number from 0 to 65535'],

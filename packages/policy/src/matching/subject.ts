@@ -1,5 +1,6 @@
 import { PolicyError } from '../errors.ts';
 import type { Connection, SourceIdentity } from '../policy.ts';
+import { describeValue } from '../validation/describe-value.ts';
 import { type IpAddress, parseIpAddress, unmapIpAddress } from './ip-address.ts';
 
 /** A connection as the conditions of policies compare it (spec policy.md §4.3). */
@@ -51,8 +52,8 @@ function readIdentity(identity: SourceIdentity | null | undefined): SourceIdenti
 }
 
 function readIp(side: 'source' | 'destination', text: string): IpAddress {
-  const ip = parseIpAddress(text) ?? parseIpAddress(text.replace(/%.*/, ''));
+  const ip = typeof text === 'string' ? (parseIpAddress(text) ?? parseIpAddress(text.replace(/%.*/, ''))) : undefined;
   if (ip === undefined)
-    throw new PolicyError('POLICY_CONNECTION_INVALID', `${side} address ${JSON.stringify(text)}: want IPv4 or IPv6`);
+    throw new PolicyError('POLICY_CONNECTION_INVALID', `${side} address ${describeValue(text)}: want IPv4 or IPv6`);
   return unmapIpAddress(ip);
 }
