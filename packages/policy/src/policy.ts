@@ -61,7 +61,7 @@ export interface TargetWorkload {
   readonly authorizationPolicies: readonly string[];
 }
 
-/** Who a connection comes from, as proved by its certificate. */
+/** Who a connection comes from, as proved by its certificate. No part has a slash. */
 export interface SourceIdentity {
   readonly trustDomain: string;
   readonly namespace: string;

@@ -1,3 +1,4 @@
+import { isPossibleIdentity } from '../matching/subject.ts';
 import type { AddressRange, Connection, SourceIdentity } from '../policy.ts';
 import { addressesIn, addressesOutside } from './candidate-address.ts';
 import {
@@ -35,11 +36,9 @@ export function findCandidates(
   const lists = pickLists(condition);
   switch (condition.aspect) {
     case 'identity':
-      return findIdentities(condition, met, connection.identity, namespace).map(({ identity, words }) => ({
-        aspect: 'identity',
-        connection: { ...connection, identity },
-        words,
-      }));
+      return findIdentities(condition, met, connection.identity, namespace)
+        .filter(({ identity }) => identity === undefined || isPossibleIdentity(identity))
+        .map(({ identity, words }) => ({ aspect: 'identity', connection: { ...connection, identity }, words }));
     case 'sourceIp':
     case 'destinationIp':
       return findAddresses(lists[condition.aspect], met, connection, condition.aspect);

@@ -354,6 +354,15 @@ describe('changes that would pass', () => {
       ['if the destination address were in fd00::1/0 (such as ::1)'],
     ],
     [
+      'of identities that nobody can have are not told',
+      [
+        allow({ namespaces: [exact('a/b'), { kind: 'prefix', value: 'b/' }] }),
+        { ...allow({ serviceAccounts: [{ namespace: 'a', serviceAccount: 'b/c' }] }), name: 'q' },
+      ],
+      {},
+      [],
+    ],
+    [
       'one that a DENY would meet is not told',
       [allow({ principals: [exact(SLEEP_TEXT)] }), { ...deny({ principals: [exact(SLEEP_TEXT)] }) }],
       {},

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Connection } from '../policy.ts';
 import { parseIpAddress } from './ip-address.ts';
-import { readSubject } from './subject.ts';
+import { isPossibleIdentity, readSubject } from './subject.ts';
 
 const identity = { trustDomain: 'td', namespace: 'ns', serviceAccount: 'sa' };
 const connection: Connection = { identity, sourceIp: '10.0.0.1', destinationIp: 'fd00::2', destinationPort: 80 };
@@ -29,6 +29,23 @@ test.each(['trustDomain', 'namespace', 'serviceAccount'])('refuses an identity w
   expect(() => readSubject(partial)).toThrow(
     expect.objectContaining({ code: 'POLICY_CONNECTION_INVALID', message: `identity without ${part}: want text` }),
   );
+});
+
+// As text, a/ns/b of c and a of b/ns/c would be one and the same.
+test.each(['trustDomain', 'namespace', 'serviceAccount'])('refuses an identity with a slash in its %s', (part) => {
+  const impossible = { ...identity, [part]: 'b/ns/c' };
+  expect([isPossibleIdentity(identity), isPossibleIdentity(impossible)]).toEqual([true, false]);
+  expect(() => readSubject({ ...connection, identity: impossible })).toThrow(
+    expect.objectContaining({
+      code: 'POLICY_CONNECTION_INVALID',
+      message: `identity with ${part} "b/ns/c": want text without a slash`,
+    }),
+  );
+});
+
+test('an identity may have empty parts, as those of certificates may', () => {
+  const empty = { trustDomain: '', namespace: '', serviceAccount: '' };
+  expect(readSubject({ ...connection, identity: empty }).principal).toBe('/ns//sa/');
 });
 
 test('without an identity the namespace is empty, and there is no principal', () => {

@@ -42,13 +42,28 @@ export function readSubject(connection: Connection): Subject {
   };
 }
 
-/** Data from JSON may have null for plain text. An identity that lacks a part would be compared as another one. */
+/**
+ * Data from JSON may have null for plain text. An identity that lacks a part, or has a slash in one, would be compared as
+ * another one.
+ */
 function readIdentity(identity: SourceIdentity | null | undefined): SourceIdentity | undefined {
   if (identity === undefined || identity === null) return undefined;
-  for (const part of IDENTITY_PARTS)
-    if (typeof identity[part] !== 'string')
+  for (const part of IDENTITY_PARTS) {
+    const text = identity[part];
+    if (typeof text !== 'string')
       throw new PolicyError('POLICY_CONNECTION_INVALID', `identity without ${part}: want text`);
+    if (text.includes('/'))
+      throw new PolicyError(
+        'POLICY_CONNECTION_INVALID',
+        `identity with ${part} ${describeValue(text)}: want text without a slash`,
+      );
+  }
   return identity;
+}
+
+/** Whether somebody can have this identity: certificates have no part with a slash. */
+export function isPossibleIdentity(identity: SourceIdentity): boolean {
+  return IDENTITY_PARTS.every((part) => !identity[part].includes('/'));
 }
 
 function readIp(side: 'source' | 'destination', text: string): IpAddress {
