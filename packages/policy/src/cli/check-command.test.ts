@@ -6,6 +6,8 @@ const head = (kind: string, name = 'p') =>
 const GOOD = `${head('AuthorizationPolicy')}spec:\n  rules:\n  - from:\n    - source: {namespaces: [a]}\n`;
 const WARNED = `${head('AuthorizationPolicy')}spec:\n  rules:\n  - to:\n    - operation: {methods: [GET]}\n`;
 const BAD = `${head('AuthorizationPolicy')}spec:\n  rules:\n  - from:\n    - source:\n        ipBlocks: [10.0.0.0/8, 10.0.0.0/80]\n  action: deny\n`;
+const SUITE =
+  'policies: [a.yaml]\nworkloads: {a: {namespace: shop}}\ntests: [{from: a, to: a, port: 1, expect: allow}]\n';
 const VALUE = BAD.replace('deny', 'DENY');
 
 test('good policies: no output, exit 0', async () => {
@@ -13,8 +15,36 @@ test('good policies: no output, exit 0', async () => {
   expect(await runForTest(['check', 'a.yaml'], { 'a.yaml': `${GOOD}---\n${other}---\n` })).toMatchObject({
     code: 0,
     output: '',
-    error: '1 policy: 0 errors, 0 warnings\n',
+    error: '1 document of another kind is left out\n1 policy: 0 errors, 0 warnings\n',
   });
+});
+
+test.each(['security.istio.io.v1', 'security.istioio.io/v1', 'v1'])(
+  'a policy of the API %s is an error, for it would be left out silently',
+  async (api) => {
+    for (const kind of ['AuthorizationPolicy', 'PeerAuthentication']) {
+      const files = { 'a.yaml': head(kind).replace('security.istio.io/v1', api), 'suite.yaml': SUITE };
+      const told = `a.yaml:1:13: error: apiVersion: want security.istio.io/v1 or security.istio.io/v1beta1, not "${api}"`;
+      expect(await runForTest(['check', 'a.yaml'], files)).toMatchObject({ code: 1, output: `${told}\n` });
+      const refused = { code: 2, output: '', error: expect.stringContaining('a.yaml:1:13: apiVersion: want') };
+      expect(await runForTest(['test', 'suite.yaml'], files)).toMatchObject(refused);
+      const args = ['a.yaml', '--from', 'none', '--to', 'shop', '--port', '1'];
+      expect(await runForTest(['explain', ...args], files)).toMatchObject(refused);
+      expect(await runForTest(['convert', 'a.yaml'], files)).toMatchObject(refused);
+    }
+  },
+);
+
+test('a kind of ours of another mesh is left out with a warning', async () => {
+  const text = head('AuthorizationPolicy').replace('security.istio.io/v1', 'policy.linkerd.io/v1alpha1');
+  const told =
+    'a.yaml:1:13: warning: this AuthorizationPolicy is one of policy.linkerd.io/v1alpha1: it is left out\n' +
+    '1 document of another kind is left out\n';
+  expect(await runForTest(['check', 'a.yaml'], { 'a.yaml': text })).toMatchObject({
+    code: 0,
+    error: `${told}0 policies: 0 errors, 0 warnings\n`,
+  });
+  expect(await runForTest(['convert', 'a.yaml'], { 'a.yaml': text })).toMatchObject({ code: 0, error: told });
 });
 
 test.each([

@@ -7,9 +7,9 @@ import type { Problem } from '../problem.ts';
 import { guessForm } from '../validation/policy-form.ts';
 import { findProblems } from '../validation/read-policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { leaveOutOthers } from './document-kind.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readDocuments } from './read-documents.ts';
-import { isOfAnotherKind } from './read-policies.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 const HELP = `usage: ambient-policy check FILE… [--strict] [--root-namespace NAMESPACE]
@@ -53,7 +53,7 @@ interface ReadObject {
 async function runCheck(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
-  const documents = (await readDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
+  const documents = leaveOutOthers(await readDocuments(positionals, io), io);
   const rootNamespace = values['root-namespace'];
   const found = [...findEach(documents, rootNamespace), ...findTogether(documents)];
   const findings = Map.groupBy(found, ({ document }) => document);

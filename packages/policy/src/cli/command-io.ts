@@ -33,4 +33,6 @@ export const EXIT = {
   finding: 1,
   /** Wrong arguments or input. */
   failure: 2,
+  /** Nothing found, but what there is to look at does not tell enough. */
+  undecided: 3,
 } as const;

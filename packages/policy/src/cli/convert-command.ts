@@ -10,10 +10,10 @@ import { compile } from '../evaluation/policy-set.ts';
 import { renderMessage } from '../message/render-message.ts';
 import type { Policy } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { leaveOutOthers } from './document-kind.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
-import { isOfAnotherKind } from './read-policies.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 const HELP = `usage: ambient-policy convert FILE… [--namespace NAMESPACE [--labels NAME=VALUE,…]]
@@ -59,7 +59,7 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   if (namespace === undefined && labelText !== undefined) throw invalidCommand('--labels wants --namespace, too');
   const labels = parseLabels('--labels', labelText ?? '');
   const rootNamespace = values['root-namespace'];
-  const documents = (await readSoundDocuments(positionals, io)).filter(({ value }) => !isOfAnotherKind(value));
+  const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
   const objects = documents.map(readObject);
   const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
   const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));

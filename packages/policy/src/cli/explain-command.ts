@@ -4,6 +4,7 @@ import { renderExplanation } from '../explanation/render-explanation.ts';
 import { parseIpAddress } from '../matching/ip-address.ts';
 import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { leaveOutOthers } from './document-kind.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
@@ -70,7 +71,8 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   };
   const { namespace, labels } = parseTo(to);
   const rootNamespace = values['root-namespace'];
-  const { policies, policiesOf } = readPolicies(await readSoundDocuments(positionals, io), { rootNamespace });
+  const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
+  const { policies, policiesOf } = readPolicies(documents, { rootNamespace });
   const named = new Set([...policiesOf({ namespace, labels }), ...(values.policy ?? [])]);
   const workload = { namespace, authorizationPolicies: [...named] };
   // What was made of objects has selectors, which do not match if it is not named.

@@ -24,6 +24,7 @@ cluster is asked.
 ambient-policy is the command of the package @ambientmesh/policy; without an installation,
 npx @ambientmesh/policy COMMAND runs it.
 
-Exit codes: 0 nothing found, 1 something found (each command says what), 2 an error.
+Exit codes: 0 nothing found, 1 something found (each command says what), 2 an error, 3 (what-if) the
+log tells too little.
 `;
 }

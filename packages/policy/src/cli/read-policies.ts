@@ -9,6 +9,7 @@ import type { Policy } from '../policy.ts';
 import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { guessForm } from '../validation/policy-form.ts';
 import { readPolicy } from '../validation/read-policy.ts';
+import { isOfAnotherKind } from './document-kind.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -54,17 +55,6 @@ export function readPolicies(
     ...(rootNamespace === undefined ? {} : { rootNamespace }),
   });
   return { policies: [...conversion.policies, ...policies], policiesOf: conversion.policiesOf };
-}
-
-const OWN_API = 'security.istio.io/';
-/** Kinds of that API that say nothing to node proxies. */
-const OTHER_KINDS: readonly unknown[] = ['RequestAuthentication'];
-
-/** Whether a document is none of this package: an object of another API, or of a kind that says nothing to node proxies. */
-export function isOfAnotherKind(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || !('apiVersion' in value) || !('kind' in value)) return false;
-  const { apiVersion, kind } = value;
-  return typeof apiVersion === 'string' && (!apiVersion.startsWith(OWN_API) || OTHER_KINDS.includes(kind));
 }
 
 /** What the API server would refuse is refused, and what would apply to no workload for want of a namespace, too. */
