@@ -83,9 +83,40 @@ test('objects are compared with each other, over all files', async () => {
   expect(code).toBe(0);
   expect(output.split('\n')).toEqual([
     'policies/a.yaml:9:1: warning: has no effect: shop/a is for the same workloads, and older or first by name',
-    'policies/b.yaml:3:18: warning: metadata.name: AuthorizationPolicy shop/p is at policies/a.yaml:3:18, too: the later one replaces it',
+    'policies/b.yaml:3:18: warning: metadata.name: AuthorizationPolicy shop/p is at policies/a.yaml:3:18, too: one replaces the other',
     '',
   ]);
+});
+
+test('one policy in two forms: told by check, refused where one of them would not be judged', async () => {
+  const message = '{name: p, namespace: shop, scope: NAMESPACE, action: DENY, groups: [{}]}\n';
+  const own = '{name: p, namespace: shop, scope: Namespace, action: Allow, dryRun: false, rules: []}\n';
+  const strict = `${head('PeerAuthentication')}spec: {mtls: {mode: STRICT}}\n`;
+  const made = '{name: istio_converted_static_strict, namespace: istio-system, action: DENY, groups: [{}]}\n';
+  const pairs = [
+    { text: `${GOOD}---\n${GOOD}`, told: 'a.yaml:11:18: AuthorizationPolicy shop/p is at a.yaml:3:18, too' },
+    { text: `${GOOD}---\n${message}`, told: 'a.yaml:9:8: shop/p is at a.yaml:3:18, too' },
+    { text: `${message}---\n${own}`, told: 'a.yaml:3:8: shop/p is at a.yaml:1:8, too' },
+    { text: `${own}---\n${GOOD}`, told: 'a.yaml:5:18: shop/p is at a.yaml:1:8, too' },
+    { text: `${strict}---\n${strict}`, told: 'a.yaml:8:18: PeerAuthentication shop/p is at a.yaml:3:18, too' },
+    {
+      text: `${strict}---\n${made}`,
+      told: 'a.yaml:6:8: istio-system/istio_converted_static_strict is at a.yaml:3:18, too',
+    },
+  ];
+  for (const { text, told } of pairs) {
+    const files = { 'a.yaml': text, 'suite.yaml': SUITE };
+    const refused = { code: 2, output: '', error: `ambient-policy: ${told}: one would replace the other\n` };
+    expect(await runForTest(['test', 'suite.yaml'], files)).toMatchObject(refused);
+    const args = ['a.yaml', '--from', 'none', '--to', 'shop', '--port', '1'];
+    expect(await runForTest(['explain', ...args], files)).toMatchObject(refused);
+    const { code, output } = await runForTest(['check', 'a.yaml'], files);
+    expect(code).toBe(0);
+    const [place = '', what = ''] = told.split(': ');
+    expect(output).toMatch(new RegExp(`^${place}: warning: (metadata\\.)?name: ${what}: one replaces the other$`, 'm'));
+  }
+  const both = `${GOOD}---\n${strict}`;
+  expect(await runForTest(['check', 'a.yaml'], { 'a.yaml': both })).toMatchObject({ code: 0, output: '' });
 });
 
 test('the root namespace may be another one', async () => {

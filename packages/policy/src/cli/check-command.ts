@@ -3,11 +3,13 @@ import { findShadowed } from '../conversion/find-shadowed.ts';
 import { objectKey, type PeerAuthentication, type PolicyObject } from '../conversion/policy-object.ts';
 import { parsePolicyObject } from '../conversion/read-policy-object.ts';
 import { findMessageProblems } from '../message/read-message.ts';
+import type { Policy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { guessForm } from '../validation/policy-form.ts';
 import { findProblems } from '../validation/read-policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
+import { findTwins, type NamedDocument } from './find-twins.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readDocuments } from './read-documents.ts';
 import type { YamlDocument } from './yaml-document.ts';
@@ -18,7 +20,8 @@ Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: pa
   error      would be refused, or a value that cannot be read and would be dropped: a port, an
              address
   warning    is taken, but hardly does what was meant: HTTP attributes without a waypoint,
-             spiffe:// in a principal, an empty selector, two objects for the same workloads
+             spiffe:// in a principal, an empty selector, two objects for the same workloads,
+             two policies of one name, whatever their forms
 
 Reads AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
 prints them) and policies of this package. Objects of other APIs are left out.
@@ -55,7 +58,7 @@ async function runCheck(args: readonly string[], io: CommandIo): Promise<number>
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
   const documents = leaveOutOthers(await readDocuments(positionals, io), io);
   const rootNamespace = values['root-namespace'];
-  const found = [...findEach(documents, rootNamespace), ...findTogether(documents)];
+  const found = [...findEach(documents, rootNamespace), ...findTogether(documents, rootNamespace)];
   const findings = Map.groupBy(found, ({ document }) => document);
   let [errors, warnings] = [0, 0];
   for (const document of documents) {
@@ -90,32 +93,30 @@ function findIn(value: unknown, rootNamespace: string | undefined): readonly Pro
   }
 }
 
-/** What is wrong with objects beside each other. */
-function findTogether(documents: readonly YamlDocument[]): readonly Finding[] {
-  const objects = documents.flatMap((document): readonly ReadObject[] => {
-    const { object } = parsePolicyObject(document.value);
-    return object === undefined ? [] : [{ document, object }];
-  });
-  return [...findTwins(objects), ...findYounger(objects)];
+/** What is wrong with documents beside each other. */
+function findTogether(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly Finding[] {
+  const objects: ReadObject[] = [];
+  const named: NamedDocument<YamlDocument>[] = [];
+  for (const document of documents) {
+    const content =
+      guessForm(document.value) === 'object' ? parsePolicyObject(document.value).object : nameIn(document);
+    if (content === undefined) continue;
+    named.push({ document, content });
+    if ('kind' in content) objects.push({ document, object: content });
+  }
+  const twins = findTwins(named, rootNamespace).map(({ name, document, path, earlier, earlierPath }) => ({
+    document,
+    problem: warn(path, `${name} is at ${earlier.locate(earlierPath)}, too: one replaces the other`),
+  }));
+  return [...twins, ...findYounger(objects)];
 }
 
-function findTwins(objects: readonly ReadObject[]): readonly Finding[] {
-  const findings: Finding[] = [];
-  const first = new Map<string, YamlDocument>();
-  for (const { document, object } of objects) {
-    const key = `${object.kind} ${objectKey(object)}`;
-    const earlier = first.get(key);
-    if (earlier === undefined) first.set(key, document);
-    else
-      findings.push({
-        document,
-        problem: warn(
-          'metadata.name',
-          `${key} is at ${earlier.locate('metadata.name')}, too: the later one replaces it`,
-        ),
-      });
-  }
-  return findings;
+/** Of a message or a policy; a message leaves out what is empty. */
+function nameIn({ value }: YamlDocument): Pick<Policy, 'name' | 'namespace'> | undefined {
+  if (typeof value !== 'object' || value === null || !('name' in value)) return undefined;
+  const { name } = value;
+  const namespace = 'namespace' in value ? value.namespace : '';
+  return typeof name === 'string' && typeof namespace === 'string' ? { name, namespace } : undefined;
 }
 
 function findYounger(objects: readonly ReadObject[]): readonly Finding[] {

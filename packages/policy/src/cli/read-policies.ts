@@ -10,6 +10,7 @@ import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { guessForm } from '../validation/policy-form.ts';
 import { readPolicy } from '../validation/read-policy.ts';
 import { isOfAnotherKind } from './document-kind.ts';
+import { findTwins, type NamedDocument } from './find-twins.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -19,6 +20,8 @@ export type PolicyDocument = Pick<YamlDocument, 'value' | 'locate'>;
 /** Policies ready for judging connections. */
 export interface GoverningPolicies {
   readonly policies: readonly Policy[];
+  /** Those that were read, of whatever use. */
+  readonly objects: readonly PolicyObject[];
   /** Keys of the policies whose selectors match a workload: of objects only, for messages do not have selectors any more. */
   readonly policiesOf: (workload: SelectedWorkload) => readonly string[];
 }
@@ -35,7 +38,7 @@ export interface ReadPoliciesOptions {
  * Reads objects as users write them, messages to node proxies and policies of this package, mixed. Objects of other APIs
  * (`apps/v1`) are left out, so that whole folders of manifests can be read; those of `security.istio.io` have to be ones
  * that this package knows. Dry-run policies are in force as such. Throws POLICY_COMMAND_INVALID with the place of the first
- * mistake.
+ * mistake, and for two that are one and the same policy.
  */
 export function readPolicies(
   documents: Iterable<PolicyDocument>,
@@ -43,18 +46,37 @@ export function readPolicies(
 ): GoverningPolicies {
   const objects: PolicyObject[] = [];
   const policies: Policy[] = [];
+  const named: NamedDocument<PolicyDocument>[] = [];
   for (const document of documents) {
     if (isOfAnotherKind(document.value)) continue;
     const form = guessForm(document.value);
-    if (form === 'object') objects.push(readAt(document, (value) => readObject(value, options)));
-    else policies.push(readAt(document, form === 'message' ? readMessage : readPolicy));
+    if (form === 'object') {
+      const object = readAt(document, (value) => readObject(value, options));
+      objects.push(object);
+      named.push({ document, content: object });
+    } else {
+      const policy = readAt(document, form === 'message' ? readMessage : readPolicy);
+      policies.push(policy);
+      named.push({ document, content: policy });
+    }
   }
+  refuseTwins(named, options.rootNamespace);
   const { rootNamespace } = options;
   const conversion = convertPolicies(objects, {
     dryRun: true,
     ...(rootNamespace === undefined ? {} : { rootNamespace }),
   });
-  return { policies: [...conversion.policies, ...policies], policiesOf: conversion.policiesOf };
+  return { policies: [...conversion.policies, ...policies], objects, policiesOf: conversion.policiesOf };
+}
+
+/** One would replace the other, and which of them would be judged by chance of their order. */
+function refuseTwins(named: readonly NamedDocument<PolicyDocument>[], rootNamespace: string | undefined): void {
+  const [twin] = findTwins(named, rootNamespace);
+  if (twin === undefined) return;
+  const { name, document, path, earlier, earlierPath } = twin;
+  throw invalidCommand(
+    `${document.locate(path)}: ${name} is at ${earlier.locate(earlierPath)}, too: one would replace the other`,
+  );
 }
 
 /** What the API server would refuse is refused, and what would apply to no workload for want of a namespace, too. */
