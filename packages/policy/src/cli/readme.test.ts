@@ -9,8 +9,11 @@ const PROMPT = '$ npx @ambientmesh/policy ';
 const blocks = (language: string): string[] =>
   [...README.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm'))].map((found) => found[1] ?? '');
 
-/** YAML begins with a comment that names its file. */
-const FILES = Object.fromEntries(blocks('yaml').map((text) => [/^# (\S+)\n/.exec(text)?.[1] ?? '', text]));
+/** YAML begins with a comment that names its file; a log has none, so that there it is not part of the file. */
+const FILES = Object.fromEntries([
+  ...blocks('yaml').map((text) => [/^# (\S+)\n/.exec(text)?.[1] ?? '', text]),
+  ...blocks('text').map((text) => [/^# (\S+)\n/.exec(text)?.[1] ?? '', text.replace(/^.*\n/, '')]),
+]);
 
 /** Runs one line as a shell would that knows quotes only. */
 async function runLine(line: string): Promise<string> {

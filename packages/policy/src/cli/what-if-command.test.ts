@@ -44,7 +44,7 @@ describe('labels of the workloads', () => {
   ])('%s: changes are told, exit code 1', async (_name, args) => {
     const { code, output, error } = await runForTest([...ASKED, ...args], FILES);
     expect({ code, error }).toEqual({ code: 1, error: '' });
-    expect(output).toMatch(/^2 recorded connections: 1 change their verdict, 1 do not\n/);
+    expect(output).toMatch(/^2 recorded connections: 1 judged otherwise, 1 as before\n/);
     expect(output).toContain(
       'allowed -> denied: cluster.local/ns/shop/sa/batch from 10.0.0.7 to shop/api-1, port 8080',
     );
@@ -55,14 +55,14 @@ describe('labels of the workloads', () => {
     const args = ['--workloads', 'pods', '--workload', 'shop/api-1=app=other'];
     expect(await runForTest([...ASKED, ...args], FILES)).toMatchObject({
       code: 0,
-      output: '2 recorded connections: 0 change their verdict, 2 do not\n',
+      output: '2 recorded connections: 0 judged otherwise, 2 as before\n',
     });
   });
 
   test('that are not known: undecided, exit code 3', async () => {
     const { code, output, error } = await runForTest(ASKED, FILES);
     expect(code).toBe(3);
-    expect(output).toContain('2 cannot be decided');
+    expect(output).toContain('2 undecided');
     expect(error).toBe('labels are not known of "shop/api-1": want --workloads or --workload\n');
     const log = Array.from({ length: 7 }, (_, index) => line('web', `x-${index}`)).join('');
     expect((await runForTest(ASKED, { ...FILES, log })).error).toContain('"shop/x-4" and 2 more: want');
@@ -116,7 +116,7 @@ test.each([
   ['no --changed', ASKED.slice(0, -2), 'what-if wants --log FILE, --policies FILE and --changed FILE'],
   ['standard input twice', ['what-if', '--log', '-', '--policies', '-', '--changed', 'next'], 'only one file can be'],
   ['no policies', [...ASKED.slice(0, -1), 'pods'], '--changed pods: no policies there (--changed none: '],
-  ['a policy with a mistake', [...ASKED.slice(0, -1), 'bad'], 'bad:5:'],
+  ['a policy with a mistake', [...ASKED.slice(0, -1), 'bad'], 'bad:6:29: '],
   ['a message without selector', [...ASKED.slice(0, -1), 'message'], '--changed: shop/m is for workloads that name it'],
   ['no labels', [...ASKED, '--workload', 'shop/api'], '--workload "shop/api": want NAMESPACE/NAME=LABELS'],
   ['labels that are none', [...ASKED, '--workload', 'shop/api=x'], '--workload "x": want labels such as'],

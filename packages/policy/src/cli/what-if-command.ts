@@ -17,13 +17,13 @@ const HELP = `usage: ambient-policy what-if --log FILE --policies FILE… --chan
 Says which connections of an access log change their verdict, and why, if the policies that are in
 force become others. Name each option again for each file: --changed a.yaml --changed b.yaml
 
-  --log              what a node proxy printed, plain or JSON: kubectl logs -n istio-system ztunnel-…
+  --log              what a node proxy printed, plain or JSON: kubectl logs -n istio-system POD
                      (with --prefix and --timestamps or not), or its file on the node
   --policies         those in force: AuthorizationPolicy and PeerAuthentication objects; or none
   --changed          all that are in force after the change, not only what is different; or none
   --workloads        Pods, for their labels: kubectl get pods -A -o yaml
   --workload         labels of one: shop/api-1=app=api,version=v1; of all whose names begin alike:
-                     shop/api-*=app=api; needed only where policies have selectors
+                     'shop/api-*=app=api'; needed only where policies have selectors
   --json             the answer as data
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
 

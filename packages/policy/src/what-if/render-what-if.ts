@@ -14,10 +14,10 @@ const INDENT = '    ';
 /** The answer for a terminal: how many first, then each change with the gist of its explanation. Ends in a line break. */
 export function renderWhatIf({ counts, changes, undecided, contradictions, unreadable }: WhatIfAnswer): string {
   const { connections, changed, unchanged } = counts;
-  const head = `${connections} recorded connections: ${changed} change their verdict, ${unchanged} do not`;
-  const rest = counts.undecided === 0 ? '' : `, ${counts.undecided} cannot be decided`;
+  const head = `${connections} recorded ${connections === 1 ? 'connection' : 'connections'}`;
+  const rest = counts.undecided === 0 ? '' : `, ${counts.undecided} undecided`;
   return [
-    `${head}${rest}\n`,
+    `${head}: ${changed} judged otherwise, ${unchanged} as before${rest}\n`,
     connections === 0 ? 'nothing was judged: the log has no inbound connections that policies were asked about\n' : '',
     renderUnreadable(unreadable),
     renderList(changes, renderChange),

@@ -189,7 +189,7 @@ describe('text', () => {
     );
     const lines = text.split('\n').filter((line) => /^\S/.test(line));
     expect(lines).toEqual([
-      '5 recorded connections: 3 change their verdict, 0 do not, 2 cannot be decided',
+      '5 recorded connections: 3 judged otherwise, 0 as before, 2 undecided',
       'allowed -> denied: cluster.local/ns/default/sa/sleep from 10.0.0.1 to default/httpbin, port 8000 (2 times: lines 1, 6)',
       'allowed -> denied: plain text from 10.0.0.1 to default/httpbin, port 8000 (line 2)',
       'undecided: cluster.local/ns/default/sa/sleep from 10.0.0.1 to default/httpbin, httpbin.default.svc.cluster.local:80 (line 4)',
