@@ -118,12 +118,21 @@ describe('policies', () => {
     policies = [];
     expect(await run('policy', 'list')).toBe('no policies: everything is allowed\n');
     const one = { object: 'AuthorizationPolicy/default/a', effect: 'DENY', dryRun: true, generation: 3 };
-    policies = [{ ...one, accepted: true, notes: ['note'], refused: problems }];
+    policies = [{ ...one, accepted: true, pods: ['sleep'], notes: ['note'], refused: problems }];
     const text = await run('policy', 'list');
-    expect(text).toMatch(/AuthorizationPolicy\/default\/a +DENY \(dry run\) +2 +previous version in force\n/);
+    expect(text).toMatch(/AuthorizationPolicy\/default\/a +DENY \(dry run\) +1 +2 +previous version in force\n/);
     expect(text).toContain('newer version refused: spec.action: want ALLOW\n');
     expect(text).toContain('    note\n');
     expect(JSON.parse(await run('policy', 'list', '--json'))).toEqual(policies);
+  });
+
+  test.each([
+    { accepted: true, pods: ['sleep'], status: 'in force' },
+    { accepted: true, pods: [], status: 'in force for no pod' },
+    { accepted: false, pods: [], status: 'not enforced' },
+  ])('one that is accepted ($accepted) and for $pods is $status', async ({ status: shown, ...told }) => {
+    policies = [{ object: 'a', effect: 'DENY', dryRun: false, generation: 1, notes: [], refused: [], ...told }];
+    expect((await run('policy', 'list')).trimEnd().split(/ {2,}/).at(-1)).toBe(shown);
   });
 });
 

@@ -57,10 +57,11 @@ function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
   if (policies.length === 0) out.line('no policies: everything is allowed');
   printTable(
     out,
-    ['POLICY', 'EFFECT', 'CHANGED', 'STATUS'],
+    ['POLICY', 'EFFECT', 'PODS', 'CHANGED', 'STATUS'],
     policies.map((policy) => [
       policy.object,
       policy.dryRun ? `${policy.effect} (dry run)` : policy.effect,
+      String(policy.pods.length),
       String(policy.generation - 1),
       statusOf(out, policy),
     ]),
@@ -75,9 +76,10 @@ function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
   }
 }
 
-function statusOf(out: Terminal, { accepted, refused }: PolicyStatus): string {
+function statusOf(out: Terminal, { accepted, pods, refused }: PolicyStatus): string {
   if (!accepted) return out.paint('yellow', 'not enforced');
-  return refused.length === 0 ? out.paint('green', 'in force') : out.paint('red', 'previous version in force');
+  if (refused.length > 0) return out.paint('red', 'previous version in force');
+  return pods.length === 0 ? out.paint('yellow', 'in force for no pod') : out.paint('green', 'in force');
 }
 
 async function withLab(context: CliContext, name: string, work: (client: LabClient) => Promise<void>): Promise<void> {

@@ -41,6 +41,8 @@ export interface PolicyStatus {
   readonly generation: number;
   /** Whether the ztunnels enforce it (or observe it); `false`: the conversion leaves it out, `notes` say why. */
   readonly accepted: boolean;
+  /** Names of the pods it is for. */
+  readonly pods: readonly string[];
   readonly notes: readonly string[];
   /** What was wrong with a newer version that was refused since: this is the previous one. */
   readonly refused: readonly Problem[];

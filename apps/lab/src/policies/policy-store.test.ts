@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DEFAULT_TOPOLOGY } from '../topology/topology.ts';
 import { PolicyStore } from './policy-store.ts';
 
 const ALLOW_SLEEP = {
@@ -27,7 +28,16 @@ test('an object becomes a policy of the workloads it selects, in the namespace d
   expect(store.conversion.policiesOf(HTTPBIN)).toEqual(['default/allow-sleep']);
   expect(store.conversion.policiesOf({ namespace: 'default', labels: {} })).toEqual([]);
   expect(store.list()).toEqual([
-    { object: NAME, effect: 'ALLOW', dryRun: false, generation: 1, accepted: true, notes: [], refused: [] },
+    {
+      object: NAME,
+      effect: 'ALLOW',
+      dryRun: false,
+      generation: 1,
+      accepted: true,
+      pods: ['httpbin-1', 'httpbin-2'],
+      notes: [],
+      refused: [],
+    },
   ]);
 });
 
@@ -80,6 +90,20 @@ test('the author is told of HTTP attributes, and of what is not for ztunnels', (
   expect(store.list()).toMatchObject([{ accepted: false, notes: [expect.stringContaining('waypoint')] }]);
 });
 
+test('the author is told of what selects no pod, and of ports of services', () => {
+  const store = new PolicyStore();
+  const metadata = { name: 'allow-sleep', namespace: 'defualt' };
+  const { changes } = store.apply([
+    { ...ALLOW_SLEEP, metadata },
+    withRules([{ to: [{ operation: { ports: ['80'] } }] }]),
+  ]);
+  expect(changes.map(({ notes }) => notes)).toEqual([
+    ['selects no pod: there is none in namespace defualt (there are some in default)'],
+    [expect.stringContaining('spec.rules[0].to[0].operation.ports[0]: 80 is the port of service httpbin')],
+  ]);
+  expect(store.list()).toMatchObject([{ pods: ['httpbin-1', 'httpbin-2'] }, { pods: [] }]);
+});
+
 test('a dry run is passed on as one', () => {
   const store = new PolicyStore();
   const metadata = { name: 'allow-sleep', annotations: { 'istio.io/dry-run': 'true' } };
@@ -90,7 +114,7 @@ test('a dry run is passed on as one', () => {
 
 test('of two PeerAuthentications the older one counts, also when it is changed', () => {
   let hour = 0;
-  const store = new PolicyStore(() => {
+  const store = new PolicyStore(DEFAULT_TOPOLOGY, () => {
     hour += 1;
     return new Date(Date.UTC(2026, 0, 1, hour));
   });

@@ -7,9 +7,11 @@ import {
   readPolicyObject,
 } from '@ambientmesh/policy';
 import { LabError } from '../errors.ts';
-import { DEFAULT_NAMESPACE } from '../topology/topology.ts';
+import { DEFAULT_NAMESPACE, DEFAULT_TOPOLOGY, type Topology } from '../topology/topology.ts';
 import { asRecord, isRecord, parsePolicyObjectName, policyObjectNameOf } from './policy-object-name.ts';
 import type { PolicyChange, PolicyReport, PolicyStatus, RefusedPolicy } from './policy-report.ts';
+import { explainNoPod, isForWaypoint, selectPods } from './selected-pods.ts';
+import { findServicePorts } from './service-ports.ts';
 
 const FOR_WAYPOINT = 'it is for a waypoint (targetRefs): ztunnels do not get it';
 const DRY_RUN_ANNOTATION = 'istio.io/dry-run';
@@ -28,11 +30,13 @@ interface StoredObject {
 /** The policy objects of a lab, in the part of the API server: takes, checks, keeps and lists them. */
 export class PolicyStore {
   readonly #objects = new Map<string, StoredObject>();
+  readonly #topology: Pick<Topology, 'pods' | 'services'>;
   readonly #now: () => Date;
   #conversion: Conversion = convertPolicies([], { dryRun: true });
 
   /** `now` gives the creation times, by which the conversion finds the oldest of several. */
-  constructor(now: () => Date = () => new Date()) {
+  constructor(topology: Pick<Topology, 'pods' | 'services'> = DEFAULT_TOPOLOGY, now: () => Date = () => new Date()) {
+    this.#topology = topology;
     this.#now = now;
   }
 
@@ -78,7 +82,8 @@ export class PolicyStore {
         effect: effectOf(stored.value),
         dryRun: isDryRun(stored.value),
         generation: stored.generation,
-        accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.value),
+        accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.object),
+        pods: selectPods(stored.object, this.#topology.pods).map((pod) => pod.name),
         notes: this.#notesOf(name),
         refused: stored.refused,
       }));
@@ -112,15 +117,20 @@ export class PolicyStore {
   }
 
   #notesOf(name: string): readonly string[] {
-    const { warnings = [], value = {} } = this.#objects.get(name) ?? {};
+    const stored = this.#objects.get(name);
+    if (stored === undefined) return [];
+    const { object, warnings } = stored;
+    const { pods, services } = this.#topology;
     const { accepted = true, reason, message = '' } = this.#statusOf(name) ?? {};
     // Of one that is taken it says what the warnings say, without the place.
     const told = reason === 'Accepted' || (accepted && warnings.length > 0);
     return [
       ...warnings.map(({ path, message: text }) => `${path}: ${text}`),
-      ...(isForWaypoint(value) ? [FOR_WAYPOINT] : []),
-      ...(message === '' || told ? [] : [`${reason}: ${message}`]),
-    ];
+      isForWaypoint(object) ? FOR_WAYPOINT : undefined,
+      message === '' || told ? undefined : `${reason}: ${message}`,
+      explainNoPod(object, pods),
+      ...findServicePorts(object, selectPods(object, pods), services),
+    ].filter((note) => note !== undefined);
   }
 
   #statusOf(name: string): Conversion['statuses'][number] | undefined {
@@ -142,11 +152,6 @@ function withNamespace(object: Readonly<Record<string, unknown>>): Readonly<Reco
 function effectOf(value: Readonly<Record<string, unknown>>): string {
   const { action = 'ALLOW', mtls } = asRecord(value['spec']);
   return String(value['kind'] === 'PeerAuthentication' ? (asRecord(mtls)['mode'] ?? 'UNSET') : action);
-}
-
-function isForWaypoint(value: Readonly<Record<string, unknown>>): boolean {
-  const { targetRef, targetRefs } = asRecord(value['spec']);
-  return (targetRef ?? targetRefs) !== undefined;
 }
 
 function isDryRun(value: Readonly<Record<string, unknown>>): boolean {

@@ -71,7 +71,7 @@ export class Mesh {
       rootPath: ROOT_CERTIFICATE_PATH,
       certificateSeconds: config.certificateSeconds,
     });
-    const policies = new PolicyStore();
+    const policies = new PolicyStore(topology);
     policies.apply(config.policies);
     const file = new MeshFile(MESH_CONFIG_PATH);
     // Whoever is to be enrolled at all is published from the start: a ztunnel may read this file only once.
