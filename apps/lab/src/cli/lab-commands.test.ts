@@ -127,11 +127,12 @@ describe('policies', () => {
   });
 
   test.each([
-    { accepted: true, pods: ['sleep'], status: 'in force' },
-    { accepted: true, pods: [], status: 'in force for no pod' },
-    { accepted: false, pods: [], status: 'not enforced' },
-  ])('one that is accepted ($accepted) and for $pods is $status', async ({ status: shown, ...told }) => {
-    policies = [{ object: 'a', effect: 'DENY', dryRun: false, generation: 1, notes: [], refused: [], ...told }];
+    { accepted: true, dryRun: false, pods: ['sleep'], status: 'in force' },
+    { accepted: true, dryRun: true, pods: ['sleep'], status: 'observed, not enforced' },
+    { accepted: true, dryRun: false, pods: [], status: 'in force for no pod' },
+    { accepted: false, dryRun: false, pods: [], status: 'not enforced' },
+  ])('accepted $accepted, dry run $dryRun, for $pods: $status', async ({ status: shown, ...told }) => {
+    policies = [{ object: 'a', effect: 'DENY', generation: 1, notes: [], refused: [], ...told }];
     expect((await run('policy', 'list')).trimEnd().split(/ {2,}/).at(-1)).toBe(shown);
   });
 });

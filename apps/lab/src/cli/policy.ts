@@ -76,9 +76,10 @@ function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
   }
 }
 
-function statusOf(out: Terminal, { accepted, pods, refused }: PolicyStatus): string {
+function statusOf(out: Terminal, { accepted, dryRun, pods, refused }: PolicyStatus): string {
   if (!accepted) return out.paint('yellow', 'not enforced');
   if (refused.length > 0) return out.paint('red', 'previous version in force');
+  if (dryRun) return out.paint('yellow', 'observed, not enforced');
   return pods.length === 0 ? out.paint('yellow', 'in force for no pod') : out.paint('green', 'in force');
 }
 

@@ -33,7 +33,7 @@ export interface PolicyReport {
 export interface PolicyStatus {
   /** `KIND/NAMESPACE/NAME`. */
   readonly object: string;
-  /** As written: `ALLOW`, `DENY`, …, or the mode of a `PeerAuthentication`. */
+  /** As written: `ALLOW`, `DENY`, …, or the modes of a `PeerAuthentication`: `STRICT, 9000 PERMISSIVE`. */
   readonly effect: string;
   /** Observed, never enforced. */
   readonly dryRun: boolean;

@@ -5,7 +5,7 @@ import { PolicyStore } from './policy-store.ts';
 const ALLOW_SLEEP = {
   apiVersion: 'security.istio.io/v1',
   kind: 'AuthorizationPolicy',
-  metadata: { name: 'allow-sleep' },
+  metadata: { name: 'allow-sleep', namespace: 'default' },
   spec: {
     selector: { matchLabels: { app: 'httpbin' } },
     rules: [{ from: [{ source: { principals: ['cluster.local/ns/default/sa/sleep'] } }] }],
@@ -104,12 +104,25 @@ test('the author is told of what selects no pod, and of ports of services', () =
   expect(store.list()).toMatchObject([{ pods: ['httpbin-1', 'httpbin-2'] }, { pods: [] }]);
 });
 
-test('a dry run is passed on as one', () => {
+test('who names no namespace is told where the object is', () => {
+  const { changes } = new PolicyStore().apply([{ ...ALLOW_SLEEP, metadata: { name: 'allow-sleep' } }]);
+  expect(changes).toEqual([{ object: NAME, change: 'created', notes: ['names no namespace: it is in default'] }]);
+});
+
+test.each(['true', '1'])('a dry run (%s) is passed on as one, and its author told where to look', (annotation) => {
   const store = new PolicyStore();
-  const metadata = { name: 'allow-sleep', annotations: { 'istio.io/dry-run': 'true' } };
-  store.apply([{ ...ALLOW_SLEEP, metadata }]);
+  const annotations = { 'istio.io/dry-run': annotation };
+  const { changes } = store.apply([{ ...ALLOW_SLEEP, metadata: { ...ALLOW_SLEEP.metadata, annotations } }]);
+  expect(changes[0]?.notes).toEqual([expect.stringMatching(/^dry run: .*`npx lab denials`/)]);
   expect(store.conversion.policies).toMatchObject([{ dryRun: true }]);
   expect(store.list()).toMatchObject([{ dryRun: true, accepted: true }]);
+});
+
+test('the effect of a PeerAuthentication names its ports', () => {
+  const store = new PolicyStore();
+  const spec = { mtls: { mode: 'STRICT' }, portLevelMtls: { 9000: { mode: 'PERMISSIVE' } } };
+  store.apply([{ ...named('a', 'STRICT'), spec: { selector: ALLOW_SLEEP.spec.selector, ...spec } }]);
+  expect(store.list()).toMatchObject([{ effect: 'STRICT, 9000 PERMISSIVE' }]);
 });
 
 test('of two PeerAuthentications the older one counts, also when it is changed', () => {
@@ -127,7 +140,7 @@ test('of two PeerAuthentications the older one counts, also when it is changed',
   expect(store.list()).toMatchObject([{ effect: 'STRICT' }, { effect: 'PERMISSIVE' }]);
 });
 
-function named(name: string, mode: string): unknown {
+function named(name: string, mode: string): object {
   return {
     apiVersion: 'security.istio.io/v1',
     kind: 'PeerAuthentication',

@@ -6,6 +6,7 @@ import {
   type Problem,
   readPolicyObject,
 } from '@ambientmesh/policy';
+import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import { DEFAULT_NAMESPACE, DEFAULT_TOPOLOGY, type Topology } from '../topology/topology.ts';
 import { asRecord, isRecord, parsePolicyObjectName, policyObjectNameOf } from './policy-object-name.ts';
@@ -14,7 +15,8 @@ import { explainNoPod, isForWaypoint, selectPods } from './selected-pods.ts';
 import { findServicePorts } from './service-ports.ts';
 
 const FOR_WAYPOINT = 'it is for a waypoint (targetRefs): ztunnels do not get it';
-const DRY_RUN_ANNOTATION = 'istio.io/dry-run';
+const DRY_RUN = `dry run: denies nothing; \`${LAB_COMMAND} denials\` shows what it would deny`;
+const NO_NAMESPACE = `names no namespace: it is in ${DEFAULT_NAMESPACE}`;
 
 interface StoredObject {
   readonly object: PolicyObject;
@@ -47,7 +49,7 @@ export class PolicyStore {
 
   /** Takes new objects and new versions. One that is malformed is refused, its previous version stays; the others are taken. */
   apply(values: readonly unknown[]): Omit<PolicyReport, 'restarted'> {
-    const taken: { readonly name: string; readonly change: PolicyChange['change'] }[] = [];
+    const taken: PolicyChange[] = [];
     const refused: RefusedPolicy[] = [];
     for (const [index, given] of values.entries()) {
       const value = withNamespace(asRecord(given));
@@ -55,10 +57,15 @@ export class PolicyStore {
       const problems = findObjectProblems(isRecord(given) ? value : given);
       const errors = problems.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) refused.push(this.#refuse({ object: name, index, problems: errors }));
-      else taken.push({ name, change: this.#take(name, value, problems) });
+      else
+        taken.push({
+          object: name,
+          change: this.#take(name, value, problems),
+          notes: hasNamespace(given) ? [] : [NO_NAMESPACE],
+        });
     }
     this.#convert();
-    const changes = taken.map(({ name, change }) => ({ object: name, change, notes: this.#notesOf(name) }));
+    const changes = taken.map((change) => ({ ...change, notes: [...change.notes, ...this.#notesOf(change.object)] }));
     return { changes, refused };
   }
 
@@ -79,8 +86,8 @@ export class PolicyStore {
       .toSorted(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, stored]) => ({
         object: name,
-        effect: effectOf(stored.value),
-        dryRun: isDryRun(stored.value),
+        effect: effectOf(stored.object),
+        dryRun: this.#isDryRun(name),
         generation: stored.generation,
         accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.object),
         pods: selectPods(stored.object, this.#topology.pods).map((pod) => pod.name),
@@ -126,6 +133,7 @@ export class PolicyStore {
     const told = reason === 'Accepted' || (accepted && warnings.length > 0);
     return [
       ...warnings.map(({ path, message: text }) => `${path}: ${text}`),
+      this.#isDryRun(name) ? DRY_RUN : undefined,
       isForWaypoint(object) ? FOR_WAYPOINT : undefined,
       message === '' || told ? undefined : `${reason}: ${message}`,
       explainNoPod(object, pods),
@@ -135,6 +143,12 @@ export class PolicyStore {
 
   #statusOf(name: string): Conversion['statuses'][number] | undefined {
     return this.#conversion.statuses.find(({ kind, object }) => `${kind}/${object}` === name);
+  }
+
+  #isDryRun(name: string): boolean {
+    return this.#conversion.policies.some(
+      (policy) => policy.dryRun && `AuthorizationPolicy/${policy.namespace}/${policy.name}` === name,
+    );
   }
 
   #known(): string {
@@ -149,12 +163,14 @@ function withNamespace(object: Readonly<Record<string, unknown>>): Readonly<Reco
   return { ...object, metadata: { ...metadata, namespace: metadata['namespace'] ?? DEFAULT_NAMESPACE } };
 }
 
-function effectOf(value: Readonly<Record<string, unknown>>): string {
-  const { action = 'ALLOW', mtls } = asRecord(value['spec']);
-  return String(value['kind'] === 'PeerAuthentication' ? (asRecord(mtls)['mode'] ?? 'UNSET') : action);
+function hasNamespace(given: unknown): boolean {
+  return (asRecord(asRecord(given)['metadata'])['namespace'] ?? undefined) !== undefined;
 }
 
-function isDryRun(value: Readonly<Record<string, unknown>>): boolean {
-  const { annotations } = asRecord(value['metadata']);
-  return asRecord(annotations)[DRY_RUN_ANNOTATION] === 'true';
+/** `DENY`; of a `PeerAuthentication` the modes: `STRICT, 9000 PERMISSIVE`. */
+function effectOf(object: PolicyObject): string {
+  if (object.kind === 'AuthorizationPolicy') return object.spec?.action ?? 'ALLOW';
+  const { mtls, portLevelMtls = {} } = object.spec ?? {};
+  const ports = Object.entries(portLevelMtls).map(([port, { mode = 'UNSET' }]) => `${port} ${mode}`);
+  return [mtls?.mode ?? 'UNSET', ...ports].join(', ');
 }
