@@ -12,10 +12,11 @@ import type { ThreadCertificates } from './certificates.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
 import type { DataPlaneConfig } from './protocol.ts';
 import type { Rechecks } from './rechecks.ts';
+import type { RefusedClients } from './refused-clients.ts';
 import type { Revocations } from './revocations.ts';
 import type { TrustedPeers } from './trusted-peers.ts';
 
-/** Accepted sockets being served now, by reporter. */
+/** Accepted sockets being served now, by reporter; those of refused clients that are held, too. */
 export interface SocketGauge {
   source: number;
   destination: number;
@@ -38,6 +39,7 @@ export interface DataPlaneContext {
   readonly accessLog: AccessLog;
   readonly log: ThreadLog;
   readonly sockets: SocketGauge;
+  readonly refusedClients: RefusedClients;
   readonly dnsCounters: DnsCounters;
   /** Of the proxy's own namespace. */
   readonly resolvConf: ResolvConf;

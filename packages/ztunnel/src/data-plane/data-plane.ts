@@ -17,6 +17,7 @@ import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
 import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
 import { Rechecks } from './rechecks.ts';
+import { RefusedClients } from './refused-clients.ts';
 import { Revocations } from './revocations.ts';
 import { StateChanges } from './state-changes.ts';
 import { TrustedPeers } from './trusted-peers.ts';
@@ -43,6 +44,7 @@ export class DataPlane {
     const state = new MeshState();
     const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
     const certificates = new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity }));
+    const sockets = { source: 0, destination: 0 };
     const policies = new PolicySet({ missing: config.unknownPolicy });
     this.#context = {
       config,
@@ -59,7 +61,8 @@ export class DataPlane {
       counters: new Counters(),
       accessLog: new AccessLog(log, config.accessLog),
       log,
-      sockets: { source: 0, destination: 0 },
+      sockets,
+      refusedClients: new RefusedClients(engine, sockets),
       dnsCounters: new DnsCounters(),
       resolvConf: readResolvConf(),
     };

@@ -169,8 +169,10 @@ export class PodProxy implements Pod, Recheckable {
       for (const connection of this.#connections) connection.cut(DRAINED);
       drain.connectionEnded();
       this.pool.close();
+      this.context.refusedClients.closeOf(this);
     });
     for (const connection of this.#connections) connection.drain();
+    this.context.refusedClients.closeOf(this);
     drain.connectionEnded();
   }
 
@@ -191,6 +193,7 @@ export class PodProxy implements Pod, Recheckable {
     this.authorization.close();
     this.context.rechecks.forget(this);
     this.pool.close();
+    this.context.refusedClients.closeOf(this);
   }
 
   #bind(port: number, ip = this.context.config.ipv6 ? '::' : '0.0.0.0') {

@@ -5,7 +5,6 @@ import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import type { Pod, PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
-import { refuseClient } from '../data-plane/refused-client.ts';
 import { renderIoError } from '../io-error.ts';
 import type { LogSpan } from '../log/line.ts';
 import type { Workload } from '../state/workload.ts';
@@ -73,8 +72,9 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
     if (this.#application !== undefined) {
       this.#application.reset();
       this.#plain.reset();
+      return this.cut(reason);
     }
-    this.cut(reason);
+    this.#finish(reason, 'hold');
   }
 
   #route(workload: Workload): void {
@@ -99,14 +99,15 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
       this.#pod.recordContext,
     );
     const refusal = this.#pod.authorization.admit(this, workload);
-    if (refusal !== undefined) return this.#finish(refusal);
+    if (refusal !== undefined) return this.#finish(refusal, 'hold');
     const source = this.#pod.keepsSource ? { source: client } : {};
     this.#pending = dial(
       this.#pod,
       { to: this.#destination, ...source },
       {
         connected: (application) => this.#join(application),
-        failed: (failure) => this.#finish({ message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+        failed: (failure) =>
+          this.#finish({ message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }, 'hold'),
       },
     );
   }
@@ -127,11 +128,14 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
     this.#finish(undefined);
   }
 
-  #finish(error: ConnectionError | undefined): void {
+  /** `client`: whether it is held, as its request is on its way and shall not seem answered. */
+  #finish(error: ConnectionError | undefined, client: 'close' | 'hold' = 'close'): void {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    if (this.#relay === undefined) refuseClient(this.#plain, this.#pod.context.engine);
+    const { refusedClients } = this.#pod.context;
+    if (client === 'hold') refusedClients.hold(this.#plain, { owner: this.#pod, reporter: 'destination' });
+    else if (this.#relay === undefined) this.#plain.close();
     this.#pod.authorization.ended(this);
     this.#record?.finish(error);
     this.#pod.context.sockets.destination--;

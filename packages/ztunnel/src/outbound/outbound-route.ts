@@ -17,7 +17,6 @@ import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import { DRAINED, lostTrustOf, type Pod, type PodConnection } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
-import { refuseClient } from '../data-plane/refused-client.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -88,18 +87,20 @@ export class OutboundRoute implements PodConnection {
   }
 
   /** Ends it before it had a route. */
-  protected refuse(target: SocketAddress, message: string): void {
+  protected refuse(target: SocketAddress, message: string, client: 'close' | 'hold' = 'close'): void {
     const facts = { client: this.plain.remote, destination: target, direction: 'outbound' } as const;
     logEarlyFailure(this.pod.context.accessLog, facts, message);
-    this.finish(undefined);
+    this.finish(undefined, client);
   }
 
-  protected finish(error: ConnectionError | undefined): void {
+  /** `client`: whether the application is held, as its request is on its way and shall not seem answered. */
+  protected finish(error: ConnectionError | undefined, client: 'close' | 'hold' = 'close'): void {
     if (this.#over) return;
     this.#over = true;
     this.#pending?.cancel();
-    // An application whose request went nowhere shall not take it for answered.
-    if (this.#relay === undefined) refuseClient(this.plain, this.pod.context.engine);
+    const { refusedClients } = this.pod.context;
+    if (client === 'hold') refusedClients.hold(this.plain, { owner: this.pod, reporter: 'source' });
+    else if (this.#relay === undefined) this.plain.close();
     this.#record?.finish(error);
     this.pod.context.sockets.source--;
     this.pod.ended(this);
@@ -112,7 +113,7 @@ export class OutboundRoute implements PodConnection {
 
   #choose(source: Workload, target: SocketAddress): void {
     const upstream = this.pod.context.selector.select({ source, clientIp: this.plain.remote.ip, target });
-    if (upstream.kind === 'none') return this.refuse(target, upstream.message);
+    if (upstream.kind === 'none') return this.refuse(target, upstream.message, 'hold');
     if (upstream.kind === 'tcp' && this.#isRoundTrip(upstream.to)) return this.refuse(target, RECURSIVE_CALL);
     this.#open(source, upstream, target);
     if (upstream.kind === 'tcp') this.#dialPlain(upstream);
@@ -155,7 +156,7 @@ export class OutboundRoute implements PodConnection {
           this.#pending = undefined;
           this.#relay = new PlainRelay(this.#source, server, this.#observer());
         },
-        failed: (failure) => this.finish({ message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+        failed: (failure) => this.finish({ message: `io error: ${renderIoError(failure)}`, flag: 'CONNECT' }, 'hold'),
       },
     );
   }
@@ -164,7 +165,8 @@ export class OutboundRoute implements PodConnection {
     this.#wait(
       this.pod.context.certificates.request(identityText(source), {
         ready: (certificate) => this.#requestTunnel(source, upstream, certificate),
-        unavailable: (message) => this.finish({ message: `identity error: ${message}`, flag: 'IDENTITY_ERROR' }),
+        unavailable: (message) =>
+          this.finish({ message: `identity error: ${message}`, flag: 'IDENTITY_ERROR' }, 'hold'),
       }),
     );
   }
@@ -185,15 +187,20 @@ export class OutboundRoute implements PodConnection {
           this.#pending = { cancel: () => stream.cancel() };
         },
         response: (stream, status) => this.#answered(stream, status),
-        failed: (failure) => this.finish(streamError(failure)),
-        dialFailed: (failure) => this.finish(dialError(failure)),
+        failed: (failure) => this.#unreachable(streamError(failure)),
+        dialFailed: (failure) => this.#unreachable(dialError(failure)),
       },
     );
   }
 
   #answered(stream: ClientStream, status: number): void {
     if (status === 200) return this.#join(stream);
-    this.finish({ message: `http status: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd(), flag: 'CONNECT' });
+    this.#unreachable({ message: `http status: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd(), flag: 'CONNECT' });
+  }
+
+  /** The other end did not let it in, or this one goes away. */
+  #unreachable(error: ConnectionError): void {
+    this.finish(error, error === DRAINED ? 'close' : 'hold');
   }
 
   #join(stream: ClientStream): void {

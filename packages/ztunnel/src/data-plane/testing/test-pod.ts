@@ -29,6 +29,7 @@ import { OpeningTunnels } from '../opening-tunnels.ts';
 import type { Pod, PodConnection } from '../pod.ts';
 import type { CertificateMaterial, DataPlaneConfig, PodInfo } from '../protocol.ts';
 import { Rechecks } from '../rechecks.ts';
+import { RefusedClients } from '../refused-clients.ts';
 import { Revocations } from '../revocations.ts';
 import { TrustedPeers } from '../trusted-peers.ts';
 import { tunnelOptions } from '../tunnel-options.ts';
@@ -104,6 +105,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
   let text = '';
   const log = new ThreadLog({ engine, format: config.logFormat, write: (more) => (text += more) });
   const certificates = new ThreadCertificates(engine, (identity) => wanted.push(identity));
+  const sockets = { source: 0, destination: 0 };
   const policies = new PolicySet({ missing: config.unknownPolicy });
   const context: DataPlaneContext = {
     config,
@@ -120,7 +122,8 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     counters: new Counters(),
     accessLog: new AccessLog(log, config.accessLog),
     log,
-    sockets: { source: 0, destination: 0 },
+    sockets,
+    refusedClients: new RefusedClients(engine, sockets),
     dnsCounters: new DnsCounters(),
     resolvConf: { nameServers: [], tryTimeoutMs: 5000, tries: 1, searchDomains: [] },
   };
