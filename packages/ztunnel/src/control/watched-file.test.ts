@@ -1,6 +1,6 @@
-import { mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ManualClock } from './testing/manual-clock.ts';
 import { WatchedFile } from './watched-file.ts';
@@ -17,6 +17,16 @@ function world(content?: string) {
   if (content !== undefined) writeFileSync(path, content);
   const clock = new ManualClock();
   const told: string[] = [];
+  const file = watchedAt(path, clock, told);
+  const other = join(directory, 'other');
+  const rename = (text: string): void => {
+    writeFileSync(other, text);
+    renameSync(other, path);
+  };
+  return { path, other, clock, told, file, rename };
+}
+
+function watchedAt(path: string, clock: ManualClock, told: string[]): WatchedFile {
   const file = new WatchedFile({
     path,
     clock,
@@ -26,12 +36,7 @@ function world(content?: string) {
     gone: () => void told.push('(gone)'),
   });
   undos.push(() => file.close());
-  const other = join(directory, 'other');
-  const rename = (text: string): void => {
-    writeFileSync(other, text);
-    renameSync(other, path);
-  };
-  return { path, other, clock, told, file, rename };
+  return file;
 }
 
 test('each content is told once, however often its directory changes', async () => {
@@ -73,4 +78,75 @@ test('closed: nothing is told, not even of a reading under way', async () => {
   file.close();
   await started;
   expect([told, clock.timers.size]).toEqual([[], 0]);
+});
+
+test('a directory removed and made again is watched, even if it gets the number of the old one', async () => {
+  const { path, clock, told, file } = world('one');
+  const directory = dirname(path);
+  await file.start();
+  const texts = ['one'];
+  // Which number it gets is up to the file system: of a few tries some reuse it where any do.
+  for (let i = 0; i < 4; i++) {
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+    writeFileSync(path, `again ${i}`);
+    await settle(clock);
+    writeFileSync(path, `later ${i}`);
+    await settle(clock);
+    texts.push(`again ${i}`, `later ${i}`);
+    await vi.waitFor(() => expect(told).toEqual(texts));
+  }
+});
+
+/** Lets the file come to rest: of one change the kernel tells in several pieces. */
+async function settle(clock: ManualClock): Promise<void> {
+  await clock.elapse(100);
+  for (let turns = 0; turns < 50; turns++) {
+    await new Promise(setImmediate);
+    if ([...clock.timers].some(({ delayMs }) => delayMs === 100)) {
+      await clock.elapse(100);
+      turns = 0;
+    }
+  }
+}
+
+test('a link above the file that leads elsewhere is noticed within seconds, and what it leads to is watched', async () => {
+  const { clock, told, path } = world();
+  const base = dirname(path);
+  for (const version of ['v1', 'v2']) {
+    mkdirSync(join(base, version));
+    writeFileSync(join(base, version, 'file'), version);
+  }
+  symlinkSync('v1', join(base, 'cur'));
+  const file = watchedAt(join(base, 'cur', 'file'), clock, told);
+  await file.start();
+  symlinkSync('v2', join(base, 'cur.new'));
+  renameSync(join(base, 'cur.new'), join(base, 'cur'));
+  await clock.elapse(5000);
+  await clock.elapse(100);
+  await vi.waitFor(() => expect(told).toEqual(['v1', 'v2']));
+  writeFileSync(join(base, 'v2', 'file'), 'v3');
+  await clock.elapse(100);
+  await vi.waitFor(() => expect(told).toEqual(['v1', 'v2', 'v3']));
+});
+
+test('what a link leads to, in another directory, is noticed within seconds when it is written in place', async () => {
+  const { clock, told, path } = world();
+  const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'));
+  undos.push(() => rmSync(elsewhere, { recursive: true }));
+  writeFileSync(join(elsewhere, 'real'), 'one');
+  symlinkSync(join(elsewhere, 'real'), path);
+  const file = watchedAt(path, clock, told);
+  await file.start();
+  writeFileSync(join(elsewhere, 'real'), 'two');
+  await clock.elapse(5000);
+  await clock.elapse(100);
+  await vi.waitFor(() => expect(told).toEqual(['one', 'two']));
+});
+
+test('nothing is read while nothing changes', async () => {
+  const { clock, told, file } = world('one');
+  await file.start();
+  for (let i = 0; i < 3; i++) await clock.elapse(5000);
+  expect(told).toEqual(['one']);
 });

@@ -1,10 +1,10 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { type FSWatcher, watch } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from './certificates/certificate-source.ts';
 
-/** How often a file that is not there, or a directory that cannot be watched, is looked for. */
-const retryMs = 5000;
+/** How often it is looked at without a word from the kernel: few enough to cost nothing, often enough for who waits. */
+const lookMs = 5000;
 
 export interface WatchedFileOptions {
   readonly path: string;
@@ -21,19 +21,20 @@ export interface WatchedFileOptions {
 
 /**
  * Reads a file and reads it again when it changes, however that is done: written in place, renamed into place, or by a link
- * that leads elsewhere, as in a ConfigMap.
+ * that leads elsewhere, as in a ConfigMap. The kernel tells at once of what happens in the directory of the path; what happens
+ * elsewhere (a link above it, the file behind a link) is found by a look every few seconds.
  */
 export class WatchedFile {
   readonly #options: WatchedFileOptions;
   #watcher: FSWatcher | undefined;
-  /** Device and inode of the directory that `#watcher` is about. */
-  #watched = '';
-  /** Cancels the reading that is due. */
+  /** Cancels the reading or the look that is due. */
   #due: (() => void) | undefined;
   /** Of the changes that the reading which is due is for. */
   #firstChangeMs: number | undefined;
   /** One at a time: a slow one would bring back what was there before. */
   #reading: Promise<void> = Promise.resolve();
+  /** Of the file, just before it was read last. */
+  #mark = '';
   /** What was told last. */
   #last: Buffer | 'gone' | undefined;
   #closed = false;
@@ -46,7 +47,7 @@ export class WatchedFile {
   start(): Promise<void> {
     // Watched first: a change while it is read is not missed.
     this.#watch();
-    return this.#readNext();
+    return this.#inTurn(() => this.#read());
   }
 
   /** Stops watching; nothing is told any more. Idempotent. */
@@ -56,26 +57,20 @@ export class WatchedFile {
     this.#unwatch();
   }
 
-  /** Watches the directory that the path leads to now; another may have taken the place of the one that was watched. */
+  /**
+   * Watches the directory that the path leads to now. Always anew: one that was removed and made again may have the numbers
+   * of the one before, and nothing else would say that the watcher is dead.
+   */
   #watch(): void {
+    this.#unwatch();
     if (this.#closed) return;
-    // The directory, not the file: what a rename or a ConfigMap changes is an entry beside it.
-    const directory = dirname(this.#options.path);
     try {
-      const { dev, ino } = statSync(directory, { bigint: true });
-      const watched = `${dev}:${ino}`;
-      if (this.#watcher !== undefined && watched === this.#watched) return;
-      this.#unwatch();
-      this.#watcher = watch(directory, { persistent: false }, () => this.#stirred());
-      this.#watched = watched;
+      // The directory, not the file: what a rename or a ConfigMap changes is an entry beside it.
+      this.#watcher = watch(dirname(this.#options.path), { persistent: false }, () => this.#stirred());
+      this.#watcher.on('error', () => this.#unwatch());
     } catch {
-      this.#unwatch();
-      return;
+      // Not there, or no watcher is left: the next look tries again.
     }
-    this.#watcher.on('error', () => {
-      this.#unwatch();
-      this.#readAfter(retryMs);
-    });
   }
 
   #unwatch(): void {
@@ -85,31 +80,46 @@ export class WatchedFile {
 
   /** Each change puts the reading off, so that it falls between none of them, but not for ever. */
   #stirred(): void {
+    if (this.#closed) return;
     const { clock, restMs, maxRestMs } = this.#options;
     const now = clock.now();
     this.#firstChangeMs ??= now;
-    this.#readAfter(Math.max(0, Math.min(restMs, this.#firstChangeMs + maxRestMs - now)));
-  }
-
-  #readAfter(delayMs: number): void {
-    if (this.#closed) return;
-    this.#due?.();
-    this.#due = this.#options.clock.schedule(delayMs, () => {
-      this.#due = undefined;
+    this.#after(Math.max(0, Math.min(restMs, this.#firstChangeMs + maxRestMs - now)), () => {
       this.#firstChangeMs = undefined;
-      this.#watch();
-      // Never rejects: `#read` tells all of its failures.
-      this.#readNext().catch(() => undefined);
+      return this.#read();
     });
   }
 
-  #readNext(): Promise<void> {
-    this.#reading = this.#reading.then(() => this.#read());
+  #lookLater(): void {
+    if (this.#due === undefined && !this.#closed) this.#after(lookMs, () => this.#look());
+  }
+
+  #after(delayMs: number, action: () => Promise<void>): void {
+    this.#due?.();
+    this.#due = this.#options.clock.schedule(delayMs, () => {
+      this.#due = undefined;
+      this.#watch();
+      // Never rejects: both actions tell their failures.
+      this.#inTurn(action).catch(() => undefined);
+    });
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    this.#reading = this.#reading.then(action);
     return this.#reading;
+  }
+
+  async #look(): Promise<void> {
+    if (this.#last === 'gone') return this.#read();
+    const mark = await markOf(this.#options.path);
+    if (mark === this.#mark) this.#lookLater();
+    else this.#stirred();
   }
 
   async #read(): Promise<void> {
     const { path, changed, gone } = this.#options;
+    // Before it is read: what is written meanwhile shows at the next look.
+    this.#mark = await markOf(path);
     let content: Buffer | Error;
     try {
       content = await readFile(path);
@@ -126,7 +136,16 @@ export class WatchedFile {
       this.#last = content;
       changed(content);
     }
-    // Without the file there may be nothing that tells of it: a link may lead elsewhere by the time that it is there.
-    if (this.#due === undefined && (this.#last === 'gone' || this.#watcher === undefined)) this.#readAfter(retryMs);
+    this.#lookLater();
+  }
+}
+
+/** Differs when what the path leads to is another file, or has been written; empty if there is nothing. */
+async function markOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+  } catch {
+    return '';
   }
 }
