@@ -61,6 +61,7 @@ test('as data', () => {
         first: '1970-01-01T00:00:00.000Z',
         last: '1970-01-01T00:01:01.000Z',
         explanation: { nearest: { policy: 'default/only-sleep', rule: 0 } },
+        text: expect.stringContaining('default/httpbin: refused, 12 times'),
       },
       { kind: 'cut', connection: { principal: null }, explanation: null },
     ],

@@ -53,10 +53,12 @@ function principalOf({ trustDomain, namespace, serviceAccount }: SourceIdentity)
   return `${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
-function describeDenial({ firstEpochMs, lastEpochMs, connection, explanation, ...rest }: Denial): unknown {
+function describeDenial(denial: Denial): unknown {
+  const { firstEpochMs, lastEpochMs, connection, explanation, ...rest } = denial;
   const { identity, ...addresses } = connection;
   return {
     ...rest,
+    text: renderDenial(denial),
     first: renderTime(firstEpochMs),
     last: renderTime(lastEpochMs),
     connection: { principal: identity === undefined ? null : principalOf(identity), ...addresses },
