@@ -66,6 +66,77 @@ test.each([
   expect(output).toContain(text);
 });
 
+const policy = (name: string, spec: string, namespace = 'shop') =>
+  `---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+const peer = (name: string, spec: string, namespace = 'shop') =>
+  policy(name, spec, namespace).replace('AuthorizationPolicy', 'PeerAuthentication');
+
+const lines = async (files: string, target: string): Promise<readonly string[]> => {
+  const args = ['explain', '-', '--from', 'none', '--to', target, '--port', '8080'];
+  const { output } = await runForTest(args, { '-': files });
+  return output.trimEnd().split('\n').slice(1);
+};
+
+const strictBy = (object: string) => `  PeerAuthentication ${object} STRICT: denies clients without a certificate`;
+
+describe('what was read and does not apply is told', () => {
+  test('with the reason of each', async () => {
+    const read = [
+      policy('viewer', '{selector: {matchLabels: {app: httpbin}}}'),
+      policy('gateway', '{targetRefs: [{kind: Gateway, name: w}]}'),
+      policy('audit', '{action: AUDIT}'),
+      policy('empty', '{selector: {}}'),
+      policy('other', '{}', 'bank'),
+      peer('open', '{mtls: {mode: PERMISSIVE}}'),
+      peer('later', '{mtls: {mode: STRICT}}'),
+      peer('strict', '{mtls: {mode: STRICT}}', 'istio-system'),
+      peer('root', '{selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}}', 'istio-system'),
+    ].join('');
+    expect(await lines(read.replace('name: open', 'name: already-open'), 'shop')).toEqual([
+      '',
+      'no policy applies',
+      'read, but not for this workload:',
+      '  shop/viewer selects app=httpbin; the workload has no labels',
+      '  shop/gateway is for a waypoint, node proxies do not get it',
+      '  shop/audit has action AUDIT, node proxies do not get it',
+      '  shop/empty has an empty selector, which selects no workload',
+      '  bank/other is for namespace bank',
+      '  shop/already-open is PERMISSIVE: it refuses no plain text',
+      '  shop/later does not count: shop/already-open does',
+      '  istio-system/strict does not count: shop/already-open does',
+      '  istio-system/root selects workloads, which has no effect in the root namespace',
+    ]);
+    expect(await lines(policy('viewer', '{selector: {matchLabels: {app: httpbin}}}'), 'shop/app=htpbin')).toContain(
+      '  shop/viewer selects app=httpbin; the workload has app=htpbin',
+    );
+  });
+
+  test('a namespace that nothing is for; nothing at all', async () => {
+    expect((await lines(policy('a', '{}') + policy('b', '{}', 'bank'), 'httpbin')).slice(2)).toEqual([
+      'nothing that was read is for namespace httpbin:',
+      '  shop/a is for namespace shop',
+      '  bank/b is for namespace bank',
+    ]);
+    expect((await lines('', 'httpbin')).slice(2)).toEqual(['no policies were read']);
+  });
+
+  test('of STRICT, the object that counts', async () => {
+    const mesh = peer('mesh', '{mtls: {mode: STRICT}}', 'istio-system');
+    const own = peer('own', '{selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}}');
+    expect(await lines(mesh + own, 'shop/app=a')).toContain(strictBy('shop/own'));
+    expect(await lines(mesh + own, 'shop/app=b')).toContain(strictBy('istio-system/mesh'));
+    const ports = own.replace('mode: STRICT}', "mode: STRICT}, portLevelMtls: {'1': {mode: DISABLE}}");
+    expect(await lines(mesh + ports, 'shop/app=a')).toContain('  istio-system/mesh does not count: shop/own does');
+  });
+
+  test('as data', async () => {
+    const args = ['--from', 'none', '--to', 'bank', '--port', '8080', '--json'];
+    expect(JSON.parse((await explain('ranges', ...args)).output)).toMatchObject({
+      unapplied: [{ object: 'shop/ranges', why: 'is for namespace shop' }],
+    });
+  });
+});
+
 test('--root-namespace', async () => {
   const { output } = await explain('o', '--from', 'none', ...to, '--root-namespace', 'root');
   expect(output).toContain('by DENY policy root/istio_converted_static_strict');

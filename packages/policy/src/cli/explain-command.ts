@@ -1,3 +1,7 @@
+import { staticStrictKey } from '../conversion/convert-peer-authentication.ts';
+import { findUnapplied } from '../conversion/find-unapplied.ts';
+import type { SelectedWorkload } from '../conversion/peer-authentication-scope.ts';
+import { DEFAULT_ROOT_NAMESPACE, objectKey } from '../conversion/policy-object.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type PolicySet } from '../evaluation/policy-set.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
@@ -8,7 +12,8 @@ import { leaveOutOthers } from './document-kind.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
-import { readPolicies } from './read-policies.ts';
+import { type GoverningPolicies, readPolicies } from './read-policies.ts';
+import { renderUnapplied } from './render-unapplied.ts';
 
 const HELP = `usage: ambient-policy explain FILE… --from PRINCIPAL|none --to NAMESPACE[/LABELS] --port PORT
                                     [--source-ip IP] [--destination-ip IP] [--policy KEY]…
@@ -16,7 +21,8 @@ const HELP = `usage: ambient-policy explain FILE… --from PRINCIPAL|none --to N
 
 Says whether a connection passes, which rule of which policy decides or came closest, what it wanted
 and what it got, and with which change the connection would have passed. In the list of policies
-below that, + is a condition that holds and - one that does not.
+below that, + is a condition that holds and - one that does not. At the end is what was read and
+does not apply to the workload, and why.
 
 FILE has AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
 prints them) or policies of this package. Dry-run policies are told, and not enforced.
@@ -72,8 +78,9 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   const { namespace, labels } = parseTo(to);
   const rootNamespace = values['root-namespace'];
   const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
-  const { policies, policiesOf } = readPolicies(documents, { rootNamespace });
-  const named = new Set([...policiesOf({ namespace, labels }), ...(values.policy ?? [])]);
+  const read = readPolicies(documents, { rootNamespace });
+  const { policies, unapplied } = sortOut(read, { namespace, labels }, rootNamespace);
+  const named = new Set([...read.policiesOf({ namespace, labels }), ...(values.policy ?? [])]);
   const workload = { namespace, authorizationPolicies: [...named] };
   // What was made of objects has selectors, which do not match if it is not named.
   for (const policy of policies)
@@ -84,8 +91,37 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   const set = compile(policies);
   checkAddresses(connection, set, workload);
   const explanation = set.explain(connection, workload);
-  io.write(values.json ? `${JSON.stringify(explanation, undefined, 2)}\n` : renderExplanation(explanation));
+  const applying = explanation.policies.length + explanation.decision.missing.length;
+  io.write(
+    values.json
+      ? `${JSON.stringify({ ...explanation, unapplied }, undefined, 2)}\n`
+      : renderExplanation(explanation) + renderUnapplied(unapplied, { namespace, applying }),
+  );
   return explanation.decision.allowed ? EXIT.success : EXIT.finding;
+}
+
+/** What was read and does not apply, and why; the policy that all STRICT objects share gets the one that counts here. */
+function sortOut(
+  { policies, objects }: GoverningPolicies,
+  workload: SelectedWorkload,
+  rootNamespace: string = DEFAULT_ROOT_NAMESPACE,
+) {
+  const { unapplied, strict } = findUnapplied(objects, workload, rootNamespace);
+  const elsewhere = policies
+    .filter(
+      ({ scope, namespace, source }) =>
+        source === undefined && scope === 'Namespace' && namespace !== '' && namespace !== workload.namespace,
+    )
+    .map((policy) => ({ object: policyKey(policy), why: `is for namespace ${policy.namespace}` }));
+  const shared = staticStrictKey(rootNamespace);
+  return {
+    policies: policies.map((policy) =>
+      strict !== undefined && policy.source !== undefined && policyKey(policy) === shared
+        ? { ...policy, source: { ...policy.source, object: objectKey(strict) } }
+        : policy,
+    ),
+    unapplied: [...unapplied, ...elsewhere],
+  };
 }
 
 /** As policies name it; `spiffe://` in front is how certificates do. */

@@ -84,8 +84,8 @@ function namedBy(
     .toSorted();
 }
 
-/** An empty selector selects nothing (spec istiod.md §6.1, kept as in the reference). */
-function isSelected({ spec }: PolicyObject, { labels }: SelectedWorkload): boolean {
+/** Whether the labels of a workload are what an object selects. An empty selector selects nothing (spec istiod.md §6.1, kept as in the reference). */
+export function isSelected({ spec }: PolicyObject, { labels }: SelectedWorkload): boolean {
   const wanted = spec?.selector?.matchLabels ?? {};
   const names = Object.keys(wanted);
   return names.length > 0 && names.every((name) => Object.hasOwn(labels, name) && labels[name] === wanted[name]);

@@ -31,7 +31,8 @@ export function notePolicy(
 }
 
 function describeOrigin({ name, namespace, source }: Policy): string | undefined {
-  if (name === STATIC_STRICT) return 'PeerAuthentication STRICT: denies clients without a certificate';
+  if (name === STATIC_STRICT)
+    return `PeerAuthentication ${source?.object ? `${source.object} ` : ''}STRICT: denies clients without a certificate`;
   if (source?.kind === 'PeerAuthentication' || name.startsWith(CONVERTED_PEER_AUTHENTICATION)) {
     const object = source?.object ?? `${namespace}/${name.slice(CONVERTED_PEER_AUTHENTICATION.length)}`;
     return `made of PeerAuthentication ${object}: denies clients without a certificate on its STRICT ports`;
