@@ -1,3 +1,4 @@
+export type { DenialReport } from './client/denials.ts';
 export type { ExecOptions, ExecResult, FrameCapture } from './client/lab-client.ts';
 export { LabClient } from './client/lab-client.ts';
 export { attachLab, endLab, type LabOptions, launchLab, type StartedLab, startLab } from './client/start-lab.ts';

@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts';
 import { runCapture } from './capture.ts';
 import type { CliContext } from './context.ts';
 import { runDemoCommand } from './demo.ts';
+import { runDenials } from './denials.ts';
 import { runExec } from './exec.ts';
 import { FOLLOWED_LINES, type LogFlags, runLogs } from './logs.ts';
 import { runEnrol, runZtunnel } from './mesh.ts';
@@ -60,6 +61,11 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
     .argument('<node>')
     .action((what: string, node: string, flags: { name: string }) => runZtunnel(context, flags.name, { what, node }));
   addPolicy(program, context);
+  named(program.command('denials'))
+    .description('connections that policies denied lately, and why; those that dry-run policies would deny, too')
+    .argument('[pod]', 'only those to this pod')
+    .option('--json', 'for programs')
+    .action((pod: string | undefined, flags: { name: string; json?: boolean }) => runDenials(context, pod, flags));
   named(program.command('capture'))
     .description('frames between a node and the others (or of a pod), until Ctrl-C or for some seconds')
     .argument('<place>')

@@ -7,6 +7,7 @@ import { LabError } from '../errors.ts';
 import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
 import { type PolicyText, readPolicyTexts, throwIfRefused } from '../policies/policy-texts.ts';
 import type { ControlClient } from './control-client.ts';
+import { type DenialReport, readDenials } from './denials.ts';
 import { type Entrance, spawnInside } from './enter.ts';
 import { LogView } from './log-view.ts';
 
@@ -159,6 +160,15 @@ export class LabClient implements AsyncDisposable {
   /** The policy objects that are in force. */
   async policies(): Promise<readonly PolicyStatus[]> {
     return this.#connection.control.request('policy-list');
+  }
+
+  /**
+   * Connections that policies denied lately, or dry-run policies would deny, on all nodes; or only those to one pod. The
+   * latest first. A connection is told of when it has ended. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY,
+   * LAB_COMMAND_FAILED (a ztunnel of another make).
+   */
+  denials(pod?: string): Promise<readonly DenialReport[]> {
+    return readDenials(this, pod);
   }
 
   /** Lines a node's ztunnel has printed so far. */

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
+import { type DenialSource, readDenials } from './denials.ts';
+
+const PROCESS = { pid: 7, running: true, starts: 1, restarts: 0 };
+const NODES: readonly NodeStatus[] = ['node1', 'node2'].map((name) => ({
+  name,
+  address: '172.30.0.11',
+  ztunnel: PROCESS,
+  agentConnections: 1,
+  ready: true,
+}));
+const PODS: readonly PodStatus[] = ['node1', 'node2'].map((node) => ({
+  name: `httpbin@${node}`,
+  namespace: 'web',
+  serviceAccount: 'httpbin',
+  node,
+  address: '10.244.1.20',
+  uid: '',
+  process: PROCESS,
+  enrolled: true,
+}));
+
+/** A lab whose ztunnels answer as `said`, by node; `asked` keeps where and for what. */
+function lab(said: Readonly<Record<string, object>>, nodes: readonly NodeStatus[] = NODES) {
+  const asked: string[] = [];
+  const status: LabStatus = {
+    name: 'default',
+    startedAt: '',
+    ipv6: false,
+    ztunnelCommand: [],
+    nodes,
+    pods: PODS,
+    services: [],
+  };
+  const source: DenialSource = {
+    status: () => Promise.resolve(status),
+    exec: (node, argv) => {
+      asked.push(`${node} ${argv.at(-1)}`);
+      return Promise.resolve({ code: 0, stdout: '', stderr: '', ...said[node] });
+    },
+  };
+  return { source, asked };
+}
+
+function page(...times: readonly string[]): object {
+  return { stdout: JSON.stringify({ denials: times.map((last) => ({ last })) }) };
+}
+
+test('the denials of all nodes are one list, the latest first', async () => {
+  const { source } = lab({
+    node1: page('2026-01-01T00:00:03.000Z', '2026-01-01T00:00:01.000Z'),
+    node2: page('2026-01-01T00:00:02.000Z'),
+  });
+  expect(await readDenials(source)).toEqual([
+    { node: 'node1', last: '2026-01-01T00:00:03.000Z' },
+    { node: 'node2', last: '2026-01-01T00:00:02.000Z' },
+    { node: 'node1', last: '2026-01-01T00:00:01.000Z' },
+  ]);
+});
+
+test('those of a pod are asked of its node alone, by its namespace', async () => {
+  const { source, asked } = lab({ node2: page() });
+  expect(await readDenials(source, 'httpbin@node2')).toEqual([]);
+  expect(asked).toEqual(['node2 http://127.0.0.1:15000/debug/denials?format=json&pod=web/httpbin@node2']);
+  await expect(readDenials(source, 'x')).rejects.toMatchObject({
+    code: 'LAB_NAME_UNKNOWN',
+    message: 'x: no such pod (there are httpbin@node1, httpbin@node2)',
+  });
+});
+
+test('a ztunnel that does not run is not asked', async () => {
+  const nodes = NODES.map((node) => ({ ...node, ztunnel: { ...PROCESS, running: node.name === 'node2' } }));
+  const { source, asked } = lab({ node2: page() }, nodes);
+  await readDenials(source);
+  expect(asked).toHaveLength(1);
+});
+
+test.each([
+  { said: { code: 7 }, code: 'LAB_ZTUNNEL_NOT_READY' },
+  { said: { code: 22, stderr: 'curl: (22) 404' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { stdout: '<html>' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { stdout: 'null' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { stdout: '{}' }, code: 'LAB_COMMAND_FAILED' },
+])('a ztunnel that says $said is named: $code', async ({ said, code }) => {
+  const { source } = lab({ node1: said, node2: page() });
+  await expect(readDenials(source)).rejects.toMatchObject({ code, message: expect.stringMatching(/^ztunnel@node1: /) });
+});

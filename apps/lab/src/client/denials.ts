@@ -1,0 +1,77 @@
+import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
+import { LabError } from '../errors.ts';
+
+const PAGE = 'http://127.0.0.1:15000/debug/denials';
+/** curl: no connection; with `-f`, a status of 400 or more. */
+const CURL_NO_CONNECTION = 7;
+
+/** A connection that policies denied, or dry-run policies would deny, as the ztunnel of its pod remembers it. */
+export interface DenialReport {
+  /** Whose ztunnel tells it. */
+  readonly node: string;
+  /** `refused` when it came; `cut` while it ran, by a change of policies; `shadow`: it passed, only dry-run policies deny. */
+  readonly kind: 'refused' | 'cut' | 'shadow';
+  /** The pod it went to. */
+  readonly pod: { readonly namespace: string; readonly name: string };
+  readonly connection: {
+    /** `cluster.local/ns/NAMESPACE/sa/ACCOUNT`; null: plain text. */
+    readonly principal: string | null;
+    readonly sourceIp: string;
+    readonly destinationIp: string;
+    readonly destinationPort: number;
+  };
+  readonly reason: string;
+  /** How many like it there were. */
+  readonly count: number;
+  /** ISO 8601, of the first and the last of them. */
+  readonly first: string;
+  readonly last: string;
+  /** All of it for a terminal, with what would have let it pass; lines, the last one ended, too. */
+  readonly text: string;
+}
+
+/** What this needs of a lab. */
+export interface DenialSource {
+  exec(place: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  status(): Promise<LabStatus>;
+}
+
+/**
+ * Recent denials of all nodes, the latest first; only those of connections to `pod` if it is given. A ztunnel that does
+ * not run remembers none. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY, and LAB_COMMAND_FAILED for one that cannot tell.
+ */
+export async function readDenials(lab: DenialSource, pod?: string): Promise<readonly DenialReport[]> {
+  const { nodes, pods } = await lab.status();
+  const target = pod === undefined ? undefined : findPod(pods, pod);
+  const asked = nodes.filter(({ name, ztunnel }) => ztunnel.running && (target ?? { node: name }).node === name);
+  const denials = await Promise.all(asked.map((node) => denialsOf(lab, node, target)));
+  return denials.flat().toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
+}
+
+function findPod(pods: readonly PodStatus[], wanted: string): PodStatus {
+  const pod = pods.find(({ name }) => name === wanted);
+  if (pod !== undefined) return pod;
+  const known = pods.map(({ name }) => name).join(', ');
+  throw new LabError('LAB_NAME_UNKNOWN', `${wanted}: no such pod (there are ${known})`);
+}
+
+async function denialsOf(lab: DenialSource, { name: node }: NodeStatus, pod?: PodStatus): Promise<DenialReport[]> {
+  const filter = pod === undefined ? '' : `&pod=${pod.namespace}/${pod.name}`;
+  const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sSf', `${PAGE}?format=json${filter}`]);
+  if (code === CURL_NO_CONNECTION)
+    throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: nothing answers at ${PAGE}`);
+  const denials = code === 0 ? parseDenials(stdout) : undefined;
+  if (denials === undefined)
+    throw new LabError('LAB_COMMAND_FAILED', `ztunnel@${node}: tells no denials (is it ours?) ${stderr}`.trim());
+  return denials.map((denial) => ({ ...denial, node }));
+}
+
+/** Undefined if it is not what our ztunnel says; it is of the same sources, so the fields are not looked at. */
+function parseDenials(text: string): readonly Omit<DenialReport, 'node'>[] | undefined {
+  try {
+    const { denials } = JSON.parse(text);
+    return Array.isArray(denials) ? denials : undefined;
+  } catch {
+    return undefined;
+  }
+}
