@@ -48,8 +48,14 @@ async function meshOfTwo() {
   prepare(inbound, withRoots(issuedToServer, OLD, NEW));
   prepare(outbound, withRoots(issuedToClient, OLD, NEW));
   outbound.routes.set('127.0.0.1:15008', inboundPort);
-  inbound.routes.set(`127.0.0.1:${port}`, await listenSockets((socket) => socket.pipe(socket), cleanup));
-  return { inbound, outbound, port };
+  const applicationEnds: string[] = [];
+  const application = await listenSockets((socket) => {
+    socket.on('error', (error: NodeJS.ErrnoException) => void applicationEnds.push(error.code ?? error.message));
+    socket.on('end', () => void applicationEnds.push('FIN'));
+    socket.pipe(socket);
+  }, cleanup);
+  inbound.routes.set(`127.0.0.1:${port}`, application);
+  return { inbound, outbound, port, applicationEnds };
 }
 
 function prepare(made: TestPod, certificate: CertificateMaterial): void {
@@ -74,14 +80,19 @@ async function call(port: number, text: string) {
   const socket = new Socket({ allowHalfOpen: true });
   const chunks: Buffer[] = [];
   let over = false;
-  socket.on('error', () => undefined);
+  let end: string | undefined;
+  socket.on('error', (error: NodeJS.ErrnoException) => void (end ??= error.code));
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  socket.on('end', () => void (over = true)).on('close', () => void (over = true));
+  socket.on('end', () => {
+    over = true;
+    end ??= 'FIN';
+  });
+  socket.on('close', () => void (over = true));
   cleanup(() => socket.destroy());
   socket.connect({ port, host: '127.0.0.1' });
   await once(socket, 'connect');
   socket.write(text);
-  return { socket, received: () => Buffer.concat(chunks).toString(), over: () => over };
+  return { socket, received: () => Buffer.concat(chunks).toString(), over: () => over, end: () => end };
 }
 
 const flags = (made: TestPod): (string | undefined)[] =>
@@ -91,15 +102,17 @@ const flags = (made: TestPod): (string | undefined)[] =>
     .map(({ labels }) => labels.find(([name]) => name === 'response_flags')?.[1]);
 
 test.each(['inbound', 'outbound'] as const)(
-  "%s: the root of the peer's authority is gone: its tunnels end",
+  "%s: the root of the peer's authority is gone: its tunnels end, and its application sees a reset",
   async (side) => {
     const mesh = await meshOfTwo();
-    const { received, over } = await call(mesh.port, 'one');
+    const { received, over, end } = await call(mesh.port, 'one');
     await until(() => expect(received()).toBe('one'));
     const issued = side === 'inbound' ? issuedToServer : issuedToClient;
     expect(renew(mesh[side], withRoots(issued, NEW))).toBe(true);
     await until(() => expect(over()).toBe(true));
     await until(() => expect(mesh[side].lines()).toEqual([expect.stringContaining(LOST)]));
+    const ends = (): unknown => (side === 'inbound' ? mesh.applicationEnds[0] : end());
+    await until(() => expect(ends()).toBe('ECONNRESET'));
     expect(flags(mesh[side])).toEqual(['TLS_FAILURE']);
     await until(() => expect(mesh.outbound.pod.pool.connectionCount).toBe(0));
   },

@@ -12,7 +12,7 @@ import { peerIdentity, renderSpiffeId, verifyClientPeer } from '@ambientmesh/spi
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import { lostTrust, refusedMeanwhile } from '../data-plane/peer-trust.ts';
-import type { Pod, PodConnection } from '../data-plane/pod.ts';
+import { type Pod, type PodConnection, UNTRUSTED } from '../data-plane/pod.ts';
 import { tunnelOptions } from '../data-plane/tunnel-options.ts';
 import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
@@ -78,6 +78,8 @@ export class HboneConnection implements PodConnection {
     const reason = lostTrust(this.pod.context, this.#secure);
     if (reason === undefined) return;
     this.#reason = reason;
+    // As where policies deny: what was sent for a peer that nobody trusts is no whole message.
+    if (reason === UNTRUSTED) for (const stream of this.#streams) stream.reset();
     this.#tunnel?.dismiss({ code: 'ABORTED', message: reason.message });
     this.#endStreams();
   }

@@ -48,6 +48,8 @@ export class InboundStream implements PolicedConnection {
   #port = 0;
   #application: Plain | undefined;
   #relay: TunnelRelay | undefined;
+  /** Made when a line is in them: without a `traceparent` the id is made up, and is the same in all of them. */
+  #spans: readonly LogSpan[] | undefined;
   #over = false;
 
   constructor(options: InboundStreamOptions) {
@@ -79,17 +81,8 @@ export class InboundStream implements PolicedConnection {
   }
 
   get spans(): readonly LogSpan[] {
-    const { remote, request } = this.#options;
-    const id = parseTraceId(fieldOf(request, 'traceparent')[0] ?? '') ?? newTraceContext().traceId;
-    return [
-      {
-        name: 'inbound',
-        fields: [
-          ['id', bare(id)],
-          ['peer', bare(formatAddress(remote))],
-        ],
-      },
-    ];
+    this.#spans ??= spansOf(this.#options);
+    return this.#spans;
   }
 
   deny(reason: ConnectionError): void {
@@ -105,6 +98,13 @@ export class InboundStream implements PolicedConnection {
   cut(): void {
     this.#relay?.abort();
     this.#finish(undefined);
+  }
+
+  /** The same, and the application sees a reset. */
+  reset(): void {
+    if (this.#over) return;
+    this.#application?.reset();
+    this.cut();
   }
 
   #route(workload: Workload): void {
@@ -239,6 +239,19 @@ export class InboundStream implements PolicedConnection {
 }
 
 const NOT_STARTED = { data: () => undefined, ended: () => undefined, writable: () => undefined };
+
+function spansOf({ remote, request }: InboundStreamOptions): readonly LogSpan[] {
+  const id = parseTraceId(fieldOf(request, 'traceparent')[0] ?? '') ?? newTraceContext().traceId;
+  return [
+    {
+      name: 'inbound',
+      fields: [
+        ['id', bare(id)],
+        ['peer', bare(formatAddress(remote))],
+      ],
+    },
+  ];
+}
 
 function fieldOf(request: TunnelRequest, name: string): string[] {
   return request.fields.filter(([key]) => key === name).map(([, value]) => value);

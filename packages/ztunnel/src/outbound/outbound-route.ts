@@ -15,7 +15,7 @@ import { formatAddress } from '../address.ts';
 import type { HeldCertificate } from '../data-plane/certificates.ts';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
-import { DRAINED, lostTrustOf, type Pod, type PodConnection } from '../data-plane/pod.ts';
+import { DRAINED, lostTrustOf, type Pod, type PodConnection, UNTRUSTED } from '../data-plane/pod.ts';
 import { isProxyPort, RECURSIVE_CALL } from '../data-plane/proxy-ports.ts';
 import { renderIoError } from '../io-error.ts';
 import { identityText } from '../state/identity.ts';
@@ -198,9 +198,10 @@ export class OutboundRoute implements PodConnection {
     this.#unreachable({ message: `http status: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd(), flag: 'CONNECT' });
   }
 
-  /** The other end did not let it in, or this one goes away. */
+  /** The other end did not let it in, or this one goes away or trusts the other no more. */
   #unreachable(error: ConnectionError): void {
-    this.finish(error, error === DRAINED ? 'close' : 'hold');
+    if (error === UNTRUSTED) this.plain.reset();
+    this.finish(error, error === DRAINED || error === UNTRUSTED ? 'close' : 'hold');
   }
 
   #join(stream: ClientStream): void {
@@ -208,11 +209,17 @@ export class OutboundRoute implements PodConnection {
     this.#relay = new TunnelRelay({ stream, plain: this.#source, first: 'plain', observer: this.#observer() });
   }
 
+  #relayed(error: ConnectionError | undefined): void {
+    // What a server said that nobody trusts shall not seem whole. The relay has just closed the socket: that waits.
+    if (error === UNTRUSTED) this.plain.reset();
+    this.finish(error);
+  }
+
   #observer() {
     return {
       fromFirst: (bytes: number) => this.#record?.fromClient(bytes),
       fromSecond: (bytes: number) => this.#record?.fromServer(bytes),
-      finished: (failure?: RelayFailure) => this.finish(failure && relayError(failure)),
+      finished: (failure?: RelayFailure) => this.#relayed(failure && relayError(failure)),
     };
   }
 }
