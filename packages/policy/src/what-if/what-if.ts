@@ -4,7 +4,7 @@ import type { Explanation } from '../explanation/explanation.ts';
 import type { Connection, Policy, TargetWorkload } from '../policy.ts';
 import type { AccessLog } from './access-log.ts';
 import { type ConnectionGroup, groupConnections } from './connection-group.ts';
-import { possiblePorts } from './possible-ports.ts';
+import { PortCases } from './port-cases.ts';
 import type { RecordedConnection, RecordedWorkload } from './recorded-connection.ts';
 
 /** What is asked. */
@@ -121,12 +121,22 @@ interface Judged {
   readonly explain: () => Explanation;
 }
 
+/** A workload as both sets see it. */
+interface Target {
+  readonly before: TargetWorkload;
+  readonly after: TargetWorkload;
+}
+
 /** The two sets of policies, and what is asked of both. */
 class SetsCompared {
   readonly #before: PolicySet;
   readonly #after: PolicySet;
   readonly #question: WhatIfQuestion;
   readonly #selectors: boolean;
+  /** By workload; undefined: it is not known which policies it names. */
+  readonly #targets = new Map<string, Target | undefined>();
+  /** By what both sets see of a workload: pods of one kind have them together. */
+  readonly #ports = new Map<string, PortCases>();
 
   constructor(question: WhatIfQuestion) {
     const [policies, changed] = [[...question.policies], [...question.changed]];
@@ -138,30 +148,50 @@ class SetsCompared {
   }
 
   judge({ sample, workload }: ConnectionGroup): Judged | UndecidedConnections['cause'] {
-    const [old, next] = [this.#target(workload, 'before'), this.#target(workload, 'after')];
-    if (old === undefined || next === undefined) return 'workload';
+    const target = this.#find(workload);
+    if (target === undefined) return 'workload';
     const judge = (destinationPort: number): Judged => {
       const connection = { ...sample.connection, destinationPort };
       return {
         connection,
-        before: this.#before.evaluate(connection, old),
-        after: this.#after.evaluate(connection, next),
-        explain: () => this.#after.explain(connection, next),
+        before: this.#before.evaluate(connection, target.before),
+        after: this.#after.evaluate(connection, target.after),
+        explain: () => this.#after.explain(connection, target.after),
       };
     };
     if (!sample.portUncertain) return judge(sample.connection.destinationPort);
     const port = this.#question.portOf?.(sample);
     if (port !== undefined) return judge(port);
     const asked = judge(sample.connection.destinationPort);
-    const applying = [...this.#before.select(old).policies, ...this.#after.select(next).policies];
-    const sameForAll = possiblePorts(applying).every((possible) => {
+    const alike = this.#findPorts(target).areAlike(sample.connection, (possible) => {
       const { before, after } = judge(possible);
-      return before.allowed === asked.before.allowed && after.allowed === asked.after.allowed;
+      return `${before.allowed} ${after.allowed}`;
     });
-    return sameForAll ? asked : 'port';
+    return alike ? asked : 'port';
   }
 
-  #target(workload: RecordedWorkload, when: 'before' | 'after'): TargetWorkload | undefined {
+  #find(workload: RecordedWorkload): Target | undefined {
+    const key = JSON.stringify([workload.namespace, workload.name]);
+    if (!this.#targets.has(key)) this.#targets.set(key, this.#prepare(workload));
+    return this.#targets.get(key);
+  }
+
+  #prepare(workload: RecordedWorkload): Target | undefined {
+    const [before, after] = [this.#name(workload, 'before'), this.#name(workload, 'after')];
+    if (before === undefined || after === undefined) return undefined;
+    return { before, after };
+  }
+
+  #findPorts({ before, after }: Target): PortCases {
+    const key = JSON.stringify([before, after]);
+    const known = this.#ports.get(key);
+    if (known !== undefined) return known;
+    const ports = new PortCases([...this.#before.select(before).policies, ...this.#after.select(after).policies]);
+    this.#ports.set(key, ports);
+    return ports;
+  }
+
+  #name(workload: RecordedWorkload, when: 'before' | 'after'): TargetWorkload | undefined {
     const named = this.#question.policiesOf(workload, when);
     if (named === undefined && this.#selectors) return undefined;
     return { namespace: workload.namespace, authorizationPolicies: named ?? [] };
