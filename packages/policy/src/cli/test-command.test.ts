@@ -29,6 +29,7 @@ const BAD = `policies: [policies]
 ${WORKLOADS}tests:
 - {from: notsleep, to: httpbin, port: 8000, expect: allow}
 `;
+const ONE = 'tests: [{from: {ip: 10.0.0.1}, to: {namespace: x}, port: 1, expect: allow}]\n';
 const FILES = { 'mesh/policies/a.yaml': POLICIES, 'mesh/suite.yaml': GOOD, 'mesh/bad.yaml': BAD };
 
 test('all as expected', async () => {
@@ -139,32 +140,46 @@ describe('errors end in exit code 2 and one line with the place', () => {
       { s: 'tests:\n- {from: x, to: {namespace: n}, port: 1, expect: allow}\n' },
       's:2:10: tests[0].from: want one of the workloads (the suite has none), not "x"',
     ],
+    ['a file of policies that is not there', ['test', 'd/s'], { 'd/s': `policies: [x.yaml]\n${ONE}` }, 'no d/x.yaml'],
+    ['no test', ['test', 's'], { s: 'policies: [p]\ntests: []\n' }, 's:2:1: tests: is empty: want at least one'],
     [
-      'a file of policies that is not there',
+      'a file without policies',
       ['test', 'd/s'],
-      { 'd/s': 'policies: [x.yaml]\ntests: []\n' },
-      'no d/x.yaml',
+      { 'd/s': `policies: [p, q]\n${ONE}`, 'd/p': POLICIES, 'd/q': 'apiVersion: apps/v1\nkind: Deployment\n---\n' },
+      'd/s:1:15: policies[1]: there is no policy in d/q',
+    ],
+    [
+      'a folder with suites only',
+      ['test', 'd/s.yaml'],
+      { 'd/s.yaml': `policies: [../d]\n${ONE}` },
+      'd/s.yaml:1:12: policies[0]: there is no policy in d',
+    ],
+    [
+      'an object of another kind',
+      ['test', 's'],
+      { s: `policies:\n- {apiVersion: apps/v1, kind: Deployment}\n${ONE}` },
+      's:2:3: policies[0]: there is no policy in it',
     ],
     [
       'a policy with a mistake',
       ['test', 's'],
       {
-        s: 'tests: []\npolicies: [p]\n',
-        p: 'kind: AuthorizationPolicy\napiVersion: security.istio.io/v1\nmetadata: {name: x, namespace: y}\nspec: {action: Deny}\n',
+        s: `${ONE}policies: [p]\n`,
+        p: 'kind: AuthorizationPolicy\napiVersion: security.istio.io/v1\nmetadata: {name: x, namespace: z}\nspec: {action: Deny}\n',
       },
       'p:4:16: spec.action: want ALLOW, DENY, AUDIT or CUSTOM, not "Deny"',
     ],
     [
       'a policy in the suite with a mistake',
       ['test', 's'],
-      { s: 'tests: []\npolicies:\n- name: x\n  scope: NAMESPACE\n  groups: 1\n' },
+      { s: `${ONE}policies:\n- name: x\n  scope: NAMESPACE\n  groups: 1\n` },
       's:5:11: groups: want a list, not 1',
     ],
     [
       'a value that would be dropped',
       ['test', 's'],
       {
-        s: 'tests: []\npolicies:\n- {kind: AuthorizationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x, namespace: y}, spec: {rules: [{to: [{operation: {ports: ["x"]}}]}]}}\n',
+        s: `${ONE}policies:\n- {kind: AuthorizationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x, namespace: z}, spec: {rules: [{to: [{operation: {ports: ["x"]}}]}]}}\n`,
       },
       'spec.rules[0].to[0].operation.ports[0]: ',
     ],
@@ -172,7 +187,7 @@ describe('errors end in exit code 2 and one line with the place', () => {
       'a policy without a namespace',
       ['test', 's'],
       {
-        s: 'tests: []\npolicies:\n- {kind: AuthorizationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x}}\n',
+        s: `${ONE}policies:\n- {kind: AuthorizationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x}}\n`,
       },
       'metadata.namespace: is missing, so it applies to no workload',
     ],
@@ -180,7 +195,7 @@ describe('errors end in exit code 2 and one line with the place', () => {
       'a kind that is none',
       ['test', 's'],
       {
-        s: 'tests: []\npolicies:\n- {kind: AuthorisationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x}}\n',
+        s: `${ONE}policies:\n- {kind: AuthorisationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x}}\n`,
       },
       'kind: want ',
     ],

@@ -9,6 +9,7 @@ import { renderSuiteText } from '../suite/render-text.ts';
 import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
 import type { Suite } from '../suite/suite.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { isOfAnotherKind } from './document-kind.ts';
 import { choose, invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { type PolicyDocument, readPolicies } from './read-policies.ts';
@@ -110,21 +111,34 @@ function parseSuite({ value, locate }: YamlDocument): Suite {
   }
 }
 
-/** Files are named from the folder of the suite. */
+/** Each entry has to have some: a wrong name must not make the suite pass. */
 async function readPolicyDocuments(suite: Suite, document: YamlDocument, io: CommandIo): Promise<PolicyDocument[]> {
   const documents: PolicyDocument[] = [];
-  for (const policies of suite.policies) {
-    if (policies.kind === 'object') {
-      const locate = (path: string): string =>
-        document.locate(path === '' ? policies.path : `${policies.path}.${path}`);
-      documents.push({ value: policies.value, locate });
-      continue;
-    }
-    const file = isAbsolute(policies.file) ? policies.file : join(dirname(document.file), policies.file);
-    const found = await readSoundDocuments([file.replace(/(?<=.)\/$/, '')], io);
-    documents.push(...found.filter(({ value }) => !isSuite(value)));
+  for (const [index, policies] of suite.policies.entries()) {
+    const { name, found } =
+      policies.kind === 'object' ? readInline(policies, document) : await readFiles(policies.file, document, io);
+    const kept = found.filter(({ value }) => !isSuite(value) && !isOfAnotherKind(value));
+    const path = `policies[${index}]`;
+    if (kept.length === 0) throw invalidCommand(`${document.locate(path)}: ${path}: there is no policy in ${name}`);
+    documents.push(...kept);
   }
   return documents;
+}
+
+interface FoundDocuments {
+  readonly name: string;
+  readonly found: readonly PolicyDocument[];
+}
+
+function readInline({ path, value }: { path: string; value: unknown }, { locate }: YamlDocument): FoundDocuments {
+  return { name: 'it', found: [{ value, locate: (inside) => locate(inside === '' ? path : `${path}.${inside}`) }] };
+}
+
+/** Files are named from the folder of the suite. */
+async function readFiles(name: string, suite: YamlDocument, io: CommandIo): Promise<FoundDocuments> {
+  const path = isAbsolute(name) ? name : join(dirname(suite.file), name);
+  const file = path.replace(/(?<=.)\/$/, '');
+  return { name: file, found: await readSoundDocuments([file], io) };
 }
 
 /** Suites may lie in the folder of their policies. */

@@ -128,7 +128,7 @@ test.each([
     bad: allow('*').replace('principals', 'principal'),
     message: '{name: m, namespace: shop, scope: WORKLOAD_SELECTOR, groups: [{}]}',
     pod: 'kind: Pod\nmetadata: {name: x}\n',
-    label: 'kind: Pod\nmetadata: {name: x, namespace: y, labels: {a: 1}}\n',
+    label: 'kind: Pod\nmetadata: {name: x, namespace: z, labels: {a: 1}}\n',
   };
   const { code, output, error } = await runForTest(args, files);
   expect({ code, output }).toEqual({ code: 2, output: '' });

@@ -114,13 +114,17 @@ test.each([
   [[], [': want a map, not a list']],
   [
     { tests: [], test: 1 },
-    ['test: unknown field: want rootNamespace, namespace, trustDomain, policies, workloads or tests'],
+    [
+      'test: unknown field: want rootNamespace, namespace, trustDomain, policies, workloads or tests',
+      'tests: is empty: want at least one',
+    ],
   ],
   [
     { tests: [], policies: [1, ''] },
     [
       'policies[0]: want a file, a folder or an object, not 1',
       'policies[1]: want a file, a folder or an object, not ""',
+      'tests: is empty: want at least one',
     ],
   ],
   [
@@ -138,6 +142,7 @@ test.each([
       'workloads.c.labels.k: want text, not 1',
       'workloads.c.ip: want an IPv4 or IPv6 address, not "1.2"',
       'workloads.c.authorizationPolicies[0]: want namespace/name of a policy, not "x"',
+      'tests: is empty: want at least one',
     ],
   ],
   [

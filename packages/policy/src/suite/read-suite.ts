@@ -16,7 +16,7 @@ export function readSuite(value: unknown): Suite {
   const rootNamespace = fields.optional('rootNamespace', (field) => field.text());
   const namespace = fields.optional('namespace', (field) => field.text());
   const policies = fields.optional('policies', (field) => field.list(readPolicies)) ?? [];
-  const tests = fields.required('tests', 'a list', (field) => field.list((test) => readTest(test, scope)));
+  const tests = fields.required('tests', 'a list', (field) => readTests(field, scope));
   if (tests === undefined || place.problems.length > 0) throw invalidPolicy('suite', place.problems);
   return { rootNamespace, namespace, policies, tests };
 }
@@ -40,6 +40,12 @@ function readPolicies(place: DataPlace): SuitePolicies | undefined {
     return value === '' ? place.refuse('a file, a folder or an object') : { kind: 'file', file: value };
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { kind: 'object', path, value };
   return place.refuse('a file, a folder or an object');
+}
+
+/** A suite that tests nothing would always pass. */
+function readTests(place: DataPlace, scope: SuiteScope): readonly Expectation[] | undefined {
+  const tests = place.list((test) => readTest(test, scope));
+  return tests?.length === 0 ? place.fail('is empty: want at least one') : tests;
 }
 
 function readTest(place: DataPlace, scope: SuiteScope): Expectation | undefined {
