@@ -3,9 +3,9 @@ import type { Explanation } from '../explanation/explanation.ts';
 import { readSubject } from '../matching/subject.ts';
 import type { Connection, Policy, TargetWorkload } from '../policy.ts';
 import { readPolicy } from '../validation/read-policy.ts';
-import { compilePolicy } from './compiled-policy.ts';
+import { CompiledPolicy } from './compiled-policy.ts';
 import type { Decision } from './decision.ts';
-import { evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
+import { type ApplyingPolicies, evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
 import { PolicyStore } from './policy-store.ts';
 import type { Selection } from './selection.ts';
 
@@ -46,7 +46,7 @@ export class PolicySet {
    * with every mistake for what is no policy: the old version stays in force then.
    */
   put(policy: Policy): void {
-    this.#store.put(compilePolicy(readPolicy(policy)));
+    this.#store.put(new CompiledPolicy(readPolicy(policy)));
   }
 
   /** Takes a policy out of force, by key (`namespace/name`); whether there was one. */
@@ -69,8 +69,7 @@ export class PolicySet {
    * must not pass.
    */
   evaluate(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Decision {
-    const subject = readSubject(connection);
-    return evaluatePolicies(this.#store.select(workload), subject, options.missing ?? this.#missing);
+    return this.#evaluate(this.#store.select(workload), connection, options);
   }
 
   /**
@@ -78,6 +77,12 @@ export class PolicySet {
    * Costs far more. Throws as `evaluate`.
    */
   explain(connection: Connection, workload: TargetWorkload, options: EvaluationOptions = {}): Explanation {
-    return explain(this.select(workload), connection, workload, this.evaluate(connection, workload, options));
+    const applying = this.#store.select(workload);
+    const prepared = applying.policies.map((policy) => policy.prepared);
+    return explain(prepared, connection, workload, this.#evaluate(applying, connection, options));
+  }
+
+  #evaluate(applying: ApplyingPolicies, connection: Connection, options: EvaluationOptions): Decision {
+    return evaluatePolicies(applying, readSubject(connection), options.missing ?? this.#missing);
   }
 }

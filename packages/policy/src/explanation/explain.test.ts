@@ -259,6 +259,11 @@ describe('notes on policies', () => {
   });
 });
 
+/** Changes of plain text that would pass, each behind the policy that it is for. */
+function plainChangesOf(policies: readonly Policy[]) {
+  return explainTo(policies, { identity: undefined }).wouldPass.map(({ policy, text }) => [policy, text]);
+}
+
 describe('changes that would pass', () => {
   test.each<[string, readonly Policy[], Partial<Connection>, readonly string[]]>([
     ['a principal', [allow({ principals: [exact(SLEEP_TEXT)] })], {}, [`if the principal were ${SLEEP_TEXT}`]],
@@ -336,7 +341,7 @@ describe('changes that would pass', () => {
       'to escape DENY and be admitted',
       [deny({ notPrincipals: [{ kind: 'presence' }] }), allow({ principals: [exact(SLEEP_TEXT)] })],
       { identity: undefined },
-      [`if the principal were for example ${SLEEP_TEXT}`],
+      [`if the principal were ${SLEEP_TEXT}`],
     ],
     [
       'none to escape DENY of everything',
@@ -370,6 +375,28 @@ describe('changes that would pass', () => {
     ],
   ])('%s', (_name, policies, connection, texts) => {
     expect(changesOf(policies, connection)).toEqual(texts);
+  });
+
+  test('may be none: the rule may have to name another port', () => {
+    expect(noteOf({ destinationPorts: [80] })).toBe(
+      "policies see the port of the pod (the service's targetPort), not that of the service: perhaps the rule has to name 8080",
+    );
+  });
+
+  test('to escape DENY name the rule that says what is wanted', () => {
+    const strict = deny({ notPrincipals: [{ kind: 'presence' }] });
+    const only = { ...deny({ notPrincipals: [exact(SLEEP_TEXT)] }), name: 'e' };
+    expect(plainChangesOf([strict, allow({ principals: [exact(SLEEP_TEXT)] })])).toEqual([
+      ['ns1/p', `if the principal were ${SLEEP_TEXT}`],
+    ]);
+    expect(plainChangesOf([strict, only])).toEqual([['ns1/e', `if the principal were ${SLEEP_TEXT}`]]);
+  });
+
+  test('are told once if several rules want the same', () => {
+    const other = allow({ namespaces: [exact('a')], principals: [{ kind: 'suffix', value: '/sleep' }] });
+    const policies = [allow({ principals: [exact(SLEEP_TEXT)] }), { ...other, name: 'q' }];
+    const identity = { ...SLEEP, namespace: 'b' };
+    expect(changesOf(policies, { identity })).toEqual(['if the source namespace were a']);
   });
 
   test('are a few, with the fewest aspects first', () => {
@@ -412,6 +439,14 @@ test('null, as JSON has it, is a client without an identity', () => {
     expect(explanation).toEqual(explainTo(policies, { identity: undefined }));
     expect(renderExplanation(explanation)).toMatch(/^DENIED plain text from 10\.0\.0\.7 /);
   }
+});
+
+test('what was said of very many policies is said again, not worked out again', () => {
+  const policies = Array.from({ length: 3000 }, (_, at) => ({ ...allow({ destinationPorts: [at] }), name: `p${at}` }));
+  const set = compile(policies);
+  const [first, second] = [1, 2].map(() => set.explain(CONNECTION, { namespace: 'ns1', authorizationPolicies: [] }));
+  for (const [at, policy] of first?.policies.entries() ?? [])
+    expect(second?.policies[at]?.rules[0]).toBe(policy.rules[0]);
 });
 
 test('an address that is none is refused', () => {

@@ -1,6 +1,5 @@
 import type { Decision } from '../evaluation/decision.ts';
 import { effectiveScope } from '../evaluation/effective-scope.ts';
-import type { Selection } from '../evaluation/selection.ts';
 import type { Connection, TargetWorkload } from '../policy.ts';
 import { compareRules, type RuleAttempt } from './attempt.ts';
 import { explainRule } from './explain-rule.ts';
@@ -9,26 +8,25 @@ import { type Facts, readFacts } from './facts.ts';
 import { describeMiss, describeNearest } from './nearest-miss.ts';
 import { findPassingChanges, type Obstacles } from './passing-change.ts';
 import { notePolicy } from './policy-notes.ts';
-import { type PreparedPolicy, preparePolicy } from './prepared-policy.ts';
+import type { PreparedPolicy } from './prepared-policy.ts';
 
 /** Rules that are tried to be met by another connection, those that come closest. */
 const MOST_ATTEMPTS = 8;
 
 /**
- * Says why the connection `given` to `workload` got `decision`, by the policies that were asked: each rule and condition beside
- * what the connection has, the rule that came closest, and changes with which it would have passed. `selection` are the
- * policies that `decision` was made by (`PolicySet.select`). Throws POLICY_CONNECTION_INVALID for
- * addresses or a port that are none.
+ * Says why the connection `given` to `workload` got `decision`, by the policies that were asked: each rule and condition
+ * beside what the connection has, the rule that came closest, and changes with which it would have passed. Throws
+ * POLICY_CONNECTION_INVALID for addresses, a port or an identity that are none.
  */
 export function explain(
-  selection: Pick<Selection, 'policies'>,
+  asked: readonly PreparedPolicy[],
   given: Connection,
   workload: TargetWorkload,
   decision: Decision,
 ): Explanation {
   const facts = readFacts(given);
   const { connection } = facts;
-  const policies = selection.policies.map(preparePolicy).toSorted(compareForReading);
+  const policies = asked.toSorted(compareForReading);
   const explained = policies.map((policy) => explainPolicy(policy, decision, facts));
   const admitting = explained.filter(({ policy: { policy } }) => !policy.dryRun && policy.action === 'Allow');
   const attempts = closestOf(
