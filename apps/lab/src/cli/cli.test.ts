@@ -39,8 +39,9 @@ describe('a command', () => {
 describe('flags', () => {
   const flags = { name: 'default', enrol: true, mesh: true };
 
-  test('become options of the lab', () => {
-    expect(labOptionsOf(context(), { ...flags, ztunnel: ['zt'], ztunnelEnv: ['A=1', 'B=x=y'] })).toMatchObject({
+  test('become options of the lab', async () => {
+    const given = { ...flags, ztunnel: ['zt'], ztunnelEnv: ['A=1', 'B=x=y'] };
+    expect(await labOptionsOf(context(), given)).toMatchObject({
       name: 'default',
       ztunnel: ['zt'],
       ztunnelEnvironment: { A: '1', B: 'x=y' },
@@ -48,16 +49,14 @@ describe('flags', () => {
     });
   });
 
-  test.each(['A', '=1'])('--ztunnel-env %s is refused', (text) => {
-    expect(() => labOptionsOf(context(), { ...flags, ztunnelEnv: [text] })).toThrow(
-      expect.objectContaining({ code: 'LAB_ARGUMENT_INVALID' }),
-    );
+  test.each(['A', '=1'])('--ztunnel-env %s is refused', async (text) => {
+    const options = labOptionsOf(context(), { ...flags, ztunnelEnv: [text] });
+    await expect(options).rejects.toMatchObject({ code: 'LAB_ARGUMENT_INVALID' });
   });
 
-  test.each(['/nonexistent/t.json', import.meta.filename])('%s is refused as a topology, by name', (topology) => {
-    expect(() => labOptionsOf(context(), { ...flags, topology })).toThrow(
-      expect.objectContaining({ code: 'LAB_TOPOLOGY_INVALID', message: expect.stringContaining(`${topology}: `) }),
-    );
+  test.each(['/nonexistent/t.json', import.meta.filename])('%s is refused as a topology, by name', async (topology) => {
+    const refusal = { code: 'LAB_TOPOLOGY_INVALID', message: expect.stringContaining(`${topology}: `) };
+    await expect(labOptionsOf(context(), { ...flags, topology })).rejects.toMatchObject(refusal);
   });
 });
 
@@ -117,6 +116,13 @@ describe('the command line', () => {
       code: 'LAB_ARGUMENT_INVALID',
       message: expect.stringContaining('/nonexistent/p.yaml'),
     });
+  });
+
+  test.each([[[]], [['-f', '/nonexistent/p.yaml']]])('policy apply %j is refused', async (files) => {
+    const parsing = buildProgram(context(), () => undefined).parseAsync(['policy', 'apply', ...files], {
+      from: 'user',
+    });
+    await expect(parsing).rejects.toMatchObject({ code: 'LAB_ARGUMENT_INVALID' });
   });
 
   test('down --all without a lab is content', async () => {

@@ -5,7 +5,7 @@ import { labOptionsOf, type StartFlags } from './start-flags.ts';
 /** `lab demo`. Returns 0 if every claim held, 1 if not. Throws what starting a lab throws. */
 export async function runDemoCommand(context: CliContext, flags: StartFlags): Promise<number> {
   const allHold = await runDemo({
-    lab: labOptionsOf(context, flags),
+    lab: await labOptionsOf(context, flags),
     out: context.out,
     keep: flags.keep === true,
   });

@@ -3,10 +3,15 @@ import { resolve } from 'node:path';
 import type { CliContext } from './context.ts';
 
 /**
- * Text of a file named on the command line. npx works in the folder of the nearest package.json and says in INIT_CWD where
- * it was called: what is not here is looked for there. Throws what `readFileSync` throws.
+ * Where a file named on the command line is. npx works in the folder of the nearest package.json and says in INIT_CWD where
+ * it was called: what is not here is looked for there.
  */
-export function readGivenFile({ environment }: Pick<CliContext, 'environment'>, file: string): string {
+export function findGivenFile({ environment }: Pick<CliContext, 'environment'>, file: string): string {
   const calledFrom = environment['INIT_CWD'];
-  return readFileSync(calledFrom === undefined || existsSync(file) ? file : resolve(calledFrom, file), 'utf8');
+  return calledFrom === undefined || existsSync(file) ? file : resolve(calledFrom, file);
+}
+
+/** Text of a file named on the command line. Throws what `readFileSync` throws. */
+export function readGivenFile(context: Pick<CliContext, 'environment'>, file: string): string {
+  return readFileSync(findGivenFile(context, file), 'utf8');
 }

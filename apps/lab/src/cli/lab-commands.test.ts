@@ -93,6 +93,25 @@ describe('policies', () => {
     expect(asked).toEqual([{ objects: [object] }]);
   });
 
+  test('apply takes folders, and -f as kubectl does', async () => {
+    const folder = join(temporary, 'folder');
+    mkdirSync(join(folder, 'b'), { recursive: true });
+    mkdirSync(join(folder, '.git'));
+    for (const name of ['b/c.yml', 'a.json', 'README.md', '.hidden.yaml', '.git/d.yaml'])
+      writeFileSync(join(folder, name), JSON.stringify({ ...object, metadata: { name } }));
+    await run('policy', 'apply', '-f', 'folder', file);
+    const names = ['a.json', 'b/c.yml', 'a'].map((name) => ({ metadata: { name } }));
+    expect(asked).toMatchObject([{ objects: names }]);
+  });
+
+  test('a folder without policies is refused', async () => {
+    mkdirSync(join(temporary, 'empty'));
+    await expect(run('policy', 'apply', 'empty')).rejects.toMatchObject({
+      code: 'LAB_ARGUMENT_INVALID',
+      message: expect.stringMatching(/^empty: no .yaml/),
+    });
+  });
+
   test('apply tells of ztunnels that had to be restarted', async () => {
     report = { changes, refused: [], restarted: ['node1'] };
     expect(await run('policy', 'apply', file)).toContain('\nrestarted ztunnel@node1: ');

@@ -1,21 +1,15 @@
-import { stdin } from 'node:process';
-import { text as readStream } from 'node:stream/consumers';
 import type { LabClient } from '../client/lab-client.ts';
-import { LabError, messageOf } from '../errors.ts';
 import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
-import type { PolicyText } from '../policies/policy-texts.ts';
 import { renderRestartNotice } from '../restart-notice.ts';
 import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
-import { readGivenFile } from './given-file.ts';
+import { readPolicyFiles } from './policy-files.ts';
 import { printTable } from './status-tables.ts';
 import type { Terminal } from './terminal.ts';
 
-/** `lab policy apply`: from files, `-` is stdin. Throws LAB_NOT_RUNNING, LAB_POLICY_INVALID, LAB_ARGUMENT_INVALID. */
+/** `lab policy apply`: from files and folders, `-` is stdin. Throws LAB_NOT_RUNNING, LAB_POLICY_INVALID, LAB_ARGUMENT_INVALID. */
 export async function runPolicyApply(context: CliContext, name: string, files: readonly string[]): Promise<void> {
-  const texts: PolicyText[] = [];
-  for (const file of files)
-    texts.push(file === '-' ? { file: 'stdin', text: await readStream(stdin) } : readPolicyFile(context, file));
+  const texts = await readPolicyFiles(context, files);
   await withLab(context, name, async (client) => printReport(context.out, await client.applyPolicies(...texts)));
 }
 
@@ -34,15 +28,6 @@ export async function runPolicyList(
     if (flags.json === true) context.write(`${JSON.stringify(policies, null, 2)}\n`);
     else printPolicies(context.out, policies);
   });
-}
-
-/** Reads a file of policies. Throws LAB_ARGUMENT_INVALID. */
-export function readPolicyFile(context: Pick<CliContext, 'environment'>, file: string): PolicyText {
-  try {
-    return { file, text: readGivenFile(context, file) };
-  } catch (error) {
-    throw new LabError('LAB_ARGUMENT_INVALID', messageOf(error), { cause: error });
-  }
 }
 
 function printReport(out: Terminal, { changes, restarted }: PolicyReport): void {

@@ -86,7 +86,7 @@ function addStart(program: Command, context: CliContext, finish: (exitCode: numb
     .option('--ztunnel <command>', 'another ztunnel; `proxy ztunnel` is appended', parseCommand)
     .option('--ztunnel-env <name=value...>', 'variables for the ztunnels')
     .option('--topology <file>', 'nodes, pods and services as JSON')
-    .option('--policies <file...>', 'policies as YAML, in force from the start')
+    .option('--policies <file...>', 'policies as YAML (files or folders), in force from the start')
     .option('--no-enrol', 'leave the pods out of the mesh for now')
     .option('--no-mesh', 'only network and pods')
     .addOption(capture.default('tproxy'))
@@ -105,8 +105,11 @@ function addPolicy(program: Command, context: CliContext): void {
   const policy = program.command('policy').description('who may talk to whom: apply | delete | list');
   named(policy.command('apply'))
     .description('take AuthorizationPolicy and PeerAuthentication objects; returns when the ztunnels go by them')
-    .argument('<files...>', 'YAML; - is stdin')
-    .action((files: string[], flags: { name: string }) => runPolicyApply(context, flags.name, files));
+    .argument('[files...]', 'YAML, or folders of it; - is stdin')
+    .option('-f, --filename <files...>', 'the same, as kubectl has it')
+    .action((files: string[], { name, filename = [] }: { name: string; filename?: string[] }) =>
+      runPolicyApply(context, name, [...files, ...filename]),
+    );
   named(policy.command('delete'))
     .description('remove them: AuthorizationPolicy/default/allow-sleep; ap and pa are kinds, too')
     .argument('<objects...>', 'KIND/NAMESPACE/NAME')

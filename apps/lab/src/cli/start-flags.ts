@@ -4,7 +4,7 @@ import type { Topology } from '../topology/topology.ts';
 import { parseTopology } from '../topology/topology-file.ts';
 import type { CliContext } from './context.ts';
 import { readGivenFile } from './given-file.ts';
-import { readPolicyFile } from './policy.ts';
+import { readPolicyFiles } from './policy-files.ts';
 
 /** Options that say what lab to start. */
 export interface StartFlags {
@@ -19,7 +19,7 @@ export interface StartFlags {
 }
 
 /** Turns flags into what `startLab` wants. Throws LAB_ARGUMENT_INVALID, LAB_TOPOLOGY_INVALID. */
-export function labOptionsOf(context: CliContext, flags: StartFlags): LabOptions {
+export async function labOptionsOf(context: CliContext, flags: StartFlags): Promise<LabOptions> {
   const variables = (flags.ztunnelEnv ?? []).map((text): [string, string] => {
     const at = text.indexOf('=');
     if (at <= 0) throw new LabError('LAB_ARGUMENT_INVALID', `--ztunnel-env ${text}: want NAME=VALUE`);
@@ -33,7 +33,7 @@ export function labOptionsOf(context: CliContext, flags: StartFlags): LabOptions
     signal: context.interrupted,
     ztunnelEnvironment: Object.fromEntries(variables),
     ...(flags.ztunnel === undefined ? {} : { ztunnel: flags.ztunnel }),
-    ...(flags.policies === undefined ? {} : { policies: flags.policies.map((file) => readPolicyFile(context, file)) }),
+    ...(flags.policies === undefined ? {} : { policies: await readPolicyFiles(context, flags.policies) }),
     ...(flags.topology === undefined ? {} : { topology: readTopology(context, flags.topology) }),
   };
 }

@@ -12,7 +12,7 @@ export async function runUp(context: CliContext, flags: StartFlags): Promise<voi
   const { out } = context;
   const begunMs = performance.now();
   const started = await launchLab({
-    ...labOptionsOf(context, flags),
+    ...(await labOptionsOf(context, flags)),
     onStep: (step) => out.line(out.paint('dim', `${seconds(begunMs)}  ${step}`)),
   });
   const { client } = started;
