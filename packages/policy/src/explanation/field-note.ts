@@ -24,7 +24,7 @@ const NO_PRINCIPAL = noteOf(`${PLAIN_TEXT}: no principal matches`);
 const NO_IDENTITY = noteOf(PLAIN_TEXT);
 const BEHIND_PROXY = noteOf('behind a waypoint or a gateway, the source address is that of the proxy');
 const NOT_SERVICE = noteOf('policies see the address of the pod, not that of a service');
-const NOT_SERVICE_PORT = noteOf("policies see the port of the pod (the service's targetPort), not that of the service");
+const NOT_SERVICE_PORT = "policies see the port of the pod (the service's targetPort), not that of the service";
 
 /** What can be said of a list of a match is looked for once, not for each connection. */
 export function prepareNoter(field: FieldName, match: Match): Noter | undefined {
@@ -56,7 +56,8 @@ export function prepareNoter(field: FieldName, match: Match): Noter | undefined 
     case 'notDestinationIps':
       return withRanges(match.notDestinationIps, ({ subject }) => subject.destinationIp);
     case 'destinationPorts':
-      return (_facts, holds) => (holds ? undefined : NOT_SERVICE_PORT);
+      return ({ texts }, holds) =>
+        holds ? undefined : noteOf(`${NOT_SERVICE_PORT}: perhaps the rule has to name ${texts.destinationPort}`);
     case 'notDestinationPorts':
       return undefined;
   }

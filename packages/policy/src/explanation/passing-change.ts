@@ -1,5 +1,5 @@
 import { readSubject, type Subject } from '../matching/subject.ts';
-import type { Connection, TargetWorkload } from '../policy.ts';
+import type { Connection, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { listWays, type RuleAttempt } from './attempt.ts';
 import { type Candidate, findCandidates } from './candidate.ts';
 import { asPrincipal } from './candidate-identity.ts';
@@ -36,6 +36,13 @@ interface Variant {
   readonly words: ReadonlyMap<Aspect, string>;
 }
 
+/** A variant that passes. */
+interface PassingWay {
+  readonly variant: Variant;
+  /** The rule that it had to be changed for once more: the one that says what is wanted. */
+  readonly obstacle: { readonly policy: PreparedPolicy; readonly index: number } | undefined;
+}
+
 /** Changes of a denied connection with which it passes: each has been tried against all policies. */
 export function findPassingChanges(connection: Connection, obstacles: Obstacles): readonly PassingChange[] {
   return new ChangeSearch(obstacles).find(connection);
@@ -56,10 +63,11 @@ class ChangeSearch {
     const keep = (policy: PreparedPolicy, rule: number, variant: Variant | undefined): void => {
       if (variant === undefined) return;
       const said = sayChanges(start, variant);
-      const text = `if ${said.join(' and ')}`;
-      if (found.has(text)) return;
-      const change = { policy: policy.key, rule, connection: variant.connection, text };
-      found.set(text, { change, aspects: said.length });
+      // Different words may come to the same: the first ones are of the rule that comes closest.
+      const key = keyOf(variant);
+      if (found.has(key)) return;
+      const change = { policy: policy.key, rule, connection: variant.connection, text: `if ${said.join(' and ')}` };
+      found.set(key, { change, aspects: said.length });
       if (said.length === 1) simple++;
     };
     const denied = this.#findDenial(start.subject);
@@ -69,7 +77,12 @@ class ChangeSearch {
         // Those of the closest rule come first, so that nothing better follows.
         if (simple === MOST_CHANGES) break;
       }
-    else for (const ways of this.#escape(start, denied.rule)) keep(denied.policy, denied.index, this.#finishAny(ways));
+    else
+      for (const ways of this.#escape(start, denied.rule)) {
+        const way = this.#finishAny(ways);
+        const { policy, index } = way?.obstacle ?? denied;
+        keep(policy, index, way?.variant);
+      }
     // Node's sort is stable: among changes of equally many aspects those of the closest rule stay first.
     const sorted = [...found.values()].toSorted((a, b) => a.aspects - b.aspects);
     return sorted.slice(0, MOST_CHANGES).map(({ change }) => change);
@@ -134,7 +147,7 @@ class ChangeSearch {
     return [...ways.values()];
   }
 
-  #finishAny(ways: readonly Variant[]): Variant | undefined {
+  #finishAny(ways: readonly Variant[]): PassingWay | undefined {
     for (const way of ways) {
       const finished = this.#finish(way);
       if (finished !== undefined) return finished;
@@ -143,17 +156,20 @@ class ChangeSearch {
   }
 
   /** Of a variant that one DENY rule lets pass, one that all policies do: itself, if that is enough. */
-  #finish(variant: Variant): Variant | undefined {
+  #finish(variant: Variant): PassingWay | undefined {
     const { subject } = variant;
     const denied = this.#findDenial(subject);
-    if (denied !== undefined)
-      return this.#escape(variant, denied.rule)
+    if (denied !== undefined) {
+      const way = this.#escape(variant, denied.rule)
         .flat()
-        .find((way) => this.#passes(way));
-    if (this.#isAllowed(subject)) return variant;
+        .find((other) => this.#passes(other));
+      return way && { variant: way, obstacle: denied };
+    }
+    if (this.#isAllowed(subject)) return { variant, obstacle: undefined };
     for (const attempt of this.#obstacles.attempts) {
       const admitted = this.#admit(variant, attempt);
-      if (admitted !== undefined) return admitted;
+      if (admitted !== undefined)
+        return { variant: admitted, obstacle: { policy: attempt.policy, index: attempt.rule } };
     }
     return undefined;
   }
@@ -194,9 +210,21 @@ function listConditions(rule: PreparedRule): readonly Condition[] {
   return rule.clauses.flatMap((clause) => clause.flatMap(({ conditions }) => conditions));
 }
 
+/** All that policies see of it. */
+function keyOf({ connection, subject }: Variant): string {
+  const { sourceIp, destinationIp, destinationPort } = connection;
+  return JSON.stringify([subject.principal, sourceIp, destinationIp, destinationPort]);
+}
+
 /** A second change of the identity covers what was said of the first: then it is told whole. */
 function apply({ words }: Variant, { aspect, connection, words: said }: Candidate): Variant {
-  const again = words.has(aspect) && aspect === 'identity' && connection.identity !== undefined;
-  const text = again && connection.identity ? asPrincipal(connection.identity, true).words : said;
+  const again = words.has(aspect) && aspect === 'identity';
+  const text = again && connection.identity ? tellWhole(connection.identity, said) : said;
   return { connection, subject: readSubject(connection), words: new Map([...words, [aspect, text]]) };
+}
+
+/** As an example, unless what was said names nobody else. */
+function tellWhole(identity: SourceIdentity, said: string): string {
+  const exactly = asPrincipal(identity, false).words;
+  return said === exactly ? said : asPrincipal(identity, true).words;
 }

@@ -74,7 +74,7 @@ DENY ${key} (selected workloads) matches
   PeerAuthentication STRICT: denies clients without a certificate
   the client has to be in the mesh, or mTLS has to be PERMISSIVE
   rule 1 matches
-    + notPrincipals: wanted none, got none
+    + notPrincipals: the client has no certificate
 `,
   );
 });

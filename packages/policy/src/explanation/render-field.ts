@@ -1,4 +1,5 @@
 import type { FieldExplanation } from './explanation.ts';
+import { NO_IDENTITY } from './facts.ts';
 
 /** Of a list, so many values are shown. */
 const MOST_SHOWN = 4;
@@ -21,7 +22,7 @@ export function renderFailures(failed: readonly FieldExplanation[]): string {
 export function renderContrast({ field, wanted, more, actual }: FieldExplanation): string {
   const values = renderValues(wanted, more);
   const several = wanted.length + more > 1;
-  if (field.startsWith('not') && wanted.includes(ANY)) return `wanted none, got ${actual}`;
+  if (field.startsWith('not') && wanted.includes(ANY)) return `wanted no certificate, got ${actual}`;
   if (!field.startsWith('not')) return `wanted ${several ? 'one of ' : ''}${values}, got ${actual}`;
   return `wanted ${several ? 'none of' : 'not'} ${values}, got ${actual}`;
 }
@@ -29,6 +30,7 @@ export function renderContrast({ field, wanted, more, actual }: FieldExplanation
 /** What a condition that holds is met by: the value, and what was wanted if that is another text. */
 export function renderMet(field: FieldExplanation): string {
   const { wanted, more, actual } = field;
+  if (field.field.startsWith('not') && actual === NO_IDENTITY) return 'the client has no certificate';
   if (field.field.startsWith('not')) return renderContrast(field);
   return wanted.includes(actual) ? actual : `${actual}, as wanted: ${renderValues(wanted, more)}`;
 }
