@@ -14,12 +14,16 @@ function policy(name: string, over: Partial<Policy> = {}): Policy {
 /** A pod that counts how often it is told that what governs it has changed. */
 function governed(changes: readonly StateChange[]) {
   const made = createTestPod();
-  let told = 0;
+  let [told, asked] = [0, 0];
   const pod = { info: made.pod.info, authorization: { changed: () => void told++ } };
-  const state = new StateChanges(made.context, () => [pod]);
+  const pods = () => {
+    asked++;
+    return [pod];
+  };
+  const state = new StateChanges(made.context, pods);
   state.apply([{ type: 'workload', workload: server, endpoints: [] }, ...changes]);
-  told = 0;
-  return { made, state, told: () => told };
+  told = asked = 0;
+  return { made, state, told: () => told, asked: () => asked };
 }
 
 const put = (...args: Parameters<typeof policy>): StateChange => ({ type: 'policy', policy: policy(...args) });
@@ -55,6 +59,29 @@ test.each([
     expect(pod.told()).toBe(told);
   },
 );
+
+test('a large batch is told of once, and the pods are gone through once', () => {
+  const { state, told, asked } = governed([]);
+  const policies = Array.from({ length: 100 }, (_, index) => put(`p${index}`));
+  const records = Array.from({ length: 100 }, (_, index) => record({ authorizationPolicies: [`default/p${index}`] }));
+  state.apply([...policies, ...records]);
+  expect([told(), asked()]).toEqual([1, 1]);
+});
+
+test('a batch after which its record is as before is none of its business', () => {
+  const { state, told } = governed([]);
+  state.apply([record({ authorizationPolicies: [] }), { type: 'workload-removed', uid: server.uid }, record({})]);
+  expect(told()).toBe(0);
+});
+
+test('of two records the one that counted gets another name: the other counts', () => {
+  const second = record({ uid: `${server.uid}-2`, authorizationPolicies: ['default/other'] });
+  const { made, state, told } = governed([second]);
+  const counts = () => made.state.workloadOfPod(made.pod.info)?.authorizationPolicies;
+  expect(counts()).toEqual(['default/named']);
+  state.apply([record({ name: 'elsewhere' })]);
+  expect([counts(), told()]).toEqual([['default/other'], 1]);
+});
 
 test('a malformed policy is refused, the one before stays in force, and the rest of the batch counts', () => {
   const { made, state } = governed([put('p')]);

@@ -150,7 +150,8 @@ function addressKey(network: string, ip: string): string {
   return `${network}/${ip}`;
 }
 
-function podKey(pod: PodInfo): string {
+/** A pod's names as one text. */
+export function podKey(pod: PodInfo): string {
   return `${pod.namespace}/${pod.name}/${pod.serviceAccount}`;
 }
 
