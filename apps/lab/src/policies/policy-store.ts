@@ -72,9 +72,14 @@ export class PolicyStore {
   /** Removes objects by `KIND/NAMESPACE/NAME`; all, or none. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN. */
   delete(texts: readonly string[]): readonly PolicyChange[] {
     const names = texts.map(parsePolicyObjectName);
-    for (const name of names)
-      if (!this.#objects.has(name))
-        throw new LabError('LAB_NAME_UNKNOWN', `${name}: no such policy (there are ${this.#known()})`);
+    const unknown = names.filter((name) => !this.#objects.has(name));
+    if (unknown.length > 0) {
+      const others = unknown.length < names.length ? '; none is deleted' : '';
+      throw new LabError(
+        'LAB_NAME_UNKNOWN',
+        `${unknown.join(', ')}: no such policy (there are ${this.#known()})${others}`,
+      );
+    }
     for (const name of names) this.#objects.delete(name);
     this.#convert();
     return names.map((object) => ({ object, change: 'deleted', notes: [] }));
