@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { LabError } from '../errors.ts';
 import { listenControl, type Operation } from '../supervisor/control-server.ts';
 import { ControlClient } from './control-client.ts';
-import { buildEnterCommand, substituteCurl } from './enter.ts';
+import { buildEnterCommand, substituteCurl, unknownPlace } from './enter.ts';
 import { LogView } from './log-view.ts';
 
 const none: Operation = () => Promise.resolve(null);
@@ -23,6 +23,14 @@ describe('entering a pod', () => {
     expect(substituteCurl(['curl', 'x'], '/nonexistent').slice(2)).toEqual(['x']);
     expect(substituteCurl(['wget', 'x'], '/nonexistent')).toEqual(['wget', 'x']);
   });
+});
+
+test.each([
+  { place: 'httpbin', known: 'httpbin-1, httpbin-2' },
+  { place: 'web', known: 'httpbin-1, httpbin-2, sleep' },
+])('where there is no $place there are $known', ({ place, known }) => {
+  const { code, message } = unknownPlace(place, ['sleep', 'httpbin-2', 'httpbin-1']);
+  expect([code, message]).toEqual(['LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (there are ${known})`]);
 });
 
 describe('a log', () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LabError } from '../errors.ts';
 
 const HTTP_CLIENT = fileURLToPath(new URL('../pods/http-client.ts', import.meta.url));
 
@@ -35,6 +36,13 @@ export function buildEnterCommand(entrance: Entrance, place: string, argv: reado
     '--',
     ...argv,
   ];
+}
+
+/** LAB_NAME_UNKNOWN for a place that is not there: names those that begin like it (pods of a service), otherwise all. */
+export function unknownPlace(place: string, places: readonly string[]): LabError {
+  const like = places.filter((name) => name.startsWith(place));
+  const known = (like.length > 0 ? like : places).toSorted().join(', ') || 'none';
+  return new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (there are ${known})`);
 }
 
 /** Starts `argv` in a pod or node. `curl` is replaced by the lab's own client where `PATH` has none. */

@@ -1,14 +1,13 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LAB_COMMAND } from '../command-name.ts';
 import type { CertificateStatus, LabStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 import type { PolicyReport, PolicyStatus } from '../policies/policy-report.ts';
 import { type PolicyText, readPolicyTexts, throwIfRefused } from '../policies/policy-texts.ts';
 import type { ControlClient } from './control-client.ts';
 import { type DenialReport, readDenials } from './denials.ts';
-import { type Entrance, spawnInside } from './enter.ts';
+import { type Entrance, spawnInside, unknownPlace } from './enter.ts';
 import { LogView } from './log-view.ts';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -115,8 +114,8 @@ export class LabClient implements AsyncDisposable {
    */
   spawnIn(place: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const { entrance, environment } = this.#connection;
-    if (!existsSync(`/proc/${entrance.initPid}/root/run/netns/${place}`))
-      throw new LabError('LAB_NAME_UNKNOWN', `${place}: no pod or node of the name (see \`${LAB_COMMAND} status\`)`);
+    const places = `/proc/${entrance.initPid}/root/run/netns`;
+    if (!existsSync(`${places}/${place}`)) throw unknownPlace(place, existsSync(places) ? readdirSync(places) : []);
     return spawnInside(entrance, place, { argv, path: environment.PATH, spawn: { env: environment, ...options } });
   }
 
