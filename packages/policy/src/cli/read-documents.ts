@@ -6,12 +6,16 @@ import { parseYamlDocuments, type YamlDocument } from './yaml-document.ts';
  * The documents of all files and folders named, in their order; those with wrong syntax have `faults`. Throws
  * POLICY_COMMAND_INVALID if a file cannot be read, or `-` is there twice.
  */
-export async function readDocuments(paths: readonly string[], io: CommandIo): Promise<readonly YamlDocument[]> {
+export async function readDocuments(
+  paths: readonly string[],
+  io: Pick<CommandIo, 'readInput' | 'listFiles'>,
+): Promise<readonly YamlDocument[]> {
   if (paths.filter((path) => path === '-').length > 1) throw invalidCommand('only one file can be standard input');
   const documents: YamlDocument[] = [];
   for (const path of paths)
     for (const file of await io.listFiles(path))
-      documents.push(...parseYamlDocuments(file === '-' ? 'standard input' : file, await io.readInput(file)));
+      for (const document of parseYamlDocuments(file === '-' ? 'standard input' : file, await io.readInput(file)))
+        documents.push(document);
   return documents;
 }
 

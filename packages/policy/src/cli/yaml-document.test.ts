@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { readDocuments } from './read-documents.ts';
 import { parseYamlDocuments } from './yaml-document.ts';
 
 const TEXT = `# two policies
@@ -82,7 +83,9 @@ test.each([
   { text: 'a: 1\n---\nb: [1\n', place: 'f:4:1' },
   { text: 'a: 1\na: 2\n', place: 'f:2:1' },
   { text: '{"a": 1,, "b"}\n', place: 'f:1:9' },
-  { text: 'a: *nobody\n', place: 'f:1:1' },
+  { text: 'a: *nobody\n', place: 'f:1:4' },
+  { text: '{a: 1, "1": 1, 1: 2}\n', place: 'f:1:16' },
+  { text: 'a: &a\n- *a\n', place: 'f:2:3' },
 ])('wrong syntax is told with its place: $text', ({ text, place }) => {
   const faults = parseYamlDocuments('f', text).flatMap((document) => document.faults);
   expect(faults[0]?.place).toBe(place);
@@ -97,6 +100,78 @@ test('what grows without end is refused, not computed', () => {
   const [deep] = parseYamlDocuments('deep', '['.repeat(10_000));
   expect(deep).toMatchObject({ value: undefined });
   expect(deep?.faults.length).toBeGreaterThan(0);
+});
+
+test('one value behind many aliases is no attack', () => {
+  const [document] = parseYamlDocuments('f', `a: &a web\nb: [${'*a, '.repeat(1000)}]\n`);
+  expect(document?.faults).toEqual([]);
+  expect(document?.value).toEqual({ a: 'web', b: Array.from({ length: 1000 }, () => 'web') });
+});
+
+test.each([
+  { text: 'yes', value: true },
+  { text: 'on', value: true },
+  { text: 'N', value: false },
+  { text: '1_000', value: 1000 },
+  { text: '010', value: 8 },
+  { text: '0x10', value: 16 },
+  { text: '08080', value: 8080 },
+  { text: '12:30', value: '12:30' },
+  { text: '2026-01-31', value: '2026-01-31' },
+  { text: '2026-01-31T00:00:00Z', value: '2026-01-31T00:00:00Z' },
+  { text: '"yes"', value: 'yes' },
+  { text: '~', value: null },
+  { text: '1.5', value: 1.5 },
+  { text: '10.0.0.0/8', value: '10.0.0.0/8' },
+  { text: '2001:db8::1', value: '2001:db8::1' },
+  { text: 'cluster.local/ns/a/sa/b', value: 'cluster.local/ns/a/sa/b' },
+  { text: '0o17', value: 15 },
+  { text: '-0x10', value: -16 },
+  { text: '0b11', value: 3 },
+  { text: '1.5e3', value: 1500 },
+  { text: '1.2.3', value: '1.2.3' },
+  { text: '-', value: [null] },
+  { text: '-a', value: '-a' },
+  { text: '.', value: '.' },
+  { text: '+.inf', value: Number.POSITIVE_INFINITY },
+  { text: 'y: 1', value: { true: 1 } },
+])('in an object, $text is what Kubernetes takes it for', ({ text, value }) => {
+  const object = `apiVersion: v1\nkind: x\na:\n  ${text}\n`;
+  expect(parseYamlDocuments('f', object)).toMatchObject([{ value: { a: value }, faults: [] }]);
+  // In a list, and in a file of another kind.
+  const inside = `tests:\n- ${object.replaceAll('\n', '\n  ')}`;
+  expect(parseYamlDocuments('f', inside)).toMatchObject([{ value: { tests: [{ a: value }] }, faults: [] }]);
+});
+
+test.each([
+  { text: 'yes', value: 'yes' },
+  { text: 'n', value: 'n' },
+  { text: '010', value: 10 },
+  { text: '1_000', value: '1_000' },
+  { text: 'true', value: true },
+  { text: '!Exact web', value: { Exact: 'web' } },
+  { text: "!Prefix '80'", value: { Prefix: '80' } },
+  { text: '!Suffix 80', value: { Suffix: '80' } },
+  { text: '!Presence []', value: { Presence: [] } },
+  { text: '!Presence', value: { Presence: [] } },
+])('elsewhere, $text is what node proxies take it for', ({ text, value }) => {
+  expect(parseYamlDocuments('f', `a: ${text}\n`)).toMatchObject([{ value: { a: value }, faults: [] }]);
+});
+
+test('what is large is read in time that is proportional', async () => {
+  const keys = Array.from({ length: 16_000 }, (_, index) => `k${index}: {mode: x}`).join(', ');
+  const items = Array.from({ length: 130_000 }, () => '{}').join(', ');
+  const startedAtMs = performance.now();
+  const [document] = parseYamlDocuments('f', `a: {${keys}}\n`);
+  for (let index = 0; index < 16_000; index++) document?.locate(`a.k${index}.mode`);
+  expect(document?.locate('a.k1.mode')).toBe('f:1:31');
+  const io = {
+    readInput: () => Promise.resolve(`{"kind": "List", "items": [${items}]}`),
+    listFiles: (path: string) => Promise.resolve([path]),
+  };
+  expect(await readDocuments(['f'], io)).toHaveLength(130_000);
+  // Quadratic, this took more than ten times as long.
+  expect(performance.now() - startedAtMs).toBeLessThan(4_000);
 });
 
 test('any text and any path: nothing is thrown', () => {

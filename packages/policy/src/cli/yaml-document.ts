@@ -1,5 +1,7 @@
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
-import { findOffset } from './find-offset.ts';
+import { inspectDocument } from './inspect-document.ts';
+import { OffsetFinder } from './offset-finder.ts';
+import { YAML_FORM } from './yaml-form.ts';
 
 /** A mistake of syntax. */
 export interface SyntaxFault {
@@ -23,12 +25,10 @@ export interface YamlDocument {
   readonly locate: (path: string) => string;
 }
 
-/** Each alias of an anchor may multiply what it stands for: more of them is an attack, or a mistake. */
-const MOST_ALIASES = 100;
-
 /**
  * The documents of a text, without the empty ones; the items of a `List` of Kubernetes, as `kubectl get -o yaml` prints
- * it, are documents of their own. Never throws: a document with wrong syntax has `faults`.
+ * it, are documents of their own. Objects of Kubernetes are read as it does: `yes` and `on` are booleans there (YAML 1.1). Never
+ * throws: a document with wrong syntax has `faults`.
  */
 export function parseYamlDocuments(file: string, text: string): readonly YamlDocument[] {
   const lineCounter = new LineCounter();
@@ -37,7 +37,7 @@ export function parseYamlDocuments(file: string, text: string): readonly YamlDoc
     return `${file}:${line}:${col}`;
   };
   try {
-    const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), { lineCounter, merge: true, prettyErrors: false });
+    const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), { ...YAML_FORM, lineCounter });
     return documents.flatMap((document) => readDocument(document, file, at));
   } catch (error) {
     // The library descends by recursion: ten thousand opening brackets overflow the stack.
@@ -49,20 +49,24 @@ export function parseYamlDocuments(file: string, text: string): readonly YamlDoc
 type PlaceOf = (offset: number) => string;
 
 function readDocument(document: Document.Parsed, file: string, at: PlaceOf): readonly YamlDocument[] {
-  const { contents: root } = document;
+  const start = document.contents?.range[0] ?? document.range[0];
   const faults = document.errors.map(({ pos, message }) => ({ place: at(pos[0]), message: firstLine(message) }));
-  const start = root?.range[0] ?? document.range[0];
   let value: unknown;
+  let finder: OffsetFinder | undefined;
   if (faults.length === 0) {
     try {
-      value = document.toJS({ maxAliasCount: MOST_ALIASES });
+      const inspection = inspectDocument(document);
+      for (const { offset, message } of inspection.faults) faults.push({ place: at(offset), message });
+      // The inspection has bounded what aliases stand for; the library would count them.
+      if (faults.length === 0) value = document.toJS({ maxAliasCount: -1 });
+      finder = new OffsetFinder(document, inspection.targets);
     } catch (error) {
       faults.push({ place: at(start), message: error instanceof Error ? firstLine(error.message) : String(error) });
     }
   }
   if (faults.length > 0) return [{ file, value: undefined, faults, locate: () => at(start) }];
   if (value === null) return [];
-  const locate = (prefix: string) => (path: string) => at(findOffset(document, `${prefix}${path}`));
+  const locate = (prefix: string) => (path: string) => at(finder?.find(`${prefix}${path}`) ?? start);
   const items = listItems(value);
   if (items === undefined) return [{ file, value, faults, locate: locate('') }];
   return items.map((item, index) => ({ file, value: item, faults, locate: locate(`items[${index}].`) }));
