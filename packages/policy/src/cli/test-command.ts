@@ -50,7 +50,7 @@ trustDomain (cluster.local). Objects of other APIs in the files are left out.
 
 An address has to be there only if a policy asks for one: without, such a test is undecided.
 
-  --format   human (default); tap: Test Anything Protocol 14; junit: XML
+  --format   human (default); tap: Test Anything Protocol 13; junit: XML
   --output   to this file instead of standard output; a summary still goes there
 
 Exit codes: 0 all as expected, 1 a test failed or is undecided, 2 an error.

@@ -55,11 +55,19 @@ test('text: one line a test, and why one failed', () => {
   expect(text).toContain(`  ??    three\n        ${GAP}\n        at tests[2]\n`);
 });
 
+test('text: names neither forge lines nor steer the terminal', () => {
+  const evil = 'x\r\n  ok    forged\u001b[2J\u0007\u009b\u2028\u202e';
+  const text = renderSuiteText([run(evil, { passed: evil, failed: evil, undecided: evil })]);
+  expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
+  expect(text).not.toMatch(/^ {2}ok {4}forged/m);
+  expect(text).toContain('  FAIL  x\\u000d\\u000a  ok    forged\\u001b[2J\\u0007\\u009b\\u2028\\u202e\n');
+});
+
 describe('TAP', () => {
   test('points with YAML diagnostics', () => {
     const lines = renderSuiteTap([run('a.yaml', TITLES)]).split('\n');
     expect(lines.filter((line) => !line.startsWith(' '))).toEqual([
-      'TAP version 14',
+      'TAP version 13',
       '1..3',
       'ok 1 - one',
       'not ok 2 - two',
@@ -89,6 +97,8 @@ describe('TAP', () => {
   test('a title cannot be read as a directive, nor as another line', () => {
     const text = renderSuiteTap([run('a', { ...TITLES, failed: 'two # SKIP \\ x\nok 9' })]);
     expect(text).toContain('\nnot ok 2 - two \\# SKIP \\\\ x ok 9\n');
+    const evil = renderSuiteTap([run('a', { ...TITLES, passed: 'x\u0007\u001b[2J\u009b\u202e' })]);
+    expect(evil).toContain('\nok 1 - x\\u0007\\u001b[2J\\u009b\\u202e\n');
   });
 });
 

@@ -1,20 +1,22 @@
 import { stringify } from 'yaml';
+import { escapeControls } from '../explanation/escape-controls.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
 import type { SuiteResult, TestResult } from './run-suite.ts';
 
 const INDENT = '  ';
 
 /**
- * Results in the Test Anything Protocol, version 14, with YAML diagnostics where a test failed; the tests of several suites
- * one after the other, with the suite's name before theirs.
- * @see https://testanything.org/tap-version-14-specification.html
+ * Results in the Test Anything Protocol, version 13, with YAML diagnostics where a test failed; the tests of several suites
+ * one after the other, with the suite's name before theirs. Readers such as Perl's `prove` fail for version 14, which would
+ * say the same.
+ * @see https://testanything.org/tap-version-13-specification.html
  */
 export function renderSuiteTap(results: readonly SuiteResult[]): string {
   const tests = results.flatMap(({ name, tests: inside }) =>
     inside.map((test) => ({ test, suite: results.length > 1 ? `${name}: ` : '' })),
   );
   const points = tests.map(({ test, suite }, index) => renderPoint(test, index + 1, suite));
-  return `TAP version 14\n1..${tests.length}\n${points.join('')}`;
+  return `TAP version 13\n1..${tests.length}\n${points.join('')}`;
 }
 
 function renderPoint(test: TestResult, number: number, suite: string): string {
@@ -23,8 +25,8 @@ function renderPoint(test: TestResult, number: number, suite: string): string {
   const { expectation, place, message, decision, explanation } = test;
   const diagnostics = stringify(
     {
-      message,
-      at: place,
+      message: escapeControls(message),
+      at: escapeControls(place),
       expected: expectation.expect,
       ...(expectation.by === undefined ? {} : { by: expectation.by }),
       actual: decision === undefined ? 'undecided' : decision.allowed ? 'allow' : 'deny',
@@ -45,5 +47,5 @@ function withoutEmptyLines(text: string): string {
 
 /** A line break would end the test point; `#` would begin a directive, such as `# SKIP`. */
 function escapeTitle(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').replaceAll(/[\\#]/g, '\\$&');
+  return escapeControls(text.replaceAll(/\s+/g, ' ').replaceAll(/[\\#]/g, '\\$&'));
 }

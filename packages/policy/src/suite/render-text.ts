@@ -1,3 +1,4 @@
+import { escapeControls } from '../explanation/escape-controls.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
 import type { SuiteResult, TestResult } from './run-suite.ts';
 
@@ -11,13 +12,15 @@ export function renderSuiteText(results: readonly SuiteResult[]): string {
 }
 
 function renderSuite({ name, tests }: SuiteResult): string {
-  return `${name}\n${tests.map(renderTest).join('')}\n`;
+  return `${escapeControls(name)}\n${tests.map(renderTest).join('')}\n`;
 }
 
 function renderTest({ expectation, outcome, place, message, explanation }: TestResult): string {
-  if (outcome === 'passed') return `  ok    ${expectation.name}\n`;
+  const title = escapeControls(expectation.name);
+  if (outcome === 'passed') return `  ok    ${title}\n`;
+  const reasons = [message, `at ${place}`].map((line) => `${INDENT}${escapeControls(line)}\n`).join('');
   const why = explanation === undefined ? '' : `${indent(renderExplanation(explanation))}\n`;
-  return `  ${outcome === 'failed' ? 'FAIL' : '??  '}  ${expectation.name}\n${INDENT}${message}\n${INDENT}at ${place}\n${why}`;
+  return `  ${outcome === 'failed' ? 'FAIL' : '??  '}  ${title}\n${reasons}${why}`;
 }
 
 function indent(text: string): string {
