@@ -142,7 +142,7 @@ export class DataPlane {
   }
 
   #recheckPeers(): void {
-    for (const { proxy } of this.#pods.values()) this.#context.rechecks.request(proxy);
+    for (const { proxy } of this.#pods.values()) this.#context.rechecks.request(proxy, 'trust');
   }
 
   #stop(uid: string): void {
