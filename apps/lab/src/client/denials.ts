@@ -1,3 +1,4 @@
+import type { Explanation } from '@ambientmesh/policy';
 import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
 
@@ -26,6 +27,8 @@ export interface DenialReport {
   /** ISO 8601, of the first and the last of them. */
   readonly first: string;
   readonly last: string;
+  /** By the policies of that time; null: too many others were denied then. */
+  readonly explanation: Explanation | null;
   /** All of it for a terminal, with what would have let it pass; lines, the last one ended, too. */
   readonly text: string;
 }

@@ -20,8 +20,6 @@ spec:
 const OBJECT = 'AuthorizationPolicy/default/httpbin';
 const ALLOWED = 'sleep';
 const DENIED = 'notsleep';
-const NODES = ['node1', 'node2'];
-const DENIALS_URL = 'http://localhost:15000/debug/denials';
 /** A denial is told of when its connection has ended, which may be after the client has noticed. */
 const DENIALS_DEADLINE_MS = 2_000;
 const MAX_SHOWN_LINES = 8;
@@ -61,30 +59,26 @@ export async function showPolicy({ client, out, claims, own }: PolicyStep): Prom
   claims.check(`without the policy ${DENIED} passes again`, again.code === 0, () => again.stderr.trim());
 }
 
-/** The server may be on either node. */
 async function showDenial({ client, out, claims }: Omit<PolicyStep, 'own'>): Promise<void> {
   const found = await client
     .waitFor(() => findDenial(client), { timeoutMs: DENIALS_DEADLINE_MS })
     .catch(() => undefined);
   if (found !== undefined) {
-    out.line(`  ${out.paint('cyan', `${found.node}$`)} curl ${DENIALS_URL}`);
-    for (const line of shortPart(found.text)) out.wrapped(line.trimStart(), { indent: 4 + indentOf(line), hang: 2 });
+    out.line(`  $ ${LAB_COMMAND} denials`);
+    for (const line of shortPart(found)) out.wrapped(line.trimStart(), { indent: 4 + indentOf(line), hang: 2 });
     out.line();
   }
   claims.check(
     'the ztunnel says who was denied, by which policy, and who would pass',
     found !== undefined,
-    () => `${DENIALS_URL} on ${NODES.join(', ')} does not name ${OBJECT} (\`${LAB_COMMAND} logs\` has more)`,
+    () => `\`${LAB_COMMAND} denials\` does not name ${OBJECT} (\`${LAB_COMMAND} logs\` has more)`,
   );
 }
 
-async function findDenial(client: LabClient): Promise<{ readonly node: string; readonly text: string } | undefined> {
-  for (const node of NODES) {
-    const { stdout } = await client.exec(node, ['curl', '-sS', DENIALS_URL]);
-    const wanted = [`sa/${DENIED}`, `sa/${ALLOWED}`, 'default/httpbin'];
-    if (wanted.every((text) => stdout.includes(text))) return { node, text: stdout };
-  }
-  return undefined;
+async function findDenial(client: LabClient): Promise<string | undefined> {
+  const wanted = [`sa/${DENIED}`, `sa/${ALLOWED}`, 'default/httpbin'];
+  const denials = await client.denials();
+  return denials.find(({ text }) => wanted.every((part) => text.includes(part)))?.text;
 }
 
 /** Of what curl says: `curl: (56) Recv failure: Connection reset by peer`. */
