@@ -26,9 +26,9 @@ test('many objects are many documents', async () => {
   expect(error.split('\n')).toEqual([
     '2 documents of other kinds are left out',
     expect.stringContaining(
-      'in.yaml:49:74: error: spec.rules[0].from[0].source.ipBlocks[4]: want an address or a range',
+      'in.yaml:49:74: warning: spec.rules[0].from[0].source.ipBlocks[4]: want an address or a range',
     ),
-    expect.stringContaining('in.yaml:73:31: error: spec.rules[0].to[0].operation.ports[2]: want a port'),
+    expect.stringContaining('in.yaml:73:31: warning: spec.rules[0].to[0].operation.ports[2]: want a port'),
     expect.stringContaining('ports[3]'),
     expect.stringContaining('ports[4]'),
     expect.stringContaining('default/service-account-when is sent: ztunnel does not support HTTP attributes'),
@@ -110,6 +110,41 @@ test('dry-run policies are sent if asked for', async () => {
   expect(parse(output)).toMatchObject({ name: 'p', dryRun: true });
   // As Kubernetes reads it, too.
   expect(parse(output, { version: '1.1' })).toEqual(parse(output));
+});
+
+test.each([
+  {
+    spec: '{mtls: {mode: STRICT}}',
+    why: 'the workloads that it makes STRICT name istio-system/istio_converted_static_strict (--namespace shows that)',
+  },
+  {
+    spec: "{selector: {matchLabels: {app: a}}, portLevelMtls: {'80': {mode: PERMISSIVE}}}",
+    why: 'the modes of its ports are those that hold without it',
+  },
+  { spec: '{mtls: {mode: PERMISSIVE}}', why: 'it refuses no plain text, but may lift what a wider object refuses' },
+])('a PeerAuthentication $spec is no message: why', async ({ spec, why }) => {
+  const text = `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: shop}\nspec: ${spec}\n`;
+  const told = { code: 0, output: '', error: `standard input:1:1: shop/p is no message of its own: ${why}\n` };
+  expect(await runForTest(['convert', '-'], { '-': text })).toMatchObject(told);
+  expect((await runForTest(['convert', '-', '--namespace', 'shop'], { '-': text })).error).toBe('');
+});
+
+test('an object without namespace would be sent', async () => {
+  const text = POLICY.replace(', namespace: shop', '').replace(/, annotations: .*/, '}');
+  const http = text.replace('[{from', '[{to: [{operation: {methods: [GET]}}]}, {from');
+  expect((await runForTest(['convert', '-'], { '-': http })).error.split('\n')).toEqual([
+    expect.stringContaining('warning: metadata.namespace: is missing'),
+    expect.stringContaining('/p would be sent: ztunnel does not support HTTP attributes'),
+    '',
+  ]);
+});
+
+test('what has no meaning for node proxies is no error', async () => {
+  const text = POLICY.replace(/, annotations: .*/, '}').replace('{rules', '{action: CUSTOM, rules');
+  expect(await runForTest(['convert', '-'], { '-': text })).toMatchObject({
+    code: 0,
+    error: expect.not.stringContaining('error:'),
+  });
 });
 
 test('what is for a waypoint is told', async () => {

@@ -1,8 +1,14 @@
 import { stringify } from 'yaml';
-import { staticStrictKey } from '../conversion/convert-peer-authentication.ts';
+import { convertedKey, staticStrictKey } from '../conversion/convert-peer-authentication.ts';
 import { convertPolicies } from '../conversion/convert-policies.ts';
 import { findObjectProblems } from '../conversion/find-object-problems.ts';
-import { DEFAULT_ROOT_NAMESPACE, objectKey, type PolicyObject } from '../conversion/policy-object.ts';
+import { modeOf, portModes, selectsWorkloads } from '../conversion/peer-authentication-scope.ts';
+import {
+  DEFAULT_ROOT_NAMESPACE,
+  objectKey,
+  type PeerAuthentication,
+  type PolicyObject,
+} from '../conversion/policy-object.ts';
 import { ATTACHED, type PolicyObjectStatus } from '../conversion/policy-status.ts';
 import { parsePolicyObject } from '../conversion/read-policy-object.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
@@ -31,7 +37,9 @@ namespaces and by all selectors; the comment at the top is its list of policies.
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
   --dry-run          dry-run policies are sent, as such: proxies that do not know them enforce them
 
-Exit codes: 0 done, 2 an error: an object that cannot be read is one.
+As in a cluster, values that cannot be read are dropped; check calls that an error.
+
+Exit codes: 0 done, 2 an error: an object whose fields are not those of its kind is one.
 `;
 
 /** `convert FILE…`: what node proxies receive. */
@@ -65,6 +73,7 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));
   for (const document of documents) tellNotes(document, statuses, rootNamespace, io);
   if (namespace === undefined) {
+    tellUnsent(documents, conversion.policies, rootNamespace, io);
     const converted = conversion.policies.filter((policy) => policyKey(policy) !== staticStrictKey(rootNamespace));
     io.write(renderPolicies(converted));
     return EXIT.success;
@@ -97,12 +106,42 @@ function tellNotes(
   // HTTP attributes are in the status.
   for (const { severity, path, message } of findObjectProblems(value, { rootNamespace }))
     if (severity === 'error' || object.kind === 'PeerAuthentication' || path === 'metadata.namespace')
-      io.writeError(`${locate(path)}: ${severity}: ${path}: ${message}\n`);
+      io.writeError(`${locate(path)}: warning: ${path}: ${message}\n`);
   if (object.kind === 'PeerAuthentication') return;
   const status = statuses.get(objectKey(object));
   const { accepted, message } = status ?? { accepted: false, message: 'it is for a waypoint: it has a target' };
   if (message !== ATTACHED)
-    io.writeError(`${locate('')}: ${objectKey(object)} is ${accepted ? '' : 'not '}sent: ${message}\n`);
+    io.writeError(`${locate('')}: ${objectKey(object)} ${describeSending(object, accepted)}: ${message}\n`);
+}
+
+/** In no namespace an object is not sent as it is. */
+function describeSending({ metadata }: PolicyObject, accepted: boolean): string {
+  if (!accepted) return 'is not sent';
+  return metadata.namespace === undefined ? 'would be sent' : 'is sent';
+}
+
+/** Why nothing is printed for some objects. */
+function tellUnsent(
+  documents: readonly YamlDocument[],
+  policies: readonly Policy[],
+  rootNamespace: string,
+  io: CommandIo,
+): void {
+  const sent = new Set(policies.map(policyKey));
+  for (const document of documents) {
+    const object = readObject(document);
+    if (object.kind !== 'PeerAuthentication' || sent.has(convertedKey(object))) continue;
+    const why = describeUnsent(object, rootNamespace);
+    io.writeError(`${document.locate('')}: ${objectKey(object)} is no message of its own: ${why}\n`);
+  }
+}
+
+function describeUnsent(object: PeerAuthentication, rootNamespace: string): string {
+  if (modeOf(object.spec?.mtls) === 'STRICT')
+    return `the workloads that it makes STRICT name ${staticStrictKey(rootNamespace)} (--namespace shows that)`;
+  if (selectsWorkloads(object) && portModes(object).length > 0)
+    return 'the modes of its ports are those that hold without it';
+  return 'it refuses no plain text, but may lift what a wider object refuses';
 }
 
 function renderPolicies(policies: readonly Policy[]): string {
