@@ -2,7 +2,7 @@ import { isIP, isIPv6 } from 'node:net';
 import { canonicalIp } from '@ambientmesh/netns';
 import type { NetworkAddress } from '../../state/service.ts';
 import type { GatewayAddress } from '../../state/workload.ts';
-import type { YamlPlace } from './yaml-place.ts';
+import { showBeginning, type YamlPlace } from './yaml-place.ts';
 
 const maxPort = 65_535;
 
@@ -23,7 +23,7 @@ export function readNetworkAddress(place: YamlPlace): NetworkAddress {
   const canonical = text.includes('/') ? canonicalText(ip) : undefined;
   if (canonical !== undefined) return { network, ip: canonical };
   return place.fail(
-    `invalid value: string ${JSON.stringify(text)}, expected string for NetworkAddress with format network/IP`,
+    `invalid value: string ${JSON.stringify(showBeginning(text))}, expected string for NetworkAddress with format network/IP`,
   );
 }
 
@@ -32,7 +32,7 @@ export function readGateway(place: YamlPlace): GatewayAddress {
   const fields = place.fields(['destination', 'hboneMtlsPort']);
   const destination = fields.required('destination');
   const text = destination.text();
-  if (!text.includes('/')) destination.fail(`failed to parse gateway destination: ${text}`);
+  if (!text.includes('/')) destination.fail(`failed to parse gateway destination: ${showBeginning(text)}`);
   const [first, second] = splitFirst(text);
   const ip = canonicalText(second);
   return {
@@ -48,8 +48,9 @@ export function readGateway(place: YamlPlace): GatewayAddress {
 export function readPortMap(place: YamlPlace): ReadonlyMap<number, number> {
   const ports = new Map<number, number>();
   for (const [key, value, keyPlace] of place.entries()) {
-    if (!/^\d{1,5}$/.test(key) || Number(key) > maxPort) keyPlace.fail(`invalid value: ${key}, expected a port`);
-    if (ports.has(Number(key))) keyPlace.fail(`duplicate field \`${key}\``);
+    if (!/^\d{1,5}$/.test(key) || Number(key) > maxPort)
+      keyPlace.fail(`invalid value: ${showBeginning(key)}, expected a port`);
+    if (ports.has(Number(key))) keyPlace.fail(`duplicate field \`${showBeginning(key)}\``);
     ports.set(Number(key), readPort(value));
   }
   return ports;

@@ -35,7 +35,7 @@ function world(text: string | undefined, answers = true) {
     void lines.push(
       [level, message, ...fields.flatMap(([key, value]) => (key === 'path' ? [] : [shown(key, value)]))].join('|'),
     );
-  const logger: Logger = { ...silentLogger, info: log('info'), error: log('error') };
+  const logger: Logger = { ...silentLogger, info: log('info'), warn: log('warn'), error: log('error') };
   const file = new LocalConfigFile({ source: { kind: 'file', text: path }, clock, logger });
   undos.push(() => file.close());
   const applied: StateChange[][] = [];
@@ -106,7 +106,7 @@ test('a file that is emptied or deleted leaves everything in force', async () =>
   await start();
   writeFileSync(path, '');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(lines[1]).toContain('error=the file is empty (is it being written?'));
+  await vi.waitFor(() => expect(lines[1]).toContain('error=the file says nothing (is it being written?'));
   unlinkSync(path);
   await clock.elapse(100);
   await vi.waitFor(() =>
@@ -120,6 +120,41 @@ test('a file that is emptied or deleted leaves everything in force', async () =>
   await vi.waitFor(() => expect(file.status.refused).toBeUndefined());
   expect(brief(applied[1])).toEqual(['policy-removed d/a', 'policy-removed d/b', 'workload-removed w']);
   expect(lines).toHaveLength(4);
+});
+
+test('a writer that stops in the middle opens nothing: policies that are not told of stay', async () => {
+  const { path, clock, start, file } = world(one);
+  await start();
+  // As written in pieces, workloads first.
+  const text = `# the mesh\nworkloads:\n${workload('w', '10.0.0.1')}services: []\npolicies:\n${policy('a')}${policy('b')}`;
+  const ends = [
+    text.indexOf('workloads'),
+    text.indexOf('services'),
+    text.indexOf('policies'),
+    text.indexOf('- {name: a'),
+  ];
+  for (const [index, end] of ends.entries()) {
+    writeFileSync(path, text.slice(0, end));
+    await clock.elapse(100);
+    await vi.waitFor(() => expect(file.status.refusals).toBe(index + 1));
+    expect([...file.snapshot.policies.keys()]).toEqual(['d/a', 'd/b']);
+  }
+  writeFileSync(path, text);
+  await clock.elapse(100);
+  await vi.waitFor(() => expect(file.status.refused).toBeUndefined());
+  expect(file.snapshot.policies.size).toBe(2);
+});
+
+test('two policies with one name: the log warns and the status says so', async () => {
+  const { lines, start, file } = world(`policies:\n${policy('a')}${policy('b')}${policy('a', 'Deny')}`);
+  await start();
+  expect(file.snapshot.policies.get('d/a')?.action).toBe('Deny');
+  const message = 'replaces policies[0] (line 2), which has the same name';
+  expect(lines).toEqual([
+    'info|local config initialized|num_workloads=0|num_policies=2',
+    `warn|local config has policies of the same name: the last one counts|count=1|first=policies[2]: d/a ${message}`,
+  ]);
+  expect(file.status.repeated).toEqual([{ policy: 'd/a', index: 2, message }]);
 });
 
 test('a version is in force when all threads have taken it; late answers to older ones do not bring these back', async () => {

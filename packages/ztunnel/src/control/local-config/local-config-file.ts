@@ -6,7 +6,7 @@ import type { Logger } from '../../log/logger.ts';
 import type { Clock } from '../certificates/certificate-source.ts';
 import { ZtunnelError } from '../errors.ts';
 import { WatchedFile } from '../watched-file.ts';
-import { type LocalConfig, parseLocalConfig } from './local-config.ts';
+import { type LocalConfig, parseLocalConfig, type RepeatedPolicy } from './local-config.ts';
 import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
 
 /** A file is renamed into place, or written in a few steps that follow each other at once. */
@@ -39,6 +39,8 @@ export interface LocalConfigStatus {
   readonly inForce: LocalConfigVersion | undefined;
   readonly refused: LocalConfigRefusal | undefined;
   readonly refusals: number;
+  /** Policies of the version in force that take the place of one before them in the file. */
+  readonly repeated: readonly RepeatedPolicy[];
 }
 
 export interface LocalConfigFileOptions {
@@ -62,6 +64,7 @@ export class LocalConfigFile {
   #inForce: LocalConfigVersion | undefined;
   #refused: LocalConfigRefusal | undefined;
   #refusals = 0;
+  #repeated: readonly RepeatedPolicy[] = [];
   /** Numbers of the last version given to `#apply` and of the one in force. */
   #given = 0;
   #taken = 0;
@@ -93,6 +96,7 @@ export class LocalConfigFile {
       inForce: this.#inForce,
       refused: this.#refused,
       refusals: this.#refusals,
+      repeated: this.#repeated,
     };
   }
 
@@ -133,7 +137,11 @@ export class LocalConfigFile {
     const sha256 = createHash('sha256').update(content).digest('hex');
     let config: LocalConfig;
     try {
-      config = this.#parse(content.toString());
+      config = parseLocalConfig(
+        content.toString(),
+        // What is cut off before it is written again would open everything for a moment.
+        this.#accepted === undefined ? undefined : { policies: this.#snapshot.policies.size },
+      );
     } catch (error) {
       this.#refuse(error instanceof Error ? error.message : String(error), sha256);
       return;
@@ -153,17 +161,21 @@ export class LocalConfigFile {
         [...counts, ...changedPolicies(before, changes)],
         wasRefused ? 'local config is good again' : 'local config reloaded',
       );
+    this.#warnOfRepeated(config.repeated);
     if (this.#apply !== undefined) this.#putInForce(changes);
   }
 
-  #parse(text: string): LocalConfig {
-    // What is cut off before it is written again would open everything for a moment.
-    if (this.#accepted !== undefined && text.trim() === '')
-      throw new ZtunnelError(
-        'ZTUNNEL_LOCAL_CONFIG_INVALID',
-        'the file is empty (is it being written? {} says nothing)',
-      );
-    return parseLocalConfig(text);
+  #warnOfRepeated(repeated: readonly RepeatedPolicy[]): void {
+    this.#repeated = repeated;
+    const [first] = repeated;
+    if (first === undefined) return;
+    this.#options.logger.warn(
+      [
+        ['count', bare(String(repeated.length))],
+        ['first', `policies[${first.index}]: ${first.policy} ${first.message}`],
+      ],
+      'local config has policies of the same name: the last one counts',
+    );
   }
 
   #refuse(message: string, sha256: string | undefined): void {

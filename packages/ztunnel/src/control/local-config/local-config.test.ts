@@ -7,6 +7,8 @@ const workload = (more: string): string =>
   `workloads:\n- {name: a, namespace: default, workloadIps: [10.1.1.1], ${more}}\n`;
 const service = (vips: string): string =>
   `services:\n- {name: s, namespace: default, hostname: h, vips: [${vips}], ports: {80: 80}}\n`;
+const denyAll = (name: string): string =>
+  `- {name: ${name}, namespace: d, scope: Global, action: Deny, dryRun: false, rules: []}\n`;
 
 test.each([
   { text: 'nonsense: 1\n', message: 'unknown field `nonsense`, expected one of `workloads`, `policies`, `services`' },
@@ -58,8 +60,88 @@ test.each([
 });
 
 test.each(['', '{}\n', '# nothing\n', 'workloads: []\n', 'workloads:\npolicies:\n'])('an empty one: %j', (text) => {
-  expect(parseLocalConfig(text)).toEqual({ workloads: [], services: [], policies: [] });
+  expect(parseLocalConfig(text)).toEqual({ workloads: [], services: [], policies: [], repeated: [] });
 });
+
+test.each(['', '# nothing\n', '---\n', '~\n', 'null\n', '---\n# begun\n'])(
+  'no document does not replace one: %j',
+  (text) => {
+    expect(() => parseLocalConfig(text, { policies: 0 })).toThrow(
+      'the file says nothing (is it being written?); `{}` removes everything',
+    );
+  },
+);
+
+test.each(['workloads: []\n', 'workloads: []\npolicies:\n', 'policies: ~\n', 'policies: null\n'])(
+  'policies are not removed by not being told of: %j',
+  (text) => {
+    expect(() => parseLocalConfig(text, { policies: 2 })).toThrow(
+      '`policies` is missing and 2 are in force (is the file being written?); `policies: []` removes them',
+    );
+    expect(parseLocalConfig(text, { policies: 0 }).policies).toEqual([]);
+  },
+);
+
+test.each(['{}\n', '{} # nothing at all\n', 'policies: []\n', 'workloads: []\npolicies: []\n'])(
+  'policies are removed on purpose: %j',
+  (text) => {
+    expect(parseLocalConfig(text, { policies: 2 }).policies).toEqual([]);
+  },
+);
+
+test('of two policies with one key the later one counts, and both places are told', () => {
+  const { policies, repeated } = parseLocalConfig(
+    `policies:\n${denyAll('a')}${denyAll('b')}${denyAll('a')}${denyAll('a')}`,
+  );
+  expect(policies).toHaveLength(4);
+  expect(repeated).toEqual([
+    { policy: 'd/a', index: 2, message: 'replaces policies[0] (line 2), which has the same name' },
+    { policy: 'd/a', index: 3, message: 'replaces policies[2] (line 4), which has the same name' },
+  ]);
+});
+
+test.each([
+  { text: (long: string) => `"${long}"`, start: 'invalid type: string "xxx' },
+  { text: (long: string) => `policies: "${long}"`, start: 'policies: invalid type: string "xxx' },
+  { text: (long: string) => `"${long}": 1`, start: 'unknown field `xxx' },
+  {
+    text: (long: string) => workload(`services: {}, protocol: "${long}"`),
+    start: 'workloads[0]: unknown variant `xxx',
+  },
+  { text: (long: string) => workload(`services: {"${long}": 1}`), start: 'failed to parse namespaced hostname: xxx' },
+  { text: (long: string) => workload(`services: {"a/${long}": {x: 1}}`), start: 'workloads[0]: invalid value: x' },
+  { text: (long: string) => workload(`services: {a/b: {"${long}": 1}}`), start: 'workloads[0]: invalid value: xxx' },
+  { text: (long: string) => service(`"${long}"`), start: 'services[0].vips[0]: invalid value: string "xxx' },
+  {
+    text: (long: string) =>
+      `services:\n- {name: s, namespace: d, hostname: h, vips: [], ports: {"${long}": 1, "${long}2": x}}`,
+    start: 'services[0].ports: invalid value: xxx',
+  },
+  {
+    text: (long: string) =>
+      `policies:\n- {name: p, namespace: d, scope: Global, action: Deny, dryRun: false, rules: [[[{sourceIps: ["${long}"]}]]]}\n`,
+    start: 'policies[0].rules[0][0][0].sourceIps[0]: invalid address range: xxx',
+  },
+  {
+    text: (long: string) =>
+      `policies:\n- {name: "${long}", namespace: d, scope: Global, action: Deny, dryRun: false, rules: [], source: {kind: "${long}"}}\n`,
+    start: 'policies[0]: policy d/xxx',
+  },
+  { text: (long: string) => `policies: !${long} "`, start: 'local configuration: ' },
+])('a message repeats the beginning of a value only: $start', ({ text, start }) => {
+  const error = messageOf(() => parseLocalConfig(text('x'.repeat(100_000))));
+  expect(error.slice(0, start.length)).toBe(start);
+  expect(error.length).toBeLessThan(400);
+});
+
+function messageOf(fails: () => unknown): string {
+  try {
+    fails();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  throw new Error('has not failed');
+}
 
 test('the example of the README', async () => {
   const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');

@@ -8,7 +8,7 @@ import {
   type StringMatch,
 } from '@ambientmesh/policy';
 import { canonicalFamilyText, readPort } from './addresses.ts';
-import type { YamlFields, YamlPlace } from './yaml-place.ts';
+import { maxForeignMessage, showBeginning, type YamlFields, type YamlPlace } from './yaml-place.ts';
 
 const policyKeys = ['name', 'namespace', 'scope', 'action', 'rules', 'dryRun'];
 const matchKeys = [
@@ -38,7 +38,7 @@ export function readPolicy(place: YamlPlace): Policy {
   try {
     return copyPolicy({ ...policy, source });
   } catch (error) {
-    return place.fail(error instanceof Error ? error.message : String(error));
+    return place.fail(showBeginning(error instanceof Error ? error.message : String(error), maxForeignMessage));
   }
 }
 
@@ -95,7 +95,7 @@ function readRange(place: YamlPlace): AddressRange {
   const [, ip, digits] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
   const address = ip === undefined ? undefined : canonicalFamilyText(ip);
   if (address === undefined || Number(digits) > (isIPv4(address) ? 32 : 128))
-    return place.fail(`invalid address range: ${text}`);
+    return place.fail(`invalid address range: ${showBeginning(text)}`);
   return { address, length: Number(digits) };
 }
 

@@ -1,7 +1,7 @@
 import type { Endpoint, Locality, Workload } from '../../state/workload.ts';
 import { ZtunnelError } from '../errors.ts';
 import { readGateway, readIp, readPort, readPortMap } from './addresses.ts';
-import type { YamlPlace } from './yaml-place.ts';
+import { showBeginning, type YamlPlace } from './yaml-place.ts';
 
 const workloadKeys = [
   'workloadIps',
@@ -80,7 +80,10 @@ export function readWorkload(entry: YamlPlace): LocalWorkload {
 function readEndpoints(place: YamlPlace, workload: Workload): Endpoint[] {
   return place.entries().map(([service, ports]) => {
     if (!service.includes('/'))
-      throw new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', `failed to parse namespaced hostname: ${service}`);
+      throw new ZtunnelError(
+        'ZTUNNEL_LOCAL_CONFIG_INVALID',
+        `failed to parse namespaced hostname: ${showBeginning(service)}`,
+      );
     return { workloadUid: workload.uid, service, ports: readPortMap(ports), healthy: workload.healthy };
   });
 }

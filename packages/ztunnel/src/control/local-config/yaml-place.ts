@@ -1,6 +1,16 @@
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { ZtunnelError } from '../errors.ts';
 
+/** Characters of a value that a message repeats: it may be megabytes, or what another file holds that was named by mistake. */
+const maxShown = 80;
+/** Of a message that somebody else has made: it may repeat several values. */
+export const maxForeignMessage = 240;
+
+/** The beginning of a text, for messages. */
+export function showBeginning(text: string, most = maxShown): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`;
+}
+
 /** A YAML document that is read with the position of each mistake. */
 export class YamlSource {
   readonly root: YamlPlace | undefined;
@@ -10,15 +20,16 @@ export class YamlSource {
 
   constructor(text: string) {
     const document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: false, merge: false });
-    this.syntaxError = document.errors[0]?.message.split('\n')[0];
+    const message = document.errors[0]?.message.split('\n')[0];
+    this.syntaxError = message === undefined ? undefined : showBeginning(message, maxForeignMessage);
     const { contents } = document;
     this.root = contents === null || isNull(contents) ? undefined : new YamlPlace(this, { node: contents, path: '' });
   }
 
-  /** `line 2 column 3` of a node. */
-  position(node: Node): string {
-    const { line, col } = this.#lines.linePos(node.range?.[0] ?? 0);
-    return `line ${line} column ${col}`;
+  /** Of a node, from 1. */
+  position(node: Node): { readonly line: number; readonly column: number } {
+    const { line, col: column } = this.#lines.linePos(node.range?.[0] ?? 0);
+    return { line, column };
   }
 }
 
@@ -58,8 +69,14 @@ export class YamlPlace {
 
   fail(message: string): never {
     const { path, node } = this.#anchor ?? { path: this.path, node: this.#node };
-    const at = path === '' ? '' : ` at ${this.#source.position(node)}`;
+    const { line, column } = this.#source.position(node);
+    const at = path === '' ? '' : ` at line ${line} column ${column}`;
     throw new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', `${path === '' ? '' : `${path}: `}${message}${at}`);
+  }
+
+  /** Where it begins, from 1. */
+  get line(): number {
+    return this.#source.position(this.#node).line;
   }
 
   get isEmptyValue(): boolean {
@@ -78,11 +95,13 @@ export class YamlPlace {
     const fields = new Map<string, YamlPlace>();
     for (const [key, place, keyPlace] of this.entries()) {
       if (known.includes(key) || own.includes(key)) {
-        if (fields.has(key)) keyPlace.fail(`duplicate field \`${key}\``);
+        if (fields.has(key)) keyPlace.fail(`duplicate field \`${showBeginning(key)}\``);
         if (!place.isEmptyValue) fields.set(key, place);
       } else if (unknown !== 'ignore') {
         const list = `, expected one of ${known.map((name) => `\`${name}\``).join(', ')}`;
-        keyPlace.fail(`unknown field \`${key}\`${unknown === 'refuse and list' || this.path === '' ? list : ''}`);
+        keyPlace.fail(
+          `unknown field \`${showBeginning(key)}\`${unknown === 'refuse and list' || this.path === '' ? list : ''}`,
+        );
       }
     }
     return new YamlFields(this, fields);
@@ -93,7 +112,8 @@ export class YamlPlace {
     if (!isMap<Node, Node | null>(this.#node)) this.fail(`invalid type: ${this.#kind()}, expected a map`);
     return this.#node.items.map(({ key, value }) => {
       const name = isScalar(key) ? String(key.value) : '';
-      const path = this.path === '' ? name : `${this.path}.${name}`;
+      const shown = showBeginning(name);
+      const path = this.path === '' ? shown : `${this.path}.${shown}`;
       // A key without a value has no node: it is told at the key.
       const inside = (node: Node, at: string): YamlPlace =>
         new YamlPlace(this.#source, {
@@ -146,13 +166,15 @@ export class YamlPlace {
     if (found !== undefined) return found;
     const names = variants.map((name) => `\`${name}\``);
     const list = names.length === 2 ? names.join(' or ') : `one of ${names.join(', ')}`;
-    return this.fail(`unknown variant \`${text}\`, expected ${list}`);
+    return this.fail(`unknown variant \`${showBeginning(text)}\`, expected ${list}`);
   }
 
   #kind(): string {
     if (isMap(this.#node)) return 'map';
     if (isSeq(this.#node)) return 'sequence';
-    return isScalar(this.#node) ? `${typeof this.#node.value} ${JSON.stringify(this.#node.value)}` : 'alias';
+    if (!isScalar(this.#node)) return 'alias';
+    const { value } = this.#node;
+    return `${typeof value} ${typeof value === 'string' ? JSON.stringify(showBeginning(value)) : String(value)}`;
   }
 }
 

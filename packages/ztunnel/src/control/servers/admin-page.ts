@@ -32,7 +32,7 @@ const index = `<!DOCTYPE html>
 <h1>ztunnel</h1>
 <table>
 <tr><td><a href="config_dump">config_dump</a></td><td>configuration, state and certificates as JSON</td></tr>
-<tr><td><a href="debug/policies">debug/policies</a></td><td>policies in force, and the state of the local configuration (?format=json)</td></tr>
+<tr><td><a href="debug/policies">debug/policies</a></td><td>policies in force, and the state of the local configuration (?format=json, ?namespace=, ?workload=, ?limit=)</td></tr>
 <tr><td><a href="debug/denials">debug/denials</a></td><td>recent denied connections, with what would have let them pass (?format=json)</td></tr>
 <tr><td>logging</td><td>POST: list or change the log level</td></tr>
 <tr><td>quitquitquit</td><td>POST: drain and end the process</td></tr>

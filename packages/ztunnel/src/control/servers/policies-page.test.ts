@@ -24,6 +24,7 @@ const status: LocalConfigStatus = {
   inForce: { sha256: 'ab12', readAtEpochMs: 0 },
   refused: undefined,
   refusals: 0,
+  repeated: [],
 };
 const refused: LocalConfigStatus = {
   ...status,
@@ -134,4 +135,65 @@ test('as data', () => {
       { policy: 'default/spare', path: 'spec.rules[1]' },
     ],
   });
+});
+
+const many = snapshotOf(
+  parseLocalConfig(
+    `policies:\n${Array.from(
+      { length: 300 },
+      (_, n) =>
+        `- {name: p${String(n).padStart(3, '0')}, namespace: n${n % 3}, scope: Namespace, action: Deny, dryRun: false, rules: []}\n`,
+    ).join('')}`,
+  ),
+);
+
+function manyPage(query: string) {
+  return policiesPage(new URL(`http://x/?${query}`), { mesh: many, localConfig: status, unknownPolicy: 'deny' });
+}
+
+test('of many policies the first hundred are shown, with the number of all', () => {
+  const lines = String(manyPage('').body).split('\n');
+  expect(lines.filter((line) => / Deny /.test(line))).toHaveLength(100);
+  expect(lines).toContain('100 of 300 policies shown: narrow with ?namespace=N or ?workload=N/W, or raise ?limit=N');
+  const data = JSON.parse(String(manyPage('format=json').body));
+  expect(data).toMatchObject({ policyCount: 300, policies: { length: 100 } });
+});
+
+test.each([
+  { query: 'limit=3', shown: 3, count: 300 },
+  { query: 'limit=300', shown: 300, count: 300 },
+  { query: 'namespace=n1&limit=2', shown: 2, count: 100 },
+  { query: 'namespace=n1', shown: 100, count: 100 },
+  { query: 'namespace=other', shown: 0, count: 0 },
+])('?$query: $shown of $count', ({ query, shown, count }) => {
+  const { policyCount, policies } = JSON.parse(String(manyPage(`format=json&${query}`).body));
+  expect([policies.length, policyCount]).toEqual([shown, count]);
+  expect(String(manyPage(query).body).includes(' policies shown: ')).toBe(shown < count);
+});
+
+test.each(['limit=0', 'limit=-1', 'limit=x', 'limit=1.5', 'limit=99999999999999999999'])('?%s is refused', (query) => {
+  expect(manyPage(query)).toMatchObject({ status: 400, body: 'invalid limit; expected a number from 1 to 100000\n' });
+});
+
+test('of those who name a policy not all are listed, but counted', () => {
+  const workloads = Array.from(
+    { length: 30 },
+    (_, n) => `- {name: w${n}, namespace: d, workloadIps: [], services: {}, authorizationPolicies: [d/gone]}\n`,
+  );
+  const snapshot = snapshotOf(parseLocalConfig(`workloads:\n${workloads.join('')}`));
+  const url = new URL('http://x/?format=json&limit=20');
+  const { body } = policiesPage(url, { mesh: snapshot, localConfig: status, unknownPolicy: 'deny' });
+  expect(JSON.parse(String(body))).toMatchObject({
+    missingCount: 1,
+    missing: [{ policy: 'd/gone', namedBy: { length: 20 }, namedByCount: 30 }],
+  });
+});
+
+test('a policy that another one has replaced is doubtful', () => {
+  const repeated = [
+    { policy: 'default/try', index: 2, message: 'replaces policies[0] (line 2), which has the same name' },
+  ];
+  expect(text({ ...status, repeated })).toContain(
+    'DOUBTFUL\ndefault/try policies[2]: replaces policies[0] (line 2), which has the same name\n',
+  );
 });

@@ -1,4 +1,4 @@
-import { effectiveScope, findProblems, type HttpAttributes, type Policy, policyKey } from '@ambientmesh/policy';
+import { effectiveScope, findProblems, type HttpAttributes, type Policy } from '@ambientmesh/policy';
 import { describePolicy } from '../describe-mesh.ts';
 import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
 import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
@@ -9,6 +9,9 @@ import { escapeControl, renderTable, renderTime, textOrJson } from './text-page.
 const maxNamed = 5;
 /** Doubts that the page shows. */
 const maxDoubts = 100;
+/** Policies, and names in a list of the data, that are shown if nobody asks for another number. */
+const defaultLimit = 100;
+const maxLimit = 100_000;
 
 /** What `/debug/policies` tells. */
 export interface PolicyReport {
@@ -21,14 +24,20 @@ export interface PolicyReport {
 
 /**
  * `/debug/policies`: the policies in force, whom they are for, and whether the file they come from is still good.
- * `?workload=namespace/name` shows those that govern one workload.
+ * `?workload=namespace/name` shows those that govern one workload, `?namespace=name` those of one namespace; of many only
+ * the first are shown, `?limit=n` says how many.
  */
 export function policiesPage(url: URL, report: PolicyReport): Answer {
   const wanted = url.searchParams.get('workload') ?? '';
-  const mesh = wanted === '' ? report.mesh : governing(report.mesh, wanted);
-  if (mesh === undefined)
-    return { status: 404, contentType: 'text/plain', body: `no workload ${escapeControl(wanted)} is known\n` };
-  const shown: Shown = { ...report, mesh, status: renderStatus(report.localConfig, report.mesh) };
+  const limit = readLimit(url);
+  if (limit === undefined) return refuse(400, `invalid limit; expected a number from 1 to ${maxLimit}`);
+  const governed = wanted === '' ? report.mesh : governing(report.mesh, wanted);
+  if (governed === undefined) return refuse(404, `no workload ${escapeControl(wanted)} is known`);
+  const namespace = url.searchParams.get('namespace') ?? '';
+  const mesh = namespace === '' ? governed : inNamespace(governed, namespace);
+  const policies = [...mesh.policies].toSorted(([a], [b]) => (a < b ? -1 : 1)).slice(0, limit);
+  const status = renderStatus(report.localConfig, report.mesh);
+  const shown: Shown = { ...report, mesh, policies, limit, narrowed: namespace !== '', status };
   const namedBy = workloadsByPolicy(mesh);
   return textOrJson(
     url,
@@ -37,9 +46,38 @@ export function policiesPage(url: URL, report: PolicyReport): Answer {
   );
 }
 
-/** What is shown: `mesh` has that alone. */
+/** What is asked for: `mesh` has that alone. */
 interface Shown extends PolicyReport {
   readonly status: string;
+  /** The first of `mesh`, by key. */
+  readonly policies: readonly (readonly [key: string, policy: Policy])[];
+  readonly limit: number;
+  /** Only policies of one namespace. */
+  readonly narrowed: boolean;
+}
+
+function refuse(status: number, message: string): Answer {
+  return { status, contentType: 'text/plain', body: `${message}\n` };
+}
+
+function readLimit(url: URL): number | undefined {
+  const limit = Number(url.searchParams.get('limit') ?? defaultLimit);
+  return Number.isInteger(limit) && limit >= 1 && limit <= maxLimit ? limit : undefined;
+}
+
+/** The policies of a namespace, and who names one of them. */
+function inNamespace({ workloads, policies }: MeshSnapshot, namespace: string): MeshSnapshot {
+  const inside = (key: string): boolean => key.startsWith(`${namespace}/`);
+  return {
+    workloads: new Map(
+      [...workloads].map(([uid, entry]) => {
+        const authorizationPolicies = entry.workload.authorizationPolicies.filter(inside);
+        return [uid, { ...entry, workload: { ...entry.workload, authorizationPolicies } }];
+      }),
+    ),
+    services: new Map(),
+    policies: new Map([...policies].filter(([, policy]) => policy.namespace === namespace)),
+  };
 }
 
 /** The workloads of a name, `namespace/name`, and the policies that govern them; undefined without any. */
@@ -75,28 +113,34 @@ function workloadsByPolicy({ workloads }: MeshSnapshot): NamedBy {
   return namedBy;
 }
 
-function renderReport({ mesh, status, unknownPolicy }: Shown, namedBy: NamedBy): string {
-  const policies = [...mesh.policies.values()].toSorted((a, b) => (policyKey(a) < policyKey(b) ? -1 : 1));
-  const rows = policies.map((policy) => [
-    policyKey(policy),
+function renderReport(shown: Shown, namedBy: NamedBy): string {
+  const { mesh, policies, limit, narrowed, status, unknownPolicy } = shown;
+  const rows = policies.map(([key, policy]) => [
+    key,
     policy.dryRun ? `${policy.action}, dry-run` : policy.action,
     policy.scope,
     String(policy.rules.length),
-    appliesTo(policy, namedBy.get(policyKey(policy)) ?? []),
+    appliesTo(policy, namedBy.get(key) ?? []),
   ]);
-  const missing = missingOf(mesh, namedBy).map(([key, names]) => [key, shorten(names)]);
+  const missing = missingOf(mesh, namedBy);
   const table =
     rows.length === 0
-      ? `no policies${missing.length === 0 ? ': nothing is denied' : ''}\n`
+      ? `no policies${missing.length === 0 && !narrowed ? ': nothing is denied' : ''}\n`
       : renderTable([['POLICY', 'ACTION', 'SCOPE', 'RULES', 'APPLIES TO'], ...rows]);
+  const more =
+    rows.length === mesh.policies.size
+      ? ''
+      : `\n${rows.length} of ${mesh.policies.size} policies shown: narrow with ?namespace=N or ?workload=N/W, or raise ?limit=N\n`;
   const effect = unknownPolicy === 'deny' ? 'connections to them are denied' : 'it is skipped';
+  const missingRows = missing.slice(0, limit).map(([key, names]) => [key, shorten(names)]);
+  const missingMore = missing.length > limit ? `and ${missing.length - limit} more\n` : '';
   const missingTable =
-    missing.length === 0 ? '' : `\n${renderTable([['MISSING', `NAMED BY (${effect})`], ...missing])}`;
-  const doubts = doubtsOf(mesh).map(
+    missing.length === 0 ? '' : `\n${renderTable([['MISSING', `NAMED BY (${effect})`], ...missingRows])}${missingMore}`;
+  const doubts = doubtsOf(shown).map(
     ({ policy, path, message }) => `${escapeControl(`${policy} ${path}: ${message}`)}\n`,
   );
   const doubtList = doubts.length === 0 ? '' : `\nDOUBTFUL\n${doubts.join('')}`;
-  return `${status}\n${table}${missingTable}${doubtList}`;
+  return `${status}\n${table}${more}${missingTable}${doubtList}`;
 }
 
 interface Doubt {
@@ -107,12 +151,16 @@ interface Doubt {
 }
 
 /** What is right but hardly does what was meant. */
-function doubtsOf({ policies }: MeshSnapshot): Doubt[] {
-  return [...policies]
-    .flatMap(([key, policy]) =>
-      [...leftOut(policy), ...findProblems(policy)].map(({ path, message }) => ({ policy: key, path, message })),
-    )
-    .slice(0, maxDoubts);
+function doubtsOf({ mesh, localConfig }: Shown): Doubt[] {
+  const doubts: Doubt[] = (localConfig?.repeated ?? [])
+    .filter(({ policy }) => mesh.policies.has(policy))
+    .map(({ policy, index, message }) => ({ policy, path: `policies[${index}]`, message }));
+  for (const [key, policy] of mesh.policies) {
+    if (doubts.length >= maxDoubts) break;
+    for (const { path, message } of [...leftOut(policy), ...findProblems(policy)])
+      doubts.push({ policy: key, path, message });
+  }
+  return doubts.slice(0, maxDoubts);
 }
 
 /** The parts of the object that this policy does not have, as only a waypoint can judge them. */
@@ -156,16 +204,24 @@ function missingOf({ policies }: MeshSnapshot, namedBy: NamedBy): [key: string, 
   return [...namedBy].filter(([key]) => !policies.has(key)).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function describeReport({ mesh, localConfig, unknownPolicy }: Shown, namedBy: NamedBy): unknown {
+function describeReport(shown: Shown, namedBy: NamedBy): unknown {
+  const { mesh, policies, limit, localConfig, unknownPolicy } = shown;
+  const missing = missingOf(mesh, namedBy);
+  const namesOf = (names: readonly string[]) => ({
+    namedBy: names.slice(0, limit),
+    namedByCount: names.length,
+  });
   return {
     localConfig: localConfig === undefined ? null : describeStatus(localConfig),
     unknownPolicy,
-    policies: [...mesh.policies].map(([key, policy]) => ({
+    policyCount: mesh.policies.size,
+    policies: policies.map(([key, policy]) => ({
       ...describePolicy(policy),
-      ...(policy.scope === 'WorkloadSelector' ? { namedBy: namedBy.get(key) ?? [] } : {}),
+      ...(policy.scope === 'WorkloadSelector' ? namesOf(namedBy.get(key) ?? []) : {}),
     })),
-    missing: missingOf(mesh, namedBy).map(([key, names]) => ({ policy: key, namedBy: names })),
-    doubts: doubtsOf(mesh),
+    missingCount: missing.length,
+    missing: missing.slice(0, limit).map(([key, names]) => ({ policy: key, ...namesOf(names) })),
+    doubts: doubtsOf(shown),
   };
 }
 
