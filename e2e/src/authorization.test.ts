@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type LabClient, LabError, type PodSpec } from '@ambientmesh/lab';
+import { type DenialReport, type LabClient, LabError, type PodSpec } from '@ambientmesh/lab';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestLab } from './lab/start-test-lab.ts';
 import { ADDRESS, ADDRESS6, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
@@ -111,8 +111,9 @@ test('a dry run changes nothing, and tells what it would have', async () => {
   await lab.applyPolicies(policy('dry-run-deny-all'));
   expect(await exitCodes('sleep', 'notsleep', 'outside')).toEqual(codes(0, 0, undefined, 0));
   expect(await lab.policies()).toMatchObject([{ dryRun: true, accepted: true }]);
-  const denials = await denialsOf('node2', (text) => text.includes('default/nobody'));
-  expect(denials).toMatch(/dry.run/);
+  const { text } = await denialOf(({ kind }) => kind === 'shadow');
+  expect(text).toMatch(/default\/nobody/);
+  expect(text).toMatch(/dry.run/);
 });
 
 test('a denied request is logged in the words of the reference', async () => {
@@ -130,19 +131,34 @@ test('a denied request is logged in the words of the reference', async () => {
   });
 });
 
-test('a denied request is explained on the admin port of its node', async () => {
+test('a denied request is explained, whatever node its target is on', async () => {
   await lab.applyPolicies(policy('allow-sleep'));
-  // A port that no other test asks for: equal denials are told as one.
-  const target = `${ADDRESS['httpbin-2']}:${PORT.banner}`;
-  expect((await lab.exec('notsleep', ['curl', '-sS', `http://${target}`])).code).toBe(RESET);
-  const text = await denialsOf('node2', (said) => said.includes(target));
-  const [told = ''] = text.split('\n\n').filter((denial) => denial.includes(target));
-  expect(told).toContain('default/httpbin-2: refused');
-  expect(told).toMatch(/DENIED cluster\.local\/ns\/default\/sa\/notsleep .* by default\/httpbin/);
-  expect(told).toMatch(
-    /rule 1 of default\/httpbin failed on `principals` only: wanted cluster\.local\/ns\/default\/sa\/sleep, got .*\/notsleep/,
-  );
-  expect(told).toContain('would pass if the principal were cluster.local/ns/default/sa/sleep');
+  for (const [server, node] of [
+    ['httpbin-1', 'node1'],
+    ['httpbin-2', 'node2'],
+  ] as const) {
+    // A port that no other test asks for: equal denials are told as one.
+    expect((await lab.exec('notsleep', ['curl', '-sS', `http://${ADDRESS[server]}:${PORT.banner}`])).code).toBe(RESET);
+    const isIt = ({ pod, connection }: DenialReport): boolean =>
+      pod.name === server && connection.destinationPort === PORT.banner;
+    const { text, ...denial } = await denialOf(isIt);
+    expect(denial).toMatchObject({ node, kind: 'refused', connection: { sourceIp: ADDRESS.notsleep } });
+    expect((await lab.denials(server)).find(isIt)).toEqual({ text, ...denial });
+    expect(text).toMatch(/DENIED cluster\.local\/ns\/default\/sa\/notsleep .* by default\/httpbin/);
+    expect(text).toMatch(
+      /rule 1 of default\/httpbin failed on `principals` only: wanted cluster\.local\/ns\/default\/sa\/sleep, got .*\/notsleep/,
+    );
+    expect(text).toContain('would pass if the principal were cluster.local/ns/default/sa/sleep');
+  }
+  expect((await lab.denials('httpbin-1')).every(({ pod }) => pod.name === 'httpbin-1')).toBe(true);
+});
+
+test('a policy for no pod changes nothing, and says so', async () => {
+  const typo = policy('deny-notsleep').text.replace('app: httpbin', 'app: htpbin');
+  const { changes } = await lab.applyPolicies(typo);
+  expect(changes[0]?.notes.join()).toMatch(/selects no pod: labels there are .*app=httpbin/);
+  expect(await lab.policies()).toMatchObject([{ pods: [] }]);
+  expect(await exitCodes('notsleep')).toEqual(codes(undefined, 0));
 });
 
 test('a denial is explained by the policies of its time; what is left out for HTTP, in words', async () => {
@@ -281,13 +297,14 @@ function codes(sleep?: number, notsleep?: number, visitor?: number, outside?: nu
   );
 }
 
-/** Text of `/debug/denials` of a node, once it says what `tells` looks for. */
-async function denialsOf(node: string, tells: (text: string) => boolean): Promise<string> {
+/** What `tells` of the denials of all nodes, once one of them does. */
+async function denialOf(tells: (denial: DenialReport) => boolean): Promise<DenialReport> {
   return vi.waitFor(
     async () => {
-      const { stdout, stderr } = await lab.exec(node, ['curl', '-sS', 'http://127.0.0.1:15000/debug/denials']);
-      if (!tells(stdout)) throw new Error(`not told on ${node}: ${stdout}${stderr}`);
-      return stdout;
+      const denials = await lab.denials();
+      const found = denials.find(tells);
+      if (found === undefined) throw new Error(`not told: ${denials.map(({ text }) => text).join('\n')}`);
+      return found;
     },
     { timeout: 5_000 },
   );
