@@ -19,7 +19,7 @@ export class CompiledPolicy {
 
   /** Made ready for explanations, when first asked for: a policy that denies is asked again and again. */
   get prepared(): PreparedPolicy {
-    this.#prepared ??= preparePolicy(this.policy);
+    this.#prepared ??= preparePolicy(this.policy, this.key, this.rules);
     return this.#prepared;
   }
 }

@@ -24,6 +24,11 @@ test.each<[string, readonly Rule[], number | undefined, number | undefined]>([
   expect([finder.find(tls), finder.find(plain)]).toEqual([onTls, onPlain]);
 });
 
+test('one rule is asked by its index', () => {
+  const finder = new RuleFinder([own, other, port]);
+  expect([0, 1, 2, 3].map((index) => finder.matches(index, tls))).toEqual([true, false, true, false]);
+});
+
 /** How many rules ask for the port, which is the first thing that a rule of this file looks at. */
 function countTried(rules: readonly Rule[], subject: Subject): number {
   let tried = 0;

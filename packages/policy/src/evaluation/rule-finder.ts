@@ -15,12 +15,14 @@ interface NumberedRule {
 export class RuleFinder {
   /** Rules that need one of certain principals, by each of these; ascending. None for plain text, which has no principal. */
   readonly #byPrincipal = new Map<string | undefined, NumberedRule[]>();
+  readonly #all: Condition[] = [];
   /** All others, ascending. */
   readonly #others: NumberedRule[] = [];
 
   constructor(rules: readonly Rule[]) {
     for (const [index, rule] of rules.entries()) {
       const numbered = { index, matches: compileRule(rule) };
+      this.#all.push(numbered.matches);
       const principals = findNeededPrincipals(rule);
       if (principals === undefined) this.#others.push(numbered);
       else for (const principal of principals) this.#file(principal, numbered);
@@ -33,6 +35,11 @@ export class RuleFinder {
     const other = findFirst(this.#others, subject);
     if (named === undefined || other === undefined) return named ?? other;
     return Math.min(named, other);
+  }
+
+  /** Whether one rule matches, by its index; false if there is none. */
+  matches(index: number, subject: Subject): boolean {
+    return this.#all[index]?.(subject) ?? false;
   }
 
   #file(principal: string, rule: NumberedRule): void {

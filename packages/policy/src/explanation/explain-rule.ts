@@ -1,8 +1,17 @@
+import type { Condition as Comparison } from '../evaluation/compile-rule.ts';
+import type { Subject } from '../matching/subject.ts';
 import { compareMatches, type MatchAttempt, type RuleAttempt } from './attempt.ts';
 import type { Condition } from './condition.ts';
 import type { ClauseExplanation, FieldExplanation, RuleExplanation } from './explanation.ts';
 import { areAlike, type Facts } from './facts.ts';
-import type { PreparedMatch, PreparedPolicy, PreparedRule } from './prepared-policy.ts';
+import {
+  type PreparedClause,
+  type PreparedMatch,
+  type PreparedPolicy,
+  type PreparedRule,
+  prepareOtherClause,
+  prepareOtherMatch,
+} from './prepared-policy.ts';
 
 /** What becomes of one rule. */
 export interface ExplainedRule {
@@ -26,10 +35,13 @@ export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: n
 
 function compareRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
   const explained = rule.clauses.map((clause) => explainClause(clause, facts));
+  const { first, count } = countFailing(rule.others, facts.subject);
+  if (first !== undefined) explained.push(explainClause(prepareOtherClause(rule, first), facts));
   const matches: MatchAttempt[] = [];
   let matched = true;
   let possible = true;
-  let failed = 0;
+  // Those that are not told count, too.
+  let failed = Math.max(0, count - 1);
   let misspelt = 0;
   let held = 0;
   for (const { explanation, best } of explained) {
@@ -44,10 +56,22 @@ function compareRule(policy: PreparedPolicy, rule: PreparedRule, index: number, 
     held += best.held;
   }
   const clauses = explained.map(({ explanation }) => explanation);
+  const more = rule.rule.length - clauses.length;
   return {
-    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses },
+    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses, more },
     attempt: possible ? { failed, misspelt, held, likeness: -1, policy, rule: index, matches } : undefined,
   };
+}
+
+function countFailing(clauses: readonly Comparison[], subject: Subject): { first: number | undefined; count: number } {
+  let first: number | undefined;
+  let count = 0;
+  for (let index = 0; index < clauses.length; index++)
+    if (clauses[index]?.(subject) === false) {
+      first ??= index;
+      count++;
+    }
+  return { first, count };
 }
 
 interface ExplainedClause {
@@ -57,23 +81,30 @@ interface ExplainedClause {
 }
 
 /** What becomes of a clause, and of its match that comes closest, which is one that matches if any does. */
-function explainClause(clause: readonly PreparedMatch[], facts: Facts): ExplainedClause {
-  const [only] = clause;
+function explainClause(prepared: PreparedClause, facts: Facts): ExplainedClause {
+  const { clause, matches, others } = prepared;
+  const [only] = matches;
   if (only !== undefined && clause.length === 1) {
     const attempt = explainMatch(only, facts);
     const { explanation } = attempt;
     // A match without conditions never matches.
     const best = only.conditions.length > 0 ? attempt : undefined;
-    return { explanation: { matched: explanation.matched, matches: [explanation] }, best };
+    return { explanation: { matched: explanation.matched, matches: [explanation], more: 0 }, best };
   }
-  const attempts = clause.map((match) => explainMatch(match, facts));
+  const attempts = matches.map((match) => explainMatch(match, facts));
   let best: MatchAttempt | undefined;
   for (const attempt of attempts) {
     if (attempt.match.conditions.length === 0) continue;
     if (best === undefined || compareMatches(attempt, best) < 0) best = attempt;
   }
+  const deciding = best?.failed === 0 ? -1 : others.findIndex((matchesSubject) => matchesSubject(facts.subject));
+  if (deciding >= 0) {
+    best = explainMatch(prepareOtherMatch(prepared, deciding), facts);
+    attempts.push(best);
+  }
   const matched = clause.length === 0 || best?.failed === 0;
-  return { explanation: { matched, matches: attempts.map(({ explanation }) => explanation) }, best };
+  const told = attempts.map(({ explanation }) => explanation);
+  return { explanation: { matched, matches: told, more: clause.length - told.length }, best };
 }
 
 function explainMatch(match: PreparedMatch, facts: Facts): MatchAttempt {

@@ -8,7 +8,7 @@ import { type Facts, readFacts } from './facts.ts';
 import { describeMiss, describeNearest } from './nearest-miss.ts';
 import { findPassingChanges, type Obstacles } from './passing-change.ts';
 import { notePolicy } from './policy-notes.ts';
-import type { PreparedPolicy } from './prepared-policy.ts';
+import { type PreparedPolicy, pickRule } from './prepared-policy.ts';
 
 /** Rules that are tried to be met by another connection, those that come closest. */
 const MOST_ATTEMPTS = 8;
@@ -52,7 +52,12 @@ interface ExplainedPolicy {
 }
 
 function explainPolicy(policy: PreparedPolicy, decision: Decision, facts: Facts): ExplainedPolicy {
+  const { finder } = policy;
   const rules = policy.rules.map((rule, index) => explainRule(policy, rule, index, facts));
+  const count = policy.policy.rules.length;
+  const deciding = rules.length < count ? finder.find(facts.subject) : undefined;
+  if (deciding !== undefined && deciding >= rules.length)
+    rules.push(explainRule(policy, pickRule(policy, deciding), deciding, facts));
   const attempts = rules.flatMap(({ attempt }) => attempt ?? []);
   const matched = rules.some(({ explanation }) => explanation.matched);
   const [nearest] = matched ? [] : closestOf(attempts, 1);
@@ -63,6 +68,7 @@ function explainPolicy(policy: PreparedPolicy, decision: Decision, facts: Facts)
     dryRun: policy.policy.dryRun,
     matched,
     rules: rules.map(({ explanation }) => explanation),
+    more: count - rules.length,
     nearest: nearest && describeMiss(nearest),
     notes: notePolicy(policy.policy, matched, decision, facts),
   };

@@ -26,7 +26,10 @@ export interface MatchExplanation {
 
 export interface ClauseExplanation {
   readonly matched: boolean;
+  /** Its first matches and the first that matches: of a very long list a part. */
   readonly matches: readonly MatchExplanation[];
+  /** How many more it has. */
+  readonly more: number;
 }
 
 export interface RuleExplanation {
@@ -35,7 +38,10 @@ export interface RuleExplanation {
   /** Index in the object that the policy was made of, if that is known. */
   readonly sourceRule: number | undefined;
   readonly matched: boolean;
+  /** Its first clauses and, if it does not match, one that does not: of a very long list a part. */
   readonly clauses: readonly ClauseExplanation[];
+  /** How many more it has. */
+  readonly more: number;
 }
 
 /** A rule that failed on fewer conditions than any other. */
@@ -54,8 +60,11 @@ export interface PolicyExplanation {
   readonly scope: Policy['scope'];
   readonly dryRun: boolean;
   readonly matched: boolean;
+  /** Its first rules and the first that matches: of a very long list a part. */
   readonly rules: readonly RuleExplanation[];
-  /** The rule of this policy that came closest; undefined if one matched or it has none. */
+  /** How many more it has. */
+  readonly more: number;
+  /** The rule of this policy that came closest, of those in `rules`; undefined if one matched or it has none. */
   readonly nearest: NearestMiss | undefined;
   /** Facts in words: rules left out for HTTP attributes, no rules at all, … */
   readonly notes: readonly string[];

@@ -5,18 +5,15 @@ import { type Candidate, findCandidates } from './candidate.ts';
 import { asPrincipal } from './candidate-identity.ts';
 import type { Aspect, Condition } from './condition.ts';
 import type { PassingChange } from './explanation.ts';
-import {
-  matchesPolicy,
-  matchesRule,
-  type PreparedMatch,
-  type PreparedPolicy,
-  type PreparedRule,
-} from './prepared-policy.ts';
+import { type PreparedMatch, type PreparedPolicy, type PreparedRule, pickRule } from './prepared-policy.ts';
 
 /** So many changes are told. */
 const MOST_CHANGES = 4;
 /** So many connections are tried, for a denial must be cheap to explain. */
 const MOST_TRIES = 64;
+/** At least so many are tried, and of policies that are very long hardly more: each try asks all of their matches. */
+const LEAST_TRIES = 4;
+const MOST_MATCHES_ASKED = 1_000_000;
 /** A change of more than this is no help. */
 const MOST_STEPS = 6;
 
@@ -27,6 +24,12 @@ export interface Obstacles {
   readonly allow: readonly PreparedPolicy[];
   /** Rules of the ALLOW policies that could be met, the closest first. */
   readonly attempts: readonly RuleAttempt[];
+}
+
+/** A rule of a policy, by its index. */
+interface NumberedRule {
+  readonly policy: PreparedPolicy;
+  readonly index: number;
 }
 
 /** A connection that has been changed in some aspects. */
@@ -40,7 +43,7 @@ interface Variant {
 interface PassingWay {
   readonly variant: Variant;
   /** The rule that it had to be changed for once more: the one that says what is wanted. */
-  readonly obstacle: { readonly policy: PreparedPolicy; readonly index: number } | undefined;
+  readonly obstacle: NumberedRule | undefined;
 }
 
 /** Changes of a denied connection with which it passes: each has been tried against all policies. */
@@ -50,10 +53,12 @@ export function findPassingChanges(connection: Connection, obstacles: Obstacles)
 
 class ChangeSearch {
   readonly #obstacles: Obstacles;
-  #triesLeft = MOST_TRIES;
+  #triesLeft: number;
 
   constructor(obstacles: Obstacles) {
     this.#obstacles = obstacles;
+    const size = [...obstacles.deny, ...obstacles.allow].reduce((sum, policy) => sum + policy.size, 1);
+    this.#triesLeft = Math.min(MOST_TRIES, Math.max(LEAST_TRIES, Math.floor(MOST_MATCHES_ASKED / size)));
   }
 
   find(connection: Connection): readonly PassingChange[] {
@@ -78,7 +83,7 @@ class ChangeSearch {
         if (simple === MOST_CHANGES) break;
       }
     else
-      for (const ways of this.#escape(start, denied.rule)) {
+      for (const ways of this.#escape(start, denied)) {
         const way = this.#finishAny(ways);
         const { policy, index } = way?.obstacle ?? denied;
         keep(policy, index, way?.variant);
@@ -89,23 +94,25 @@ class ChangeSearch {
   }
 
   /** The first rule of a DENY policy that matches. */
-  #findDenial(subject: Subject): { policy: PreparedPolicy; index: number; rule: PreparedRule } | undefined {
-    for (const policy of this.#obstacles.deny)
-      for (const [index, rule] of policy.rules.entries())
-        if (matchesRule(rule, subject)) return { policy, index, rule };
+  #findDenial(subject: Subject): NumberedRule | undefined {
+    for (const policy of this.#obstacles.deny) {
+      const index = policy.finder.find(subject);
+      if (index !== undefined) return { policy, index };
+    }
     return undefined;
   }
 
   #isAllowed(subject: Subject): boolean {
     const { allow } = this.#obstacles;
-    return allow.length === 0 || allow.some((policy) => matchesPolicy(policy, subject));
+    return allow.length === 0 || allow.some(({ finder }) => finder.find(subject) !== undefined);
   }
 
   /** The variant with which an ALLOW rule matches and no DENY rule does. */
   #admit(from: Variant, attempt: RuleAttempt): Variant | undefined {
     for (const matches of listWays(attempt)) {
       const met = this.#meet(from, matches, MOST_STEPS);
-      if (met !== undefined) return this.#undeny(met);
+      // A very long rule has more clauses than were tried to be met.
+      if (met !== undefined && attempt.policy.finder.matches(attempt.rule, met.subject)) return this.#undeny(met);
       if (this.#triesLeft === 0) break;
     }
     return undefined;
@@ -115,7 +122,7 @@ class ChangeSearch {
   #undeny(met: Variant): Variant | undefined {
     const denied = this.#findDenial(met.subject);
     if (denied === undefined) return met;
-    return this.#escape(met, denied.rule)
+    return this.#escape(met, denied)
       .flat()
       .find((way) => this.#passes(way));
   }
@@ -135,12 +142,12 @@ class ChangeSearch {
   }
 
   /** Variants with which a DENY rule that matches does so no longer: for each aspect that it looks at, the best first. */
-  #escape(from: Variant, rule: PreparedRule): readonly (readonly Variant[])[] {
+  #escape(from: Variant, { policy, index }: NumberedRule): readonly (readonly Variant[])[] {
     const ways = new Map<Aspect, Variant[]>();
-    for (const condition of listConditions(rule)) {
+    for (const condition of listConditions(pickRule(policy, index))) {
       for (const candidate of this.#candidates(condition, condition.negative, from)) {
         const next = apply(from, candidate);
-        if (matchesRule(rule, next.subject)) continue;
+        if (policy.finder.matches(index, next.subject)) continue;
         ways.set(candidate.aspect, [...(ways.get(candidate.aspect) ?? []), next]);
       }
     }
@@ -160,7 +167,7 @@ class ChangeSearch {
     const { subject } = variant;
     const denied = this.#findDenial(subject);
     if (denied !== undefined) {
-      const way = this.#escape(variant, denied.rule)
+      const way = this.#escape(variant, denied)
         .flat()
         .find((other) => this.#passes(other));
       return way && { variant: way, obstacle: denied };
@@ -207,7 +214,7 @@ function findFailed(matches: readonly PreparedMatch[], subject: Subject): Condit
 }
 
 function listConditions(rule: PreparedRule): readonly Condition[] {
-  return rule.clauses.flatMap((clause) => clause.flatMap(({ conditions }) => conditions));
+  return rule.clauses.flatMap((clause) => clause.matches.flatMap(({ conditions }) => conditions));
 }
 
 /** All that policies see of it. */

@@ -1,5 +1,6 @@
 import type { Explanation, PolicyExplanation, RuleExplanation } from './explanation.ts';
 import { renderRule } from './render-rule.ts';
+import { renderHidden, shorten } from './shorten.ts';
 
 /** Of a long list of policies, so many are shown. */
 const MOST_POLICIES = 20;
@@ -36,28 +37,17 @@ export function findRule(
   { policies }: Explanation,
 ): RuleExplanation | undefined {
   const found = policies.find((one) => one.policy === policy);
-  return rule === undefined ? undefined : found?.rules[rule];
+  return rule === undefined ? undefined : found?.rules.find((one) => one.rule === rule);
 }
 
 function renderPolicy(explanation: PolicyExplanation, mostRules: number): readonly string[] {
-  const { policy, action, scope, dryRun, matched, rules, nearest, notes } = explanation;
+  const { policy, action, scope, dryRun, matched, rules, more, nearest, notes } = explanation;
   const shown = shorten(rules, mostRules, (rule) => rule.matched || rule.rule === nearest?.rule);
   const verb = matched ? 'matches' : 'does not match';
   return [
     `${dryRun ? 'dry-run ' : ''}${ACTIONS[action]} ${policy} (${SCOPES[scope]}) ${verb}`,
     ...notes.map((note) => `  ${note}`),
     ...shown.flatMap(renderRule).map((line) => `  ${line}`),
-    ...renderHidden(rules.length - shown.length, 'rules').map((line) => `  ${line}`),
+    ...renderHidden(rules.length - shown.length + more, 'rules').map((line) => `  ${line}`),
   ];
-}
-
-/** At most `most`, in their order: the important ones, then the first of the others. */
-function shorten<T>(list: readonly T[], most: number, isImportant: (item: T) => boolean): readonly T[] {
-  if (list.length <= most) return list;
-  const kept = new Set([...list.filter(isImportant), ...list.filter((item) => !isImportant(item))].slice(0, most));
-  return list.filter((item) => kept.has(item));
-}
-
-function renderHidden(count: number, what: string): readonly string[] {
-  return count === 0 ? [] : [`… (${count} more ${what})`];
 }

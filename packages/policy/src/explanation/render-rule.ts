@@ -1,14 +1,21 @@
 import type { ClauseExplanation, FieldExplanation, MatchExplanation, RuleExplanation } from './explanation.ts';
 import { joinAnd, renderContrast, renderMet } from './render-field.ts';
+import { renderHidden, shorten } from './shorten.ts';
 
+/** Of a rule, so many clauses are shown. */
+const MOST_CLAUSES = 16;
+/** Of what a rule that matches is met by, so many conditions are shown in one line. */
+const MOST_CAUSES = 6;
 /** Of a clause, so many matches are shown. */
 const MOST_MATCHES = 8;
 
 /** In one line what a rule that matches is met by. */
-export function renderMatchedRule({ clauses }: RuleExplanation): string {
+export function renderMatchedRule({ clauses, more }: RuleExplanation): string {
   const fields = clauses.flatMap(({ matches }) => matches.find(({ matched }) => matched)?.fields ?? []);
   if (fields.length === 0) return 'matches everything: it has no conditions';
-  return `matches: ${joinAnd(fields.map(renderCause))}`;
+  const causes = fields.slice(0, MOST_CAUSES).map(renderCause);
+  const hidden = fields.length - causes.length + more;
+  return `matches: ${joinAnd(hidden === 0 ? causes : [...causes, `${hidden} more conditions`])}`;
 }
 
 /** Without an identity, that there is none is what negative conditions are met by. */
@@ -21,14 +28,16 @@ export function renderRule(rule: RuleExplanation): readonly string[] {
   const head = `rule ${(rule.sourceRule ?? rule.rule) + 1} ${rule.matched ? 'matches' : 'does not match'}`;
   const clauses = rule.clauses.filter(({ matches }) => matches.length > 0);
   if (clauses.length === 0) return [`${head}: it has no conditions`];
-  return [head, ...clauses.flatMap(renderClause).map((line) => `  ${line}`)];
+  const shown = shorten(clauses, MOST_CLAUSES, ({ matched }) => !matched);
+  const hidden = renderHidden(clauses.length - shown.length + rule.more, 'clauses');
+  return [head, ...[...shown.flatMap(renderClause), ...hidden].map((line) => `  ${line}`)];
 }
 
-function renderClause({ matches, matched }: ClauseExplanation): readonly string[] {
+function renderClause({ matches, matched, more }: ClauseExplanation): readonly string[] {
   const [only] = matches;
   if (only !== undefined && matches.length === 1) return renderMatch(only);
-  const shown = matches.slice(0, MOST_MATCHES);
-  const hidden = matches.length - shown.length;
+  const shown = shorten(matches, MOST_MATCHES, (match) => match.matched);
+  const hidden = matches.length - shown.length + more;
   return [
     `${mark(matched)} one of these:`,
     ...shown.flatMap((match, index) => renderAlternative(match, index === 0)),
