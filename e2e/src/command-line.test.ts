@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { attachLab } from '@ambientmesh/lab';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { uniqueLabName } from './lab/start-test-lab.ts';
 import {
   hasStateDirectory,
@@ -52,8 +52,9 @@ test('the demo tells its story in plain text of 80 columns and leaves nothing be
 });
 
 test('a lab that is kept lives on when the command that started it has ended', async () => {
-  const { status, stderr } = lab('up', '--keep', '--name', name);
+  const { status, stdout, stderr } = lab('up', '--keep', '--name', name, '--policies', policyFile('permissive'));
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringContaining('Error') });
+  expect(stdout).toMatch(/PeerAuthentication\/istio-system\/default +PERMISSIVE +4 +0 +in force\n/);
   expect(lab('exec', '--name', name, 'sleep', '--', 'curl', '-sS', 'http://httpbin/hostname').stdout).toMatch(
     /^httpbin-[12]\n$/,
   );
@@ -74,19 +75,21 @@ test('a connection that the other end refuses ends as curl sees it: reset, or cl
   expect([52, 56]).toContain(status);
 });
 
-test('lab policy applies, lists and removes policies, and each takes effect before it returns', () => {
-  const file = fileURLToPath(new URL('policies/allow-sleep.yaml', import.meta.url));
+test('lab policy applies, lists and removes policies, and each takes effect before it returns', async () => {
+  const file = policyFile('allow-sleep');
   const curl = () => lab('exec', '--name', name, 'notsleep', '--', 'curl', '-sS', 'http://httpbin/ip').status;
   const applied = lab('policy', 'apply', '--name', name, file);
   expect(applied).toEqual({ status: 0, stdout: 'AuthorizationPolicy/default/httpbin created\n', stderr: '' });
   expect(curl()).toBe(56);
+  const told = () => expect(lab('denials', '--name', name).stdout).toMatch(/ default\/httpbin-[12]: refused\n/);
+  await vi.waitFor(told, { timeout: 10_000 });
   const malformed = readFileSync(file, 'utf8').replace('ALLOW', 'PERMIT');
   const refused = labFed(malformed, 'policy', 'apply', '--name', name, '-');
   expect(refused).toMatchObject({ status: 1, stdout: '' });
   expect(refused.stderr).toMatch(
     /^lab: LAB_POLICY_INVALID: 1 of 1 policies refused\nstdin:11:11: AuthorizationPolicy\/default\/httpbin: spec\.action: .*\n.*: its previous version stays in force\n$/,
   );
-  expect(lab('policy', 'list', '--name', name).stdout).toMatch(/httpbin +ALLOW +0 +previous version in force\n/);
+  expect(lab('policy', 'list', '--name', name).stdout).toMatch(/httpbin +ALLOW +2 +0 +previous version in force\n/);
   const deleted = lab('policy', 'delete', '--name', name, 'ap/default/httpbin');
   expect(deleted).toEqual({ status: 0, stdout: 'AuthorizationPolicy/default/httpbin deleted\n', stderr: '' });
   expect(curl()).toBe(0);
@@ -113,6 +116,10 @@ test('lab down leaves nothing behind', async () => {
   expect(hasStateDirectory(name)).toBe(false);
   expect(traces(before)).toEqual([]);
 });
+
+function policyFile(policy: string): string {
+  return fileURLToPath(new URL(`policies/${policy}.yaml`, import.meta.url));
+}
 
 function lab(...words: readonly string[]) {
   return labFed('', ...words);

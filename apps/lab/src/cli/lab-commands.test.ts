@@ -104,6 +104,13 @@ describe('policies', () => {
     expect(asked).toMatchObject([{ objects: names }]);
   });
 
+  test('a file of the folder that npx was called in counts, not one of that name where npx works', async () => {
+    // The tests work at the root of the workspace, where there is one.
+    writeFileSync(join(temporary, 'package.json'), JSON.stringify(object));
+    await run('policy', 'apply', 'package.json');
+    expect(asked).toMatchObject([{ objects: [object] }]);
+  });
+
   test('a folder without policies is refused', async () => {
     mkdirSync(join(temporary, 'empty'));
     await expect(run('policy', 'apply', 'empty')).rejects.toMatchObject({
@@ -143,6 +150,14 @@ describe('policies', () => {
     expect(text).toContain('newer version refused: spec.action: want ALLOW\n');
     expect(text).toContain('    note\n');
     expect(JSON.parse(await run('policy', 'list', '--json'))).toEqual(policies);
+  });
+
+  test('list shows what was refused from the first', async () => {
+    const never = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] };
+    policies = [{ ...never, object: 'AuthorizationPolicy/default/a', refused: problems }];
+    const text = await run('policy', 'list');
+    expect(text).toMatch(/AuthorizationPolicy\/default\/a +- +0 +0 +refused, never in force\n/);
+    expect(text).toContain('    refused: spec.action: want ALLOW\n');
   });
 
   test.each([

@@ -38,7 +38,8 @@ function printReport(out: Terminal, { changes, restarted }: PolicyReport): void 
   if (restarted.length > 0) out.wrapped(renderRestartNotice(restarted), { indent: 0 });
 }
 
-function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
+/** Prints what is in force as a table without frames, then what there is to know of it. */
+export function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
   if (policies.length === 0) out.line('no policies: everything is allowed');
   printTable(
     out,
@@ -47,21 +48,23 @@ function printPolicies(out: Terminal, policies: readonly PolicyStatus[]): void {
       policy.object,
       policy.dryRun ? `${policy.effect} (dry run)` : policy.effect,
       String(policy.pods.length),
-      String(policy.generation - 1),
+      String(Math.max(0, policy.generation - 1)),
       statusOf(out, policy),
     ]),
   );
-  for (const { object, notes, refused } of policies) {
+  for (const { object, generation, notes, refused } of policies) {
+    const version = generation === 0 ? '' : 'newer version ';
     if (notes.length + refused.length === 0) continue;
     out.line();
     out.line(`  ${object}`);
     for (const { path, message } of refused)
-      out.wrapped(`newer version refused: ${path}: ${message}`, { indent: 4, hang: 2, emphasis: 'red' });
+      out.wrapped(`${version}refused: ${path}: ${message}`, { indent: 4, hang: 2, emphasis: 'red' });
     for (const note of notes) out.wrapped(note, { indent: 4, hang: 2, emphasis: 'yellow' });
   }
 }
 
-function statusOf(out: Terminal, { accepted, dryRun, pods, refused }: PolicyStatus): string {
+function statusOf(out: Terminal, { generation, accepted, dryRun, pods, refused }: PolicyStatus): string {
+  if (generation === 0) return out.paint('red', 'refused, never in force');
   if (!accepted) return out.paint('yellow', 'not enforced');
   if (refused.length > 0) return out.paint('red', 'previous version in force');
   if (dryRun) return out.paint('yellow', 'observed, not enforced');

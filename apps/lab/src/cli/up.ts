@@ -4,6 +4,7 @@ import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';
+import { printPolicies } from './policy.ts';
 import { labOptionsOf, type StartFlags } from './start-flags.ts';
 import { printStatus } from './status-tables.ts';
 
@@ -20,6 +21,10 @@ export async function runUp(context: CliContext, flags: StartFlags): Promise<voi
     out.line(out.paint('dim', `${seconds(begunMs)}  up`));
     printStatus(out, await client.status());
     out.line();
+    if (flags.policies !== undefined) {
+      printPolicies(out, await client.policies());
+      out.line();
+    }
     const name = flags.name === 'default' ? '' : ` --name ${flags.name}`;
     out.line(`Try: ${LAB_COMMAND} exec${name} sleep -- curl httpbin`);
     if (flags.keep === true) {
