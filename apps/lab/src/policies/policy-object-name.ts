@@ -23,6 +23,12 @@ export function parsePolicyObjectName(text: string): PolicyObjectName {
   return `${kind}/${namespace}/${name}`;
 }
 
+/** Whether an object can be kept, and asked for, under this name: not if it does not say its own. */
+export function isPolicyObjectName(text: string): text is PolicyObjectName {
+  const [kind, namespace = '?', name = '?', ...more] = text.split('/');
+  return POLICY_KINDS.some((one) => one === kind) && namespace !== '?' && name !== '?' && more.length === 0;
+}
+
 /** What the object of `value` is called, as far as it says; for messages, also of those that are refused. */
 export function policyObjectNameOf(value: unknown): string {
   const { kind, metadata } = asRecord(value);

@@ -29,7 +29,7 @@ export interface PolicyReport {
   readonly restarted: readonly string[];
 }
 
-/** An object that is in force. */
+/** An object that is in force, or was refused from the first. */
 export interface PolicyStatus {
   /** `KIND/NAMESPACE/NAME`. */
   readonly object: string;
@@ -37,7 +37,7 @@ export interface PolicyStatus {
   readonly effect: string;
   /** Observed, never enforced. */
   readonly dryRun: boolean;
-  /** How often it has been changed, the first time included. */
+  /** How often it has been changed, the first time included; 0 as long as no version has been taken: `refused` says why. */
   readonly generation: number;
   /** Whether the ztunnels enforce it (or observe it); `false`: the conversion leaves it out, `notes` say why. */
   readonly accepted: boolean;

@@ -163,3 +163,30 @@ test('objects are removed by name, all or none', () => {
   expect(store.delete(['ap/default/allow-sleep'])).toEqual([{ object: NAME, change: 'deleted', notes: [] }]);
   expect(store.conversion.policies).toEqual([]);
 });
+
+test('an object that was refused from the first is listed, until it is taken or deleted', () => {
+  const store = new PolicyStore();
+  const malformed = { ...ALLOW_SLEEP, spec: { action: 'FORBID' } };
+  const other = { ...malformed, metadata: { name: 'other' } };
+  store.apply([malformed, other, { kind: 'AuthorizationPolicy' }]);
+  const never = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] };
+  expect(store.list()).toEqual([
+    { object: NAME, ...never, refused: [expect.objectContaining({ path: 'spec.action' })] },
+    { object: 'AuthorizationPolicy/default/other', ...never, refused: [expect.objectContaining({})] },
+  ]);
+  expect(store.apply([malformed]).refused).toMatchObject([{ previous: false }]);
+  expect(store.apply([ALLOW_SLEEP]).changes).toMatchObject([{ change: 'created' }]);
+  expect(store.list()[0]).toMatchObject({ generation: 1, refused: [] });
+  expect(store.delete(['ap/default/other'])).toMatchObject([{ change: 'deleted' }]);
+  expect(store.list()).toHaveLength(1);
+});
+
+test('what was deleted can be deleted again until the ztunnels are known to go by it', () => {
+  const store = new PolicyStore();
+  store.apply([ALLOW_SLEEP]);
+  const deleted = [{ object: NAME, change: 'deleted', notes: [] }];
+  expect(store.delete([NAME])).toEqual(deleted);
+  expect(store.delete([NAME])).toEqual(deleted);
+  store.published();
+  expect(() => store.delete([NAME])).toThrow(expect.objectContaining({ code: 'LAB_NAME_UNKNOWN' }));
+});

@@ -9,7 +9,13 @@ import {
 import { LAB_COMMAND } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import { DEFAULT_NAMESPACE, DEFAULT_TOPOLOGY, type Topology } from '../topology/topology.ts';
-import { asRecord, isRecord, parsePolicyObjectName, policyObjectNameOf } from './policy-object-name.ts';
+import {
+  asRecord,
+  isPolicyObjectName,
+  isRecord,
+  parsePolicyObjectName,
+  policyObjectNameOf,
+} from './policy-object-name.ts';
 import type { PolicyChange, PolicyReport, PolicyStatus, RefusedPolicy } from './policy-report.ts';
 import { explainNoPod, isForWaypoint, selectPods } from './selected-pods.ts';
 import { findServicePorts } from './service-ports.ts';
@@ -17,6 +23,9 @@ import { findServicePorts } from './service-ports.ts';
 const FOR_WAYPOINT = 'it is for a waypoint (targetRefs): ztunnels do not get it';
 const DRY_RUN = `dry run: denies nothing; \`${LAB_COMMAND} denials\` shows what it would deny`;
 const NO_NAMESPACE = `names no namespace: it is in ${DEFAULT_NAMESPACE}`;
+
+/** Of an object of which no version has been taken yet. */
+const NEVER_TAKEN = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] } as const;
 
 interface StoredObject {
   readonly object: PolicyObject;
@@ -32,6 +41,10 @@ interface StoredObject {
 /** The policy objects of a lab, in the part of the API server: takes, checks, keeps and lists them. */
 export class PolicyStore {
   readonly #objects = new Map<string, StoredObject>();
+  /** What was wrong with objects of which no version has been taken yet. */
+  readonly #neverTaken = new Map<string, readonly Problem[]>();
+  /** Deleted, and it is not yet known whether the ztunnels go by that. */
+  readonly #leaving = new Set<string>();
   readonly #topology: Pick<Topology, 'pods' | 'services'>;
   readonly #now: () => Date;
   #conversion: Conversion = convertPolicies([], { dryRun: true });
@@ -69,10 +82,17 @@ export class PolicyStore {
     return { changes, refused };
   }
 
-  /** Removes objects by `KIND/NAMESPACE/NAME`; all, or none. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN. */
+  /** Says that the ztunnels go by `conversion`. */
+  published(): void {
+    this.#leaving.clear();
+  }
+
+  /** Removes objects by `KIND/NAMESPACE/NAME`; all, or none; once more as long as it is not `published`. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN. */
   delete(texts: readonly string[]): readonly PolicyChange[] {
     const names = texts.map(parsePolicyObjectName);
-    const unknown = names.filter((name) => !this.#objects.has(name));
+    const unknown = names.filter(
+      (name) => !this.#objects.has(name) && !this.#neverTaken.has(name) && !this.#leaving.has(name),
+    );
     if (unknown.length > 0) {
       const others = unknown.length < names.length ? '; none is deleted' : '';
       throw new LabError(
@@ -80,28 +100,37 @@ export class PolicyStore {
         `${unknown.join(', ')}: no such policy (there are ${this.#known()})${others}`,
       );
     }
-    for (const name of names) this.#objects.delete(name);
+    for (const name of names) {
+      if (this.#objects.delete(name)) this.#leaving.add(name);
+      this.#neverTaken.delete(name);
+    }
     this.#convert();
     return names.map((object) => ({ object, change: 'deleted', notes: [] }));
   }
 
-  /** Everything that is in force, by name. */
+  /** Everything that is in force, and what was refused from the first, by name. */
   list(): readonly PolicyStatus[] {
-    return [...this.#objects.entries()]
-      .toSorted(([one], [other]) => (one < other ? -1 : 1))
-      .map(([name, stored]) => ({
-        object: name,
-        effect: effectOf(stored.object),
-        dryRun: this.#isDryRun(name),
-        generation: stored.generation,
-        accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.object),
-        pods: selectPods(stored.object, this.#topology.pods).map((pod) => pod.name),
-        notes: this.#notesOf(name),
-        refused: stored.refused,
-      }));
+    const taken = [...this.#objects].map(([name, stored]) => this.#describe(name, stored));
+    const never = [...this.#neverTaken].map(([object, refused]) => ({ ...NEVER_TAKEN, object, refused }));
+    return [...taken, ...never].toSorted((one, other) => (one.object < other.object ? -1 : 1));
+  }
+
+  #describe(name: string, stored: StoredObject): PolicyStatus {
+    return {
+      object: name,
+      effect: effectOf(stored.object),
+      dryRun: this.#isDryRun(name),
+      generation: stored.generation,
+      accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.object),
+      pods: selectPods(stored.object, this.#topology.pods).map((pod) => pod.name),
+      notes: this.#notesOf(name),
+      refused: stored.refused,
+    };
   }
 
   #take(name: string, value: Readonly<Record<string, unknown>>, warnings: readonly Problem[]): PolicyChange['change'] {
+    this.#neverTaken.delete(name);
+    this.#leaving.delete(name);
     const previous = this.#objects.get(name);
     if (previous !== undefined && JSON.stringify(previous.value) === JSON.stringify(value)) {
       this.#objects.set(name, { ...previous, refused: [] });
@@ -118,6 +147,7 @@ export class PolicyStore {
   #refuse(refusal: Omit<RefusedPolicy, 'previous'>): RefusedPolicy {
     const previous = this.#objects.get(refusal.object);
     if (previous !== undefined) this.#objects.set(refusal.object, { ...previous, refused: refusal.problems });
+    else if (isPolicyObjectName(refusal.object)) this.#neverTaken.set(refusal.object, refusal.problems);
     return { ...refusal, previous: previous !== undefined };
   }
 
@@ -157,7 +187,8 @@ export class PolicyStore {
   }
 
   #known(): string {
-    return this.#objects.size === 0 ? 'none' : [...this.#objects.keys()].join(', ');
+    const known = [...this.#objects.keys(), ...this.#neverTaken.keys()];
+    return known.length === 0 ? 'none' : known.join(', ');
   }
 }
 
