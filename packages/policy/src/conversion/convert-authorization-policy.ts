@@ -23,7 +23,8 @@ export interface ConvertedAuthorizationPolicy {
   readonly status: PolicyObjectStatus | undefined;
 }
 
-const DRY_RUN_ANNOTATION = 'istio.io/dry-run';
+/** Says that a policy is to be observed only. */
+export const DRY_RUN_ANNOTATION = 'istio.io/dry-run';
 
 /** Texts that Go's `strconv.ParseBool` takes for true. */
 const TRUE_TEXTS = ['1', 't', 'T', 'TRUE', 'true', 'True'];

@@ -1,4 +1,5 @@
-import { hasTargets, readDryRun } from './convert-authorization-policy.ts';
+import { hasTargets } from './convert-authorization-policy.ts';
+import { findDryRunProblems } from './find-dry-run-problems.ts';
 import { findRuleProblems, type RuleContext } from './find-rule-problems.ts';
 import { findSelectorProblems } from './find-selector-problems.ts';
 import type { AuthorizationPolicy } from './policy-object.ts';
@@ -7,11 +8,7 @@ import type { ProblemList } from './problem-list.ts';
 /** Tells what is wrong with the values of an AuthorizationPolicy (spec istiod.md §6.1, §6.2). */
 export function findAuthorizationProblems(object: AuthorizationPolicy, problems: ProblemList): void {
   const { action = 'ALLOW', rules = [] } = object.spec ?? {};
-  if (readDryRun(object) === 'invalid')
-    problems.fail(
-      'metadata.annotations["istio.io/dry-run"]',
-      'want "true" or "false": anything else counts as "false", so that the policy is enforced',
-    );
+  findDryRunProblems(object, problems);
   const forWaypoint = hasTargets(object);
   findPlaceProblems(object, forWaypoint, problems);
   findProviderProblems(object, problems);

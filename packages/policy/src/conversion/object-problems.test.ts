@@ -29,6 +29,7 @@ const GOOD = [
   source({ ipBlocks: ['::ffff:0:0/90', '::/0', '64:ff9b::10.0.0.1'] }),
   pa({}),
   pa({ mtls: { mode: 'STRICT' } }),
+  ap({ selector: { matchLabels: { 'app.kubernetes.io/name': 'A_b.c-1', x: '' } } }),
   pa({ selector: { matchLabels: { app: 'a' } }, portLevelMtls: { 9090: { mode: 'DISABLE' }, 1: {} } }),
   {
     ...ap({ rules: [{}] }),
@@ -102,7 +103,11 @@ const STRUCTURE: readonly Row[] = [
     says: 'want text in quotes: "true", not true',
   },
   { value: ap({ action: 'deny' }), path: 'spec.action', says: 'want ALLOW, DENY, AUDIT or CUSTOM, not "deny"' },
-  { value: ap({ rule: [] }), path: 'spec.rule', says: 'unknown field: want selector, targetRef, targetRefs, action' },
+  {
+    value: ap({ rule: [] }),
+    path: 'spec.rule',
+    says: 'unknown field: did you mean rules? want selector, targetRef, targetRefs, action',
+  },
   { value: ap({ rules: {} }), path: 'spec.rules', says: 'want a list, not a map' },
   { value: ap({ rules: [null] }), path: 'spec.rules[0]', says: 'want a map, not null' },
   { value: ap({ rules: [{ form: [] }] }), path: 'spec.rules[0].form', says: 'unknown field: want from, to or when' },
@@ -114,7 +119,7 @@ const STRUCTURE: readonly Row[] = [
   {
     value: source({ principal: ['a'] }),
     path: 'spec.rules[0].from[0].source.principal',
-    says: 'unknown field: want principals, notPrincipals, namespaces',
+    says: 'unknown field: did you mean principals? want principals, notPrincipals, namespaces',
   },
   {
     value: source({ principals: 'a' }),
@@ -152,6 +157,13 @@ test.each(STRUCTURE)('refused: $path $says', ({ value, path, says }) => {
 });
 
 const RULE = 'spec.rules[0]';
+const withMetadata = (metadata: object) => ({ ...ap({}), metadata: { ...HEAD.metadata, ...metadata } });
+
+const LABELLED = { matchLabels: { app: 'a' } };
+const labels = (matchLabels: Readonly<Record<string, string>>) => ap({ selector: { matchLabels }, rules: [{}] });
+/** For a waypoint, as node proxies do not get such policies. */
+const custom = (spec: object) =>
+  ap({ action: 'CUSTOM', provider: { name: 'x' }, targetRef: { kind: 'Gateway', name: 'w' }, rules: [{}], ...spec });
 
 /** Values that a control plane would not take, or that would be dropped. */
 const ERRORS: readonly Row[] = [
@@ -213,7 +225,45 @@ const ERRORS: readonly Row[] = [
     path: 'spec.targetRef',
     says: 'there are targetRefs, too',
   },
-  { value: ap({ provider: { name: 'x' } }), path: 'spec.provider', says: 'only CUSTOM and AUDIT' },
+  { value: ap({ provider: { name: 'x' } }), path: 'spec.provider', says: 'only a CUSTOM policy' },
+  {
+    value: ap({ action: 'AUDIT', provider: { name: 'x' }, targetRef: { kind: 'Gateway', name: 'w' } }),
+    path: 'spec.provider',
+    says: 'only a CUSTOM policy',
+  },
+  { value: custom({ rules: undefined }), path: 'spec.rules', says: 'a CUSTOM policy without rules never applies' },
+  { value: custom({ provider: {} }), path: 'spec.provider', says: 'a CUSTOM policy wants provider.name' },
+  {
+    value: custom({ rules: [{ from: [{ source: { notRequestPrincipals: ['a'] } }] }] }),
+    path: `${RULE}.from[0].source.notRequestPrincipals`,
+    says: 'a CUSTOM policy cannot have this',
+  },
+  {
+    value: custom({ rules: [{ when: [{ key: 'request.auth.audiences', values: ['a'] }] }] }),
+    path: `${RULE}.when[0].key`,
+    says: 'cannot ask for request.auth.audiences',
+  },
+  { value: ap({ action: 'DENY' }), path: 'spec.rules', says: 'a DENY policy without rules never applies' },
+  { value: ap({ action: 'DENY', rules: [] }), path: 'spec.rules', says: 'a rule {} applies to everything' },
+  ...['principals', 'notPrincipals', 'namespaces', 'notNamespaces'].map((field) => ({
+    value: source({ serviceAccounts: ['a'], [field]: ['*'] }),
+    path: `${RULE}.from[0].source.serviceAccounts`,
+    says: 'want no principals and no namespaces beside',
+  })),
+  {
+    value: source({ notServiceAccounts: ['a'], namespaces: ['b'] }),
+    path: `${RULE}.from[0].source.notServiceAccounts`,
+    says: 'want no principals and no namespaces beside',
+  },
+  { value: labels({ '': 'a' }), path: 'spec.selector.matchLabels[""]', says: 'want the name of a label' },
+  { value: labels({ a: 'b'.repeat(64) }), path: 'spec.selector.matchLabels["a"]', says: 'want at most 63 characters' },
+  { value: pa({ portLevelMtls: { 80: { mode: 'STRICT' } } }), path: 'spec.portLevelMtls', says: 'want a selector' },
+  { value: pa({ selector: LABELLED, portLevelMtls: {} }), path: 'spec.portLevelMtls', says: 'is empty' },
+  {
+    value: pa({ selector: LABELLED, portLevelMtls: { 0: { mode: 'STRICT' } } }),
+    path: 'spec.portLevelMtls["0"]',
+    says: 'from 1 to 65535',
+  },
   {
     value: { ...ap({}), metadata: { ...HEAD.metadata, annotations: { 'istio.io/dry-run': 'yes' } } },
     path: 'metadata.annotations["istio.io/dry-run"]',
@@ -228,10 +278,23 @@ test.each(ERRORS)('an error: $path $says', ({ value, path, says }) => {
   expect(() => readPolicyObject(value)).not.toThrow();
 });
 
-const LABELLED = { matchLabels: { app: 'a' } };
-
 /** What is taken, but hardly does what was meant. */
 const WARNINGS: readonly Row[] = [
+  {
+    value: withMetadata({ annotations: { 'istio.io/dryrun': 'true' } }),
+    path: 'metadata.annotations["istio.io/dryrun"]',
+    says: 'is not istio.io/dry-run, so the policy is enforced',
+  },
+  {
+    value: withMetadata({ annotations: { 'istio/Dry-Run': 'true' } }),
+    path: 'metadata.annotations["istio/Dry-Run"]',
+    says: 'is not istio.io/dry-run',
+  },
+  {
+    value: withMetadata({ labels: { 'istio.io/dry-run': 'true' } }),
+    path: 'metadata.labels["istio.io/dry-run"]',
+    says: 'is a label: want the annotation istio.io/dry-run, without which the policy is enforced',
+  },
   { value: ap({}, { ...HEAD, metadata: { name: 'p' } }), path: 'metadata.namespace', says: 'is missing' },
   {
     value: source({ principals: ['spiffe://td/ns/a/sa/b'] }),
@@ -285,7 +348,6 @@ const WARNINGS: readonly Row[] = [
     says: 'cannot judge',
   },
   { value: when({ key: 'source.serviceAccount', values: ['a'] }), path: `${RULE}.when[0].key`, says: 'cannot judge' },
-  { value: ap({ action: 'DENY' }), path: 'spec.rules', says: 'denies nothing' },
   { value: ap({ action: 'AUDIT', rules: [{}] }), path: 'spec.action', says: 'want ALLOW or DENY' },
   { value: ap({ selector: {}, rules: [{}] }), path: 'spec.selector', says: 'is empty, so it selects no workload' },
   { value: ap({ selector: { matchLabels: {} } }), path: 'spec.selector', says: 'is empty, so it selects no workload' },
@@ -295,7 +357,14 @@ const WARNINGS: readonly Row[] = [
     path: 'spec.selector',
     says: 'in the root namespace istio-system',
   },
-  { value: pa({ portLevelMtls: { 80: { mode: 'STRICT' } } }), path: 'spec.portLevelMtls', says: 'without a selector' },
+  { value: labels({ 'bad key!': 'a' }), path: 'spec.selector.matchLabels["bad key!"]', says: 'no workload has this' },
+  { value: labels({ 'x.y/z/a': 'a' }), path: 'spec.selector.matchLabels["x.y/z/a"]', says: 'no workload has this' },
+  {
+    value: labels({ ['a'.repeat(64)]: 'a' }),
+    path: `spec.selector.matchLabels["${'a'.repeat(64)}"]`,
+    says: 'at most 63',
+  },
+  { value: labels({ a: 'x y' }), path: 'spec.selector.matchLabels["a"]', says: 'no workload has the value "x y"' },
 ];
 
 test.each(WARNINGS)('a warning: $path $says', ({ value, path, says }) => {
@@ -335,6 +404,25 @@ test('every mistake is told at once, of structure first', () => {
     'spec.rules[2].from[0].source.ipBlocks[0]',
     'spec.rules[2].to',
   ]);
+});
+
+const pathsIn = (value: unknown) => findObjectProblems(value).map(({ path }) => path);
+
+test('what hangs on a part that cannot be read is not told', () => {
+  expect(pathsIn(pa({ selector: 7, portLevelMtls: { 80: {} } }))).toEqual(['spec.selector']);
+  expect(pathsIn(pa({ selector: { matchLabels: 7 }, portLevelMtls: { 0: {} } }))).toEqual([
+    'spec.selector.matchLabels',
+  ]);
+});
+
+test('objects with many fields are looked at in time that is proportional', () => {
+  const ports: { [port: string]: unknown } = {};
+  for (let port = 0; port <= 65_535; port++) ports[port] = { mode: port % 8 === 0 ? 'ON' : 'STRICT' };
+  const startedAtMs = performance.now();
+  const problems = findObjectProblems(pa({ selector: LABELLED, portLevelMtls: ports, x: {} }));
+  expect(problems).toHaveLength(8194);
+  // Quadratic, this took twelve seconds.
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
 });
 
 test('any data: nothing but POLICY_INVALID is thrown, and just if there is an error of structure', () => {

@@ -3,6 +3,7 @@ export interface ObjectMetadata {
   readonly name: string;
   /** Absent: the object is in no namespace that has a name, as in a file that is applied with `kubectl -n`. */
   readonly namespace?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   /** RFC 3339, as the API server sets it. Of two objects for the same workloads the older one counts. */
   readonly creationTimestamp?: string;

@@ -120,10 +120,10 @@ function readObject(place: DataPlace): PolicyObject | undefined {
 
 function readMetadata(place: DataPlace): ObjectMetadata {
   const fields = fieldsOf(place, METADATA_FIELDS);
-  fields.optional('labels', readTextMap);
   return present<ObjectMetadata>({
     name: fields.required('name', 'the name of the object', (name) => readName(name, NAME)) ?? '',
     namespace: fields.optional('namespace', (namespace) => readName(namespace, NAMESPACE)),
+    labels: fields.optional('labels', readTextMap),
     annotations: fields.optional('annotations', readTextMap),
     creationTimestamp: fields.optional('creationTimestamp', readTime),
     generation: fields.optional('generation', (generation) => generation.integer(Number.MAX_SAFE_INTEGER)),

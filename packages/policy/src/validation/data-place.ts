@@ -1,5 +1,6 @@
 import type { Problem } from '../problem.ts';
 import { describeValue, listChoices } from './describe-value.ts';
+import { findSimilar } from './find-similar.ts';
 
 /**
  * How maps are read. `own`: names as they are, null is a value. `object`: as the API server reads objects, null means that
@@ -90,12 +91,20 @@ export class DataPlace {
       if (inside === undefined || (style !== 'own' && inside === null)) continue;
       const place = new DataPlace(inside, this, key);
       const name = style === 'proto' && key.includes('_') ? jsonName(key) : key;
-      if (!known.includes(name)) place.fail(`unknown field: want ${listChoices(known) || 'none'}`);
+      if (!known.includes(name)) place.fail(describeUnknown(name, known, this.problems.length));
       else if (fields.has(name)) place.fail(`is there twice: in another spelling, too`);
       else fields.set(name, place);
     }
     return new DataFields(this, fields);
   }
+}
+
+/** So many mistakes are worth guessing what was meant. */
+const MOST_GUESSED = 32;
+
+function describeUnknown(name: string, known: readonly string[], before: number): string {
+  const similar = before < MOST_GUESSED ? findSimilar(name, known) : undefined;
+  return `unknown field: ${similar === undefined ? '' : `did you mean ${similar}? `}want ${listChoices(known) || 'none'}`;
 }
 
 /** The fields of a map; without any, silently, if it is none. */

@@ -27,7 +27,7 @@ test.each([
   { data: { ...GOOD, action: 'AUDIT' }, path: 'action', says: 'want Allow or Deny, not "AUDIT"' },
   { data: { ...GOOD, dryRun: 'true' }, path: 'dryRun', says: 'want true or false, not "true"' },
   { data: { ...GOOD, dryRun: undefined }, path: 'dryRun', says: 'is missing: want true or false' },
-  { data: { ...GOOD, rule: [] }, path: 'rule', says: 'unknown field: want name, namespace,' },
+  { data: { ...GOOD, rule: [] }, path: 'rule', says: 'unknown field: did you mean rules? want name, namespace,' },
   { data: { ...GOOD, 'a.b': 1 }, path: '["a.b"]', says: 'unknown field' },
   { data: JSON.parse(`{"__proto__": 1, "name": 1}`), path: '__proto__', says: 'unknown field' },
   { data: { ...GOOD, rules: {} }, path: 'rules', says: 'want a list, not a map' },
