@@ -24,6 +24,8 @@ export interface GoverningPolicies {
   readonly objects: readonly PolicyObject[];
   /** Keys of the policies whose selectors match a workload: of objects only, for messages do not have selectors any more. */
   readonly policiesOf: (workload: SelectedWorkload) => readonly string[];
+  /** As of a conversion. */
+  readonly strictBy: (workload: SelectedWorkload) => readonly string[];
 }
 
 /** How objects are understood. */
@@ -66,7 +68,8 @@ export function readPolicies(
     dryRun: true,
     ...(rootNamespace === undefined ? {} : { rootNamespace }),
   });
-  return { policies: [...conversion.policies, ...policies], objects, policiesOf: conversion.policiesOf };
+  const { policiesOf, strictBy } = conversion;
+  return { policies: [...conversion.policies, ...policies], objects, policiesOf, strictBy };
 }
 
 /** One would replace the other, and which of them would be judged by chance of their order. */

@@ -23,7 +23,8 @@ const GOOD = `policies: [policies/]
 ${WORKLOADS}tests:
 - {from: sleep, to: httpbin, port: 8000, expect: allow, by: default/allow-sleep}
 - {from: notsleep, to: httpbin, port: 8000, expect: deny, by: none}
-- {from: {workload: sleep, plaintext: true}, to: httpbin, port: 8000, expect: deny, by: istio-system/istio_converted_static_strict}
+- {from: {workload: sleep, plaintext: true}, to: httpbin, port: 8000, expect: deny, by: default/strict}
+- {from: {workload: sleep, plaintext: true}, to: httpbin, port: 8001, expect: deny, by: strict}
 `;
 const BAD = `policies: [policies]
 ${WORKLOADS}tests:
@@ -39,9 +40,10 @@ test('all as expected', async () => {
     output: `mesh/suite.yaml
   ok    sleep to httpbin, port 8000: allow by default/allow-sleep
   ok    notsleep to httpbin, port 8000: deny by no policy
-  ok    sleep in plain text to httpbin, port 8000: deny by istio-system/istio_converted_static_strict
+  ok    sleep in plain text to httpbin, port 8000: deny by default/strict
+  ok    sleep in plain text to httpbin, port 8001: deny by STRICT
 
-3 passed, 0 failed
+4 passed, 0 failed
 `,
   });
 });
@@ -51,18 +53,18 @@ test('a failure tells where and why', async () => {
   expect(code).toBe(1);
   expect(output).toContain('        at mesh/bad.yaml:7:3\n');
   expect(output).toContain('wanted cluster.local/ns/default/sa/sleep, got cluster.local/ns/default/sa/notsleep');
-  expect(output).toContain('3 passed, 1 failed\n');
+  expect(output).toContain('4 passed, 1 failed\n');
 });
 
 test.each([
-  ['tap', 'TAP version 13\n1..3\nok 1 - '],
-  ['junit', '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites tests="3" failures="0" errors="0">\n'],
+  ['tap', 'TAP version 13\n1..4\nok 1 - '],
+  ['junit', '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites tests="4" failures="0" errors="0">\n'],
 ])('--format %s, to a file', async (format, start) => {
   const { output } = await runForTest(['test', 'mesh/suite.yaml', '--format', format], FILES);
   expect(output.startsWith(start)).toBe(true);
   const filed = await runForTest(['test', 'mesh/suite.yaml', '--format', format, '--output', 'report'], FILES);
   expect(filed.written.get('report')).toBe(output);
-  expect(filed.output).toBe('3 passed, 0 failed\n');
+  expect(filed.output).toBe('4 passed, 0 failed\n');
 });
 
 test('the suite that help shows is one', async () => {

@@ -30,15 +30,18 @@ A suite is YAML:
       to: httpbin
       port: 8000                 # of the pod, not of the service
       expect: allow              # or deny
-      by: default/allow-sleep    # optional: this policy decides; none: no policy's rules do
+      by: default/allow-sleep    # optional: what decides
     - from: {workload: sleep, plaintext: true}
       to: httpbin
       port: 8000
       expect: deny
+      by: strict
 
   from       a workload; or a map of workload or principal (TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT),
              ip, and plaintext: true for a client without a certificate; an ip alone is such one
   to         a workload, or a map as under workloads
+  by         optional, what decides: NAMESPACE/NAME of an AuthorizationPolicy, PeerAuthentication
+             or message; strict: any STRICT PeerAuthentication; none: no policy's rules match
   enforced   optional: the verdict (allow, deny) if all dry-run policies were enforced
   name       optional: of the test
 

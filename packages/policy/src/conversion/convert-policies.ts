@@ -1,7 +1,7 @@
 import type { Policy } from '../policy.ts';
 import { type ConversionOptions, convertAuthorizationPolicy } from './convert-authorization-policy.ts';
 import { convertPeerAuthentication, staticStrictPolicy } from './convert-peer-authentication.ts';
-import { peerAuthenticationKeys } from './effective-peer-authentication.ts';
+import { peerAuthenticationKeys, strictObjectKeys } from './effective-peer-authentication.ts';
 import {
   findOldest,
   type PeerAuthenticationScopes,
@@ -29,6 +29,11 @@ export interface Conversion {
    * (`allowWaypointPolicy`) is not among them.
    */
   readonly policiesOf: (workload: SelectedWorkload) => readonly string[];
+  /**
+   * Keys of the STRICT PeerAuthentications any of which suffices that plain text to a workload is refused, the narrowest
+   * first. The policy that refuses it may be one for all of them, and so does not tell.
+   */
+  readonly strictBy: (workload: SelectedWorkload) => readonly string[];
 }
 
 /**
@@ -68,7 +73,7 @@ export function convertPolicies(objects: Iterable<PolicyObject>, options: Conver
     ...namedBy(workload, named, rootNamespace),
     ...modes.keysOf(workload),
   ];
-  return { policies, statuses, policiesOf };
+  return { policies, statuses, policiesOf, strictBy: (workload) => modes.strictBy(workload) };
 }
 
 function namedBy(
@@ -125,9 +130,16 @@ class PeerAuthentications {
   }
 
   keysOf(workload: SelectedWorkload): readonly string[] {
+    return peerAuthenticationKeys(this.#ownOf(workload), this.scopesOf(workload.namespace), this.#rootNamespace);
+  }
+
+  strictBy(workload: SelectedWorkload): readonly string[] {
+    return strictObjectKeys(this.#ownOf(workload), this.scopesOf(workload.namespace));
+  }
+
+  #ownOf(workload: SelectedWorkload): PeerAuthentication | undefined {
     // Objects of the root namespace that select workloads count for none, not even for those of that namespace.
     const selecting = workload.namespace === this.#rootNamespace ? [] : this.#selecting.of(workload.namespace);
-    const own = findOldest(selecting.filter((object) => isSelected(object, workload)));
-    return peerAuthenticationKeys(own, this.scopesOf(workload.namespace), this.#rootNamespace);
+    return findOldest(selecting.filter((object) => isSelected(object, workload)));
   }
 }

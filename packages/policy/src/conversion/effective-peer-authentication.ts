@@ -6,7 +6,7 @@ import {
   type PeerAuthenticationScopes,
   portModes,
 } from './peer-authentication-scope.ts';
-import type { PeerAuthentication } from './policy-object.ts';
+import { objectKey, type PeerAuthentication } from './policy-object.ts';
 
 /**
  * Keys of the policies that refuse plain text to a workload, sorted (spec istiod.md §6.4 B); `workload` is the object
@@ -25,4 +25,18 @@ export function peerAuthenticationKeys(
   const differs = ports.some((port) => isOpen(port.mode) === strict);
   if (workload !== undefined && differs) return [convertedKey(workload)];
   return strict ? [staticStrictKey(rootNamespace)] : [];
+}
+
+/** Keys of the STRICT objects any of which suffices that plain text to a workload is refused, the narrowest first. */
+export function strictObjectKeys(
+  workload: PeerAuthentication | undefined,
+  { namespace, mesh }: PeerAuthenticationScopes,
+): readonly string[] {
+  const keys = new Set<string>();
+  for (const object of [workload, namespace, mesh]) {
+    const mode = modeOf(object?.spec?.mtls);
+    if (isOpen(mode)) break;
+    if (object !== undefined && mode === 'STRICT') keys.add(objectKey(object));
+  }
+  return [...keys];
 }

@@ -248,3 +248,34 @@ test('an object that never counts is found by what counts instead', () => {
     ['s', 't'],
   ]);
 });
+
+test.each([
+  ['of the mesh', { mesh: 'STRICT' }, ['root/mesh']],
+  ['of the namespace', { namespace: 'STRICT' }, ['n/namespace']],
+  [
+    'each that suffices, the narrowest first',
+    { mesh: 'STRICT', namespace: 'STRICT', own: 'STRICT' },
+    ['n/own', 'n/namespace', 'root/mesh'],
+  ],
+  ['UNSET says nothing', { mesh: 'STRICT', namespace: 'UNSET', own: 'UNSET' }, ['root/mesh']],
+  ['not those that a narrower one overrules', { mesh: 'STRICT', namespace: 'PERMISSIVE', own: 'STRICT' }, ['n/own']],
+  ['none', { mesh: 'STRICT', namespace: 'STRICT', own: 'DISABLE' }, []],
+  ['none of others', { mesh: 'PERMISSIVE', other: 'STRICT' }, []],
+] as const)('strictBy: %s', (_name, modes: { readonly [name: string]: PeerAuthenticationMode }, keys) => {
+  const places: Readonly<Record<string, Omit<Sketch, 'name' | 'mode'>>> = {
+    mesh: { namespace: ROOT },
+    namespace: { namespace: 'n' },
+    own: { namespace: 'n', labels: { app: 'a' } },
+    other: { namespace: 'n', labels: { app: 'b' } },
+  };
+  const objects = Object.entries(modes).map(([name, mode]) => build({ namespace: '', ...places[name], name, mode }));
+  const { strictBy } = convertPolicies(objects, { rootNamespace: ROOT });
+  expect(strictBy({ namespace: 'n', labels: { app: 'a' } })).toEqual(keys);
+});
+
+test('strictBy: for the root namespace its object counts once', () => {
+  const { strictBy } = convertPolicies([build({ name: 'mesh', namespace: ROOT, mode: 'STRICT' })], {
+    rootNamespace: ROOT,
+  });
+  expect(strictBy({ namespace: ROOT, labels: {} })).toEqual(['root/mesh']);
+});

@@ -60,9 +60,9 @@ export function readPort(place: DataPlace): number | undefined {
 }
 
 /** Key of a policy. */
-export function readKey(place: DataPlace): string | undefined {
+export function readKey(place: DataPlace, want = 'namespace/name of a policy'): string | undefined {
   const text = place.text();
-  return text === undefined || KEY.test(text) ? text : place.refuse('namespace/name of a policy');
+  return text === undefined || KEY.test(text) ? text : place.refuse(want);
 }
 
 const DEFAULT_ACCOUNT = 'default';

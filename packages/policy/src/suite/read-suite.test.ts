@@ -100,6 +100,7 @@ test.each([
   [TEST, 'sleep to httpbin, port 8000: allow'],
   [{ ...TEST, by: 'a/b' }, 'sleep to httpbin, port 8000: allow by a/b'],
   [{ ...TEST, by: 'none', expect: 'deny' }, 'sleep to httpbin, port 8000: deny by no policy'],
+  [{ ...TEST, by: 'strict', expect: 'deny' }, 'sleep to httpbin, port 8000: deny by STRICT'],
   [
     { ...TEST, to: { namespace: 'shop', labels: { app: 'web', v: '1' } } },
     'sleep to shop/app=web,v=1, port 8000: allow',
@@ -113,9 +114,9 @@ test.each([
   [{}, ['tests: is missing: want a list']],
   [[], [': want a map, not a list']],
   [
-    { tests: [], test: 1 },
+    { tests: [], zzz: 1 },
     [
-      'test: unknown field: want rootNamespace, namespace, trustDomain, policies, workloads or tests',
+      'zzz: unknown field: want rootNamespace, namespace, trustDomain, policies, workloads or tests',
       'tests: is empty: want at least one',
     ],
   ],
@@ -163,7 +164,7 @@ test.each([
       'tests[0].from: want one of the workloads (sleep, httpbin), not "slep"',
       'tests[0].port: want a port from 1 to 65535, not 0',
       'tests[0].expect: want allow or deny, not "ALLOW"',
-      'tests[0].by: want namespace/name of a policy, not "x"',
+      'tests[0].by: want namespace/name of a policy, strict or none, not "x"',
       'tests[0].enforced: want allow or deny, not true',
       'tests[0].name: want a name, not ""',
     ],

@@ -1,7 +1,15 @@
 import { complete, type DataFields, DataPlace } from '../validation/data-place.ts';
 import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { readClient, readKey, readPort, readTarget, readWorkload, type SuiteScope } from './read-endpoint.ts';
-import { type Expectation, NO_POLICY, type Suite, type SuitePolicies, type SuiteWorkload } from './suite.ts';
+import {
+  describeDecider,
+  type Expectation,
+  NO_POLICY,
+  STRICT_MODE,
+  type Suite,
+  type SuitePolicies,
+  type SuiteWorkload,
+} from './suite.ts';
 
 /**
  * Untyped data as a suite of expectations. Throws POLICY_INVALID with every mistake and its path: unknown and missing
@@ -56,11 +64,17 @@ function readTest(place: DataPlace, scope: SuiteScope): Expectation | undefined 
     port: fields.required('port', 'a port', readPort),
     expect: fields.required('expect', 'allow or deny', (field) => field.choice(ANSWERS)),
   });
-  const by = fields.optional('by', (field) => (field.value === NO_POLICY ? NO_POLICY : readKey(field)));
+  const by = fields.optional('by', readDecider);
   const enforced = fields.optional('enforced', (field) => field.choice(ANSWERS));
   const name = readName(fields);
   if (parts === undefined) return undefined;
   return { ...parts, by, enforced, name: name ?? describe(parts, by), path: place.path };
+}
+
+function readDecider(place: DataPlace): string | undefined {
+  const { value } = place;
+  if (value === NO_POLICY || value === STRICT_MODE) return value;
+  return readKey(place, 'namespace/name of a policy, strict or none');
 }
 
 function readName(fields: DataFields): string | undefined {
@@ -71,6 +85,5 @@ function describe(
   { from, to, port, expect }: Pick<Expectation, 'from' | 'to' | 'port' | 'expect'>,
   by?: string,
 ): string {
-  const decider = by === undefined ? '' : by === NO_POLICY ? ' by no policy' : ` by ${by}`;
-  return `${from.name} to ${to.name}, port ${port}: ${expect}${decider}`;
+  return `${from.name} to ${to.name}, port ${port}: ${expect}${by === undefined ? '' : ` by ${describeDecider(by)}`}`;
 }

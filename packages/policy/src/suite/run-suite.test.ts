@@ -46,6 +46,23 @@ function run(policies: readonly Policy[], ...tests: readonly object[]) {
   return runSuite(suite, { policies, policiesOf }, { name: 'suite' });
 }
 
+function strictPolicy(object: string): Policy {
+  return {
+    ...DENY_ALL,
+    name: 'istio_converted_static_strict',
+    namespace: 'istio-system',
+    scope: 'Global',
+    source: { kind: 'PeerAuthentication', object, rules: [], omitted: [], ignored: [] },
+  };
+}
+
+/** A test of plain text that is denied, where two PeerAuthentications are STRICT. */
+function runStrict(policy: Policy, by: string) {
+  const tests = [{ from: { plaintext: true }, to: { namespace: 'default' }, port: 1, expect: 'deny', by }];
+  const subject = { policies: [policy], policiesOf: () => [], strictBy: () => ['default/narrow', 'istio-system/wide'] };
+  return runSuite(readSuite({ tests }), subject, { name: 's' }).tests[0];
+}
+
 describe('verdicts', () => {
   test.each([
     ['allowed by a policy', [ALLOW_SLEEP], {}, undefined],
@@ -105,6 +122,43 @@ describe('verdicts', () => {
     expect(tests).toMatchObject([{ outcome: message === undefined ? 'passed' : 'failed', message: message ?? '' }]);
     expect([passed, failed]).toEqual(message === undefined ? [1, 0] : [0, 1]);
     expect(tests[0]?.explanation === undefined).toBe(message === undefined);
+  });
+
+  test.each(['strict', 'default/narrow', 'istio-system/wide', 'istio-system/istio_converted_static_strict'])(
+    'denied by a STRICT PeerAuthentication: by %s',
+    (by) => {
+      expect(runStrict(strictPolicy(''), by)?.outcome).toBe('passed');
+    },
+  );
+
+  test('denied by STRICT, but not by that one', () => {
+    expect(runStrict(strictPolicy(''), 'default/other')?.message).toBe(
+      'expected deny by default/other, but it is denied: explicitly denied by: istio-system/istio_converted_static_strict (STRICT by default/narrow or istio-system/wide)',
+    );
+    expect(runStrict(strictPolicy('default/own'), 'default/own')?.outcome).toBe('passed');
+    expect(runStrict(DENY_ALL, 'strict')?.outcome).toBe('failed');
+    expect(runStrict(DENY_ALL, 'default/narrow')?.outcome).toBe('failed');
+  });
+
+  test('rules are counted as in the object that people wrote', () => {
+    // The first two were left out, as only a waypoint can judge them.
+    const source = {
+      kind: 'AuthorizationPolicy',
+      object: 'default/allow-sleep',
+      rules: [2],
+      omitted: [],
+      ignored: [],
+    } as const;
+    const policy: Policy = { ...ALLOW_SLEEP, source };
+    expect(run([policy], { expect: 'deny' }).tests[0]?.message).toBe(
+      'expected deny, but it is allowed by default/allow-sleep, rule 3',
+    );
+  });
+
+  test('tests that pass are not explained, which would take seconds here', { timeout: 2_000 }, () => {
+    const policies = Array.from({ length: 1_000 }, (_, index) => ({ ...ALLOW_SLEEP, name: `p${index}` }));
+    const tests = Array.from({ length: 300 }, (_, index) => ({ port: index + 1, by: 'default/p7' }));
+    expect(run(policies, ...tests).passed).toBe(300);
   });
 
   test('an object that a policy was made of may be named as well', () => {

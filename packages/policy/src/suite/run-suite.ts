@@ -1,14 +1,17 @@
-import type { Decision } from '../evaluation/decision.ts';
+import type { Decision, Verdict } from '../evaluation/decision.ts';
+import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type EvaluationOptions, type PolicySet } from '../evaluation/policy-set.ts';
 import type { Explanation } from '../explanation/explanation.ts';
 import type { Connection, Match, Policy, TargetWorkload } from '../policy.ts';
-import { type Expectation, NO_POLICY, type Suite, type SuiteWorkload } from './suite.ts';
+import { describeDecider, type Expectation, NO_POLICY, STRICT_MODE, type Suite, type SuiteWorkload } from './suite.ts';
 
 /** What a suite is run against. `missing` as for `compile`. */
 export interface SuiteSubject extends EvaluationOptions {
   readonly policies: Iterable<Policy>;
   /** Keys of the policies whose selectors match a workload: `policiesOf` of a conversion. */
   readonly policiesOf: (workload: Pick<SuiteWorkload, 'namespace' | 'labels'>) => readonly string[];
+  /** Keys of the PeerAuthentications that refuse plain text to a workload, as `strictBy` of a conversion; none if absent. */
+  readonly strictBy?: (workload: Pick<SuiteWorkload, 'namespace' | 'labels'>) => readonly string[];
 }
 
 /** `undecided`: the suite does not tell enough of the connection; that counts as a failure. */
@@ -51,7 +54,8 @@ export function runSuite(suite: Suite, subject: SuiteSubject, { name, locate }: 
   const tests = suite.tests.map((expectation) => {
     const { to } = expectation;
     const keys = [...subject.policiesOf(to), ...to.authorizationPolicies];
-    const result = runTest(expectation, set, { namespace: to.namespace, authorizationPolicies: keys });
+    const workload = { namespace: to.namespace, authorizationPolicies: keys };
+    const result = runTest({ expectation, workload, strictBy: subject.strictBy?.(to) ?? [] }, set);
     return { ...result, expectation, place: locate?.(expectation.path) ?? expectation.path };
   });
   const count = (outcome: TestOutcome): number => tests.filter((test) => test.outcome === outcome).length;
@@ -61,13 +65,18 @@ export function runSuite(suite: Suite, subject: SuiteSubject, { name, locate }: 
 /** Stands for an address that no condition asks for. */
 const NO_ADDRESS = '0.0.0.0';
 
-function runTest(
-  expectation: Expectation,
-  set: PolicySet,
-  workload: TargetWorkload,
-): Omit<TestResult, 'expectation' | 'place'> {
+/** One expectation, and what is known of the workload. */
+interface Question {
+  readonly expectation: Expectation;
+  readonly workload: TargetWorkload;
+  readonly strictBy: readonly string[];
+}
+
+function runTest(question: Question, set: PolicySet): Omit<TestResult, 'expectation' | 'place'> {
+  const { expectation, workload } = question;
   const { from, to, port } = expectation;
-  const gap = findGap(expectation, set.select(workload).policies);
+  const { policies } = set.select(workload);
+  const gap = findGap(expectation, policies);
   if (gap !== undefined) return { outcome: 'undecided', message: gap, decision: undefined, explanation: undefined };
   const connection: Connection = {
     identity: from.identity,
@@ -76,11 +85,9 @@ function runTest(
     destinationPort: port,
   };
   const decision = set.evaluate(connection, workload);
-  const explanation = set.explain(connection, workload);
-  const deciding = findDeciding(decision, explanation, set);
-  const message = compare(expectation, decision, deciding);
+  const message = compare(question, { connection, decision, policies });
   if (message === undefined) return { outcome: 'passed', message: '', decision, explanation: undefined };
-  return { outcome: 'failed', message, decision, explanation };
+  return { outcome: 'failed', message, decision, explanation: set.explain(connection, workload) };
 }
 
 /** An address that a policy asks for and the suite does not tell. */
@@ -98,39 +105,60 @@ function findGap({ from, to }: Expectation, policies: readonly Policy[]): string
   return undefined;
 }
 
-/** Keys of all policies that decide, and of the objects that they were made of: the decision names any of them. */
-function findDeciding(decision: Decision, explanation: Explanation, set: PolicySet): ReadonlySet<string> {
-  const names = new Set<string>();
-  const action = decision.code === 'ALLOWED' ? 'Allow' : decision.code === 'DENIED' ? 'Deny' : undefined;
-  for (const policy of explanation.policies) {
-    if (!policy.matched || policy.dryRun || policy.action !== action) continue;
-    names.add(policy.policy);
-    const object = set.get(policy.policy)?.source?.object;
-    // That of the static strict policy is empty: it stands for any object.
-    if (object !== undefined && object !== '') names.add(object);
-  }
-  return names;
+interface Judged {
+  readonly connection: Connection;
+  readonly decision: Decision;
+  /** All that apply. */
+  readonly policies: readonly Policy[];
 }
 
 /** What is not as expected; undefined if all is. */
-function compare(
-  { expect, by, enforced }: Expectation,
-  decision: Decision,
-  deciding: ReadonlySet<string>,
-): string | undefined {
-  if (decision.allowed !== (expect === 'allow')) return `expected ${expect}, but it is ${describeDecision(decision)}`;
-  if (by === NO_POLICY && deciding.size > 0)
-    return `expected ${expect} by no policy, but it is ${describeDecision(decision)}`;
-  if (by !== undefined && by !== NO_POLICY && !deciding.has(by))
-    return `expected ${expect} by ${by}, but it is ${describeDecision(decision)}`;
+function compare(question: Question, judged: Judged): string | undefined {
+  const { expect, by, enforced } = question.expectation;
+  const { decision, policies } = judged;
+  const actual = (verdict: Verdict): string => describeVerdict(verdict, policies, question.strictBy);
+  if (decision.allowed !== (expect === 'allow')) return `expected ${expect}, but it is ${actual(decision)}`;
+  if (by !== undefined && !isDecidedBy(by, question, judged))
+    return `expected ${expect} by ${describeDecider(by)}, but it is ${actual(decision)}`;
   const shadow = decision.shadow ?? decision;
   if (enforced !== undefined && shadow.allowed !== (enforced === 'allow'))
-    return `expected ${enforced} if dry-run policies were enforced, but then it is ${describeDecision(shadow)}`;
+    return `expected ${enforced} if dry-run policies were enforced, but then it is ${actual(shadow)}`;
   return undefined;
 }
 
-function describeDecision({ allowed, policy, rule, reason }: Omit<Decision, 'shadows' | 'shadow' | 'missing'>): string {
-  if (!allowed) return `denied: ${reason}`;
-  if (policy === undefined) return 'allowed: no ALLOW policy applies';
-  return `allowed by ${policy}${rule === undefined ? '' : `, rule ${rule + 1}`}`;
+/** The decision names any of the policies that match; each of them decides. */
+function isDecidedBy(by: string, question: Question, { connection, decision, policies }: Judged): boolean {
+  if (by === NO_POLICY) return decision.policy === undefined;
+  if (decision.policy === undefined) return false;
+  const action = decision.allowed ? 'Allow' : 'Deny';
+  const { namespace } = question.workload;
+  return policies.some((policy) => {
+    if (policy.dryRun || policy.action !== action || !namesOf(policy, question.strictBy).includes(by)) return false;
+    const key = policyKey(policy);
+    if (key === decision.policy) return true;
+    return compile([policy]).evaluate(connection, { namespace, authorizationPolicies: [key] }).policy !== undefined;
+  });
+}
+
+/** What a policy may be called: its key, or what it was made of. */
+function namesOf(policy: Policy, strictBy: readonly string[]): readonly string[] {
+  const { source } = policy;
+  const names = [policyKey(policy)];
+  // That of the static strict policy is empty: it stands for any object.
+  if (source !== undefined && source.object !== '') names.push(source.object);
+  if (source?.kind === 'PeerAuthentication') names.push(STRICT_MODE, ...strictBy);
+  return names;
+}
+
+function describeVerdict(verdict: Verdict, policies: readonly Policy[], strictBy: readonly string[]): string {
+  const { allowed, policy: key, rule, reason } = verdict;
+  const source = policies.find((policy) => policyKey(policy) === key)?.source;
+  if (!allowed) {
+    const strict = source?.kind === 'PeerAuthentication' && strictBy.length > 0;
+    return `denied: ${reason}${strict ? ` (STRICT by ${strictBy.join(' or ')})` : ''}`;
+  }
+  if (key === undefined) return 'allowed: no ALLOW policy applies';
+  // People count the rules of the object that they wrote.
+  const number = rule === undefined ? undefined : (source?.rules[rule] ?? rule) + 1;
+  return `allowed by ${key}${number === undefined ? '' : `, rule ${number}`}`;
 }

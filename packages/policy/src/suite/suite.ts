@@ -3,6 +3,9 @@ import type { SourceIdentity } from '../policy.ts';
 /** Instead of the key of a policy: no policy's rules decide, but that there are no ALLOW policies, or that none of them matches. */
 export const NO_POLICY = 'none';
 
+/** Instead of the key of a policy: that plain text is refused decides, whichever PeerAuthentication says so. */
+export const STRICT_MODE = 'strict';
+
 /** A workload that tests are about. */
 export interface SuiteWorkload {
   /** As reports call it. */
@@ -36,7 +39,10 @@ export interface Expectation {
   readonly to: SuiteWorkload;
   readonly port: number;
   readonly expect: 'allow' | 'deny';
-  /** `namespace/name` of a policy that has to be among those that decide, or of the object it was made of; or NO_POLICY. */
+  /**
+   * `namespace/name` of a policy that has to be among those that decide, or of an object it was made of; or NO_POLICY, or
+   * STRICT_MODE.
+   */
   readonly by: string | undefined;
   /** What is expected if all dry-run policies were enforced; undefined if nothing is. */
   readonly enforced: 'allow' | 'deny' | undefined;
@@ -56,4 +62,9 @@ export interface Suite {
   readonly namespace: string | undefined;
   readonly policies: readonly SuitePolicies[];
   readonly tests: readonly Expectation[];
+}
+
+/** What is expected to decide, in words. */
+export function describeDecider(by: string): string {
+  return by === NO_POLICY ? 'no policy' : by === STRICT_MODE ? 'STRICT' : by;
 }
