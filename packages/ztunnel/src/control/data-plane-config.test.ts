@@ -32,7 +32,9 @@ test.each([
 });
 
 test.each([
-  { variables: {}, settings: { policyLog: 'off', unknownPolicy: 'deny' } },
+  { variables: {}, settings: { policyLog: 'off', policyCutLog: true, unknownPolicy: 'deny' } },
+  { variables: { RUST_LOG: 'error' }, settings: { policyCutLog: false } },
+  { variables: { RUST_LOG: 'warn,proxy=info' }, settings: { policyCutLog: true } },
   { variables: { RUST_LOG: 'debug' }, settings: { policyLog: 'debug' } },
   { variables: { RUST_LOG: 'state=debug' }, settings: { policyLog: 'debug' } },
   { variables: { AUTHZ_POLICY_INFO_LOGGING: 'true' }, settings: { policyLog: 'info' } },

@@ -55,6 +55,7 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
     },
     dnsLog: config.logFilter.isEnabled('dns', 'debug'),
     policyLog: policyLog(config),
+    policyCutLog: config.logFilter.isEnabled('proxy::connection_manager', 'info'),
     unknownPolicy: config.unknownPolicy,
   };
 }

@@ -92,6 +92,8 @@ test('denials of all threads are one list; a thread that does not answer is left
     firstEpochMs: 1,
     lastEpochMs: 1,
     explanation: undefined,
+    explainedEpochMs: undefined,
+    unexplained: undefined,
   } as const;
   const answer: Behaviour = (message) =>
     message.type === 'denials' ? { type: 'denials', id: message.id, denials: [denial] } : undefined;

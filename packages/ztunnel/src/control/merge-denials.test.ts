@@ -1,3 +1,4 @@
+import { type Connection, compile } from '@ambientmesh/policy';
 import { expect, test } from 'vitest';
 import type { Denial } from '../data-plane/protocol.ts';
 import { mergeDenials } from './merge-denials.ts';
@@ -11,7 +12,33 @@ const denial: Denial = {
   firstEpochMs: 5,
   lastEpochMs: 9,
   explanation: undefined,
+  explainedEpochMs: undefined,
+  unexplained: undefined,
 };
+
+/** Of a time, by a policy of this name. */
+function explained(explainedEpochMs: number, name: string): Denial {
+  const policy = { name, namespace: 'n', scope: 'Global', action: 'Deny', dryRun: false, rules: [[]] } as const;
+  const connection: Connection = denial.connection;
+  const explanation = compile([policy]).explain(connection, { namespace: 'n', authorizationPolicies: [] });
+  return { ...denial, explanation, explainedEpochMs };
+}
+
+test.each([
+  { what: 'the newest explanation counts', threads: [explained(5, 'old'), explained(6, 'new')], policy: 'n/new' },
+  { what: 'in any order', threads: [explained(6, 'new'), explained(5, 'old')], policy: 'n/new' },
+  { what: 'any is better than none', threads: [denial, explained(5, 'old'), denial], policy: 'n/old' },
+])('$what', ({ threads, policy }) => {
+  const [merged] = mergeDenials(threads.map((one) => [one]));
+  expect(merged?.explanation?.policies[0]?.policy).toBe(policy);
+  expect(merged?.explainedEpochMs).toBe(policy === 'n/new' ? 6 : 5);
+});
+
+test('why there is no explanation is told where there is none', () => {
+  const unexplained = { ...denial, unexplained: 'too many' };
+  expect(mergeDenials([[denial], [unexplained]])[0]?.unexplained).toBe('too many');
+  expect(mergeDenials([[explained(5, 'p')], [unexplained]])[0]?.unexplained).toBeUndefined();
+});
 
 test('equal ones of several threads are added up, the latest first', () => {
   const other = { ...denial, connection: { ...denial.connection, destinationPort: 81 }, lastEpochMs: 10 };

@@ -1,6 +1,6 @@
 import type { Denial } from '../data-plane/protocol.ts';
 
-/** The denials that all data threads remember as one list, the latest first; equal ones are one, with the older explanation. */
+/** The denials that all data threads remember as one list, the latest first; equal ones are one, with the newest explanation. */
 export function mergeDenials(ofThreads: readonly (readonly Denial[])[]): Denial[] {
   const merged = new Map<string, Denial>();
   for (const denial of ofThreads.flat()) {
@@ -29,11 +29,15 @@ function keyOf({ kind, pod, connection, reason }: Denial): string {
 }
 
 function added(a: Denial, b: Denial): Denial {
-  const [first, second] = a.firstEpochMs <= b.firstEpochMs ? [a, b] : [b, a];
+  // A thread where it has not come again since the policies changed explains it by the old ones.
+  const { explanation, explainedEpochMs } = (a.explainedEpochMs ?? 0) >= (b.explainedEpochMs ?? 0) ? a : b;
   return {
-    ...first,
+    ...a,
     count: a.count + b.count,
+    firstEpochMs: Math.min(a.firstEpochMs, b.firstEpochMs),
     lastEpochMs: Math.max(a.lastEpochMs, b.lastEpochMs),
-    explanation: first.explanation ?? second.explanation,
+    explanation,
+    explainedEpochMs,
+    unexplained: explanation === undefined ? (a.unexplained ?? b.unexplained) : undefined,
   };
 }

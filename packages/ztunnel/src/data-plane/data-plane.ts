@@ -5,6 +5,7 @@ import { describeStartFailure } from '@ambientmesh/zds';
 import { DnsCounters } from '../dns/dns-counters.ts';
 import { readResolvConf } from '../dns/resolv-conf.ts';
 import { Denials } from '../inbound/denials.ts';
+import { explainDenials } from '../inbound/explain-denial.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../outbound/upstream.ts';
 import { MeshState } from '../state/mesh-state.ts';
@@ -51,7 +52,7 @@ export class DataPlane {
       engine,
       state,
       policies,
-      denials: new Denials((connection, workload) => policies.explain(connection, workload)),
+      denials: new Denials(explainDenials(policies)),
       localWorkloads: new LocalWorkloads(state, engine),
       certificates,
       trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),

@@ -55,6 +55,8 @@ export interface DataPlaneConfig {
   readonly dnsLog: boolean;
   /** Level of the lines about single policies (spec policy.md §4.4); `off`: none. */
   readonly policyLog: 'info' | 'debug' | 'off';
+  /** Whether a line is printed for each running connection that a change of policies ends (spec policy.md §5). */
+  readonly policyCutLog: boolean;
   /** What a policy does that a workload names and nobody has put: `skip` is what the reference does. */
   readonly unknownPolicy: 'deny' | 'skip';
 }
@@ -168,6 +170,10 @@ export interface Denial {
   readonly lastEpochMs: number;
   /** Of one of them, by the policies of that time; undefined if so many others were denied that it would have cost too much. */
   readonly explanation: Explanation | undefined;
+  /** Of what time, in milliseconds since 1970. */
+  readonly explainedEpochMs: number | undefined;
+  /** Why there is no explanation, where that is something else: too many rules govern the pod. */
+  readonly unexplained: string | undefined;
 }
 
 /** The open connections of a pod. */

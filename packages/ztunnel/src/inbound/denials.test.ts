@@ -21,15 +21,17 @@ function denied(over: Partial<DeniedConnection> & { port?: number } = {}): Denie
 
 /** An explanation of as many rules. */
 function explanation(rules: number): Explanation {
-  const rule = { rule: 0, sourceRule: undefined, matched: false, clauses: [] };
+  const rule = { rule: 0, sourceRule: undefined, matched: false, clauses: [], more: 0 };
   const policy = { policy: 'a/b', action: 'Deny', scope: 'Global', dryRun: false, matched: true } as const;
-  const policies = [{ ...policy, rules: Array.from({ length: rules }, () => rule), nearest: undefined, notes: [] }];
+  const policies = [
+    { ...policy, rules: Array.from({ length: rules }, () => rule), more: 0, nearest: undefined, notes: [] },
+  ];
   const decision = compile([]).evaluate(connection, workload);
   return { connection, workload, decision, policies, nearest: undefined, wouldPass: [] };
 }
 
 test('equal ones are one, with the times of the first and the last', () => {
-  const denials = new Denials(() => undefined);
+  const denials = new Denials(() => 'nobody asked');
   for (let i = 0; i < 3; i++) denials.add(denied());
   const [one, ...others] = denials.list();
   expect(others).toEqual([]);
@@ -46,7 +48,7 @@ test.each([
   { what: 'source', other: { connection: { ...connection, sourceIp: '10.0.0.9' } } },
   { what: 'identity', other: { connection: { ...connection, identity: undefined } } },
 ] as const)('another $what is another denial, and the latest comes first', ({ other }) => {
-  const denials = new Denials(() => undefined);
+  const denials = new Denials(() => 'nobody asked');
   denials.add(denied());
   denials.add(denied(other));
   denials.add(denied());
@@ -69,6 +71,33 @@ test('explained at the first, by what matters of the workload', () => {
   denials.add(denied());
   expect(asked).toEqual([[connection, { namespace: 'default', authorizationPolicies: [] }]]);
   expect(denials.list()[0]?.explanation?.policies).toHaveLength(1);
+});
+
+test('an explanation is as old as the denial that it was made for', () => {
+  const denials = new Denials(() => explanation(1));
+  denials.add(denied());
+  const [first] = denials.list();
+  expect(first?.explainedEpochMs).toBe(first?.firstEpochMs);
+  while (Date.now() <= (first?.firstEpochMs ?? 0));
+  denials.add(denied());
+  expect(denials.list()[0]?.explainedEpochMs).toBe(first?.firstEpochMs);
+  denials.policiesChanged();
+  denials.add(denied());
+  const [last] = denials.list();
+  expect(last?.explainedEpochMs).toBe(last?.lastEpochMs);
+  expect(last?.explainedEpochMs).toBeGreaterThan(first?.firstEpochMs ?? 0);
+});
+
+test('why it is not explained is asked and told once, until policies change', () => {
+  let asked = 0;
+  const denials = new Denials(() => (++asked < 2 ? 'too large' : explanation(1)));
+  const told = () => denials.list().map((one) => [one.unexplained, one.explanation?.policies.length]);
+  denials.add(denied());
+  denials.add(denied());
+  expect([asked, told()]).toEqual([1, [['too large', undefined]]]);
+  denials.policiesChanged();
+  denials.add(denied());
+  expect(told()).toEqual([[undefined, 1]]);
 });
 
 test('explained anew when it comes again after a change of policies', () => {

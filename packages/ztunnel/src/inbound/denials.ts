@@ -20,15 +20,17 @@ export interface DeniedConnection {
   readonly reason: string;
 }
 
-/** Says why a connection passes or does not, by the policies of now. */
-export type Explain = (connection: Connection, workload: TargetWorkload) => Explanation | undefined;
+/** Says why a connection passes or does not, by the policies of now; or in words why it does not say so. */
+export type Explain = (connection: Connection, workload: TargetWorkload) => Explanation | string;
 
 interface Remembered extends Omit<DeniedConnection, 'workload'> {
   count: number;
   readonly firstEpochMs: number;
   lastEpochMs: number;
   explanation: Explanation | undefined;
-  /** Of the explanation. */
+  explainedEpochMs: number | undefined;
+  unexplained: string | undefined;
+  /** Of the explanation, or of why there is none. */
   generation: number;
 }
 
@@ -62,15 +64,15 @@ export class Denials {
     entry.count++;
     entry.lastEpochMs = nowEpochMs;
     if (entry.generation !== this.#generation) this.#dropExplanation(entry);
-    if (entry.explanation === undefined) this.#explain(entry, denied);
+    if (entry.explanation === undefined && entry.unexplained === undefined) this.#explain(entry, denied);
     if (this.#remembered.size > MAX_DENIALS) this.#forgetOldest();
   }
 
   /** The latest first. Plain data. */
   list(): Denial[] {
     return [...this.#remembered.values()].toReversed().map((entry) => {
-      const { kind, pod, connection, reason, count, firstEpochMs, lastEpochMs, explanation } = entry;
-      return { kind, pod, connection, reason, count, firstEpochMs, lastEpochMs, explanation };
+      const { generation: _, ...denial } = entry;
+      return denial;
     });
   }
 
@@ -85,6 +87,8 @@ export class Denials {
       firstEpochMs,
       lastEpochMs: firstEpochMs,
       explanation: undefined,
+      explainedEpochMs: undefined,
+      unexplained: undefined,
       generation: this.#generation,
     };
   }
@@ -96,7 +100,12 @@ export class Denials {
     this.#budgetAtMs = beginMs;
     if (this.#budgetMs <= 0) return;
     const { namespace, authorizationPolicies } = workload;
-    entry.explanation = this.#explainNow(connection, { namespace, authorizationPolicies });
+    const said = this.#explainNow(connection, { namespace, authorizationPolicies });
+    if (typeof said === 'string') entry.unexplained = said;
+    else {
+      entry.explanation = said;
+      entry.explainedEpochMs = entry.lastEpochMs;
+    }
     entry.generation = this.#generation;
     this.#explainedRules += rulesOf(entry.explanation);
     for (const old of this.#remembered.values()) {
@@ -115,7 +124,7 @@ export class Denials {
 
   #dropExplanation(entry: Remembered): void {
     this.#explainedRules -= rulesOf(entry.explanation);
-    entry.explanation = undefined;
+    entry.explanation = entry.explainedEpochMs = entry.unexplained = undefined;
   }
 }
 

@@ -219,6 +219,14 @@ test('15006, running: a new policy cuts it: RST to both ends', async () => {
   expect(inbound.connections.size).toBe(0);
 });
 
+test('running: with its log filtered out a cut is told by the access log alone', async () => {
+  const { inbound, port, apply } = await serve('plaintext', { policyCutLog: false });
+  const denied = await established(port);
+  apply(put('deny', 'Deny', { destinationPorts: [port] }));
+  await until(() => expect(denied.end()).toBe('ECONNRESET'));
+  expect(inbound.lines()).toEqual([expect.stringContaining(CHANGED)]);
+});
+
 test.each([
   { what: 'it is allowed by name', change: put('allow', 'Allow', principal(PRINCIPAL)) },
   { what: 'another namespace has it', change: put('deny', 'Deny', principal(PRINCIPAL), { namespace: 'other' }) },

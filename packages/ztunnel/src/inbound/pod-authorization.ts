@@ -86,11 +86,17 @@ export class PodAuthorization implements Recheckable {
   }
 
   #judgeAgain(one: PolicedConnection, workload: Workload, missing: 'deny' | 'skip'): void {
-    const { policies, log } = this.#pod.context;
-    const decision = policies.evaluate(one.judged, workload, { missing });
+    const decision = this.#pod.context.policies.evaluate(one.judged, workload, { missing });
     if (decision.allowed) return;
     this.#log(decision, one);
     this.#remember('cut', one, decision.reason);
+    this.#logCut(one, workload);
+    one.deny(POLICY_CHANGED);
+  }
+
+  #logCut(one: PolicedConnection, workload: Workload): void {
+    const { config, log } = this.#pod.context;
+    if (!config.policyCutLog) return;
     log.line({
       level: 'info',
       scope: 'proxy::connection_manager',
@@ -98,7 +104,6 @@ export class PodAuthorization implements Recheckable {
       fields: [],
       spans: [this.#pod.span],
     });
-    one.deny(POLICY_CHANGED);
   }
 
   /** What missing policies do to running connections now. The grace that has just begun or ended is told. */

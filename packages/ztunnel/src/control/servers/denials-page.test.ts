@@ -26,6 +26,8 @@ const explained: Denial = {
   firstEpochMs: 0,
   lastEpochMs: 61_000.5,
   explanation: compile([policy]).explain(connection, { namespace: 'default', authorizationPolicies: [] }),
+  explainedEpochMs: 61_000.5,
+  unexplained: undefined,
 };
 const plain: Denial = {
   ...explained,
@@ -33,6 +35,7 @@ const plain: Denial = {
   connection: { ...connection, identity: undefined },
   count: 1,
   explanation: undefined,
+  explainedEpochMs: undefined,
 };
 
 test('each with its explanation, for a terminal', () => {

@@ -41,11 +41,11 @@ function renderDenial(denial: Denial): string {
   return lines.map((line) => `${escapeControl(line)}\n`).join('');
 }
 
-function renderUnexplained({ connection, reason }: Denial): string {
+function renderUnexplained({ connection, reason, unexplained }: Denial): string {
   const { identity, sourceIp, destinationIp, destinationPort } = connection;
   const client = identity === undefined ? `plain text from ${sourceIp}` : `${principalOf(identity)} (${sourceIp})`;
   const host = destinationIp.includes(':') ? `[${destinationIp}]` : destinationIp;
-  return `${client} -> ${host}:${destinationPort}: ${reason}\n(not explained: too many others were denied at that time)`;
+  return `${client} -> ${host}:${destinationPort}: ${reason}\n(not explained: ${unexplained ?? 'too many others were denied at that time'})`;
 }
 
 /** As policies write it. */
@@ -54,7 +54,7 @@ function principalOf({ trustDomain, namespace, serviceAccount }: SourceIdentity)
 }
 
 function describeDenial(denial: Denial): unknown {
-  const { firstEpochMs, lastEpochMs, connection, explanation, ...rest } = denial;
+  const { firstEpochMs, lastEpochMs, connection, explanation, explainedEpochMs, unexplained, ...rest } = denial;
   const { identity, ...addresses } = connection;
   return {
     ...rest,
@@ -63,5 +63,7 @@ function describeDenial(denial: Denial): unknown {
     last: renderTime(lastEpochMs),
     connection: { principal: identity === undefined ? null : principalOf(identity), ...addresses },
     explanation: explanation ?? null,
+    explained: explainedEpochMs === undefined ? null : renderTime(explainedEpochMs),
+    unexplained: unexplained ?? null,
   };
 }

@@ -14,6 +14,7 @@ import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { formatAddress } from '../../address.ts';
 import { DnsCounters } from '../../dns/dns-counters.ts';
 import { Denials } from '../../inbound/denials.ts';
+import { explainDenials } from '../../inbound/explain-denial.ts';
 import { PodAuthorization } from '../../inbound/pod-authorization.ts';
 import { bare, type LogSpan } from '../../log/line.ts';
 import { LoadBalancer } from '../../outbound/load-balancer.ts';
@@ -59,6 +60,7 @@ export const TEST_CONFIG: DataPlaneConfig = {
   accessLog: { info: true, debug: false },
   dnsLog: false,
   policyLog: 'off',
+  policyCutLog: true,
   unknownPolicy: 'deny',
 };
 
@@ -112,7 +114,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     engine,
     state,
     policies,
-    denials: new Denials((connection, workload) => policies.explain(connection, workload)),
+    denials: new Denials(explainDenials(policies)),
     localWorkloads: new LocalWorkloads(state, engine),
     certificates,
     trustedPeers: new TrustedPeers((identity) => certificates.rootsOf(identity)),
