@@ -93,6 +93,15 @@ describe('the guide to policies of layer 4', () => {
     expect(await exitCodes('sleep', 'outside')).toEqual(codes(0, undefined, undefined, 0));
   });
 
+  test('STRICT but one port: a client outside of the mesh has that port alone', async () => {
+    await lab.applyPolicies(policy('strict-but-one-port'));
+    expect(await lab.policies()).toMatchObject([{ effect: 'STRICT, 9000 PERMISSIVE' }]);
+    expect(await exitCodes('sleep', 'outside')).toEqual(codes(0, undefined, undefined, RESET));
+    await using outside = new PodSockets(lab, 'outside');
+    const connection = await outside.connect(ADDRESS['httpbin-2'], PORT.echo);
+    expect(await connection.echo('open')).toBe('open');
+  });
+
   test('a policy of the root namespace is for the whole mesh', async () => {
     const selected = policy('deny-notsleep').text.replace('namespace: default', 'namespace: istio-system');
     await lab.applyPolicies(selected.replace(/^ {2}selector:\n.*\n.*\n/m, ''));
