@@ -54,8 +54,10 @@ function readRange(place: DataPlace): AddressRange | Dropped | undefined {
   const known = place.problems.length;
   const fields = place.fields(['address', 'length'], 'proto');
   const bytes = fields.optional('address', readBytes) ?? new Uint8Array();
-  const length = (fields.optional('length', readUint32) ?? 0) & LOW_8_BITS;
+  const whole = fields.optional('length', readUint32) ?? 0;
   if (place.problems.length > known) return undefined;
+  const length = whole & LOW_8_BITS;
+  if (length !== whole) fields.optional('length', (field) => field.doubt(`is cut to 8 bits: ${length}`));
   const address = renderAddressBytes(bytes);
   if (address === undefined) return drop(place, `an address has 4 or 16 bytes, not ${bytes.length}`);
   const most = bytes.length * BITS_PER_BYTE;

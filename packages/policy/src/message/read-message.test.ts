@@ -220,6 +220,21 @@ test.each([
   expect(readMessage(withMatch(match))).toMatchObject({ name: 'a' });
 });
 
+const messageWithLength = (length: number) => ({
+  groups: [{ rules: [{ matches: [{ sourceIps: [addressOf([1, 2, 3, 4], length)] }] }] }],
+});
+
+test('a length that is cut is told', () => {
+  const path = 'groups[0].rules[0].matches[0].sourceIps[0]';
+  expect(findMessageProblems(messageWithLength(288))).toEqual([
+    { severity: 'warning', path: `${path}.length`, message: 'is cut to 8 bits: 32' },
+  ]);
+  expect(findMessageProblems(messageWithLength(289))).toMatchObject([
+    { path: `${path}.length` },
+    { path, severity: 'warning' },
+  ]);
+});
+
 test('a DENY message without groups has no effect; only errors are thrown', () => {
   expect(findMessageProblems({ action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
   const both = { ...withMatch({ namespaces: [{}] }), action: 7 };
