@@ -107,6 +107,10 @@ class NamespaceLists<T extends PolicyObject> {
     else list.push(object);
   }
 
+  [Symbol.iterator](): Iterator<readonly [string, readonly T[]]> {
+    return this.#lists.entries();
+  }
+
   of(namespace: string): readonly T[] {
     return this.#lists.get(namespace) ?? [];
   }
@@ -115,17 +119,27 @@ class NamespaceLists<T extends PolicyObject> {
 /** All PeerAuthentications: which of them count for what. */
 class PeerAuthentications {
   readonly #rootNamespace: string;
-  readonly #wide = new NamespaceLists<PeerAuthentication>();
+  /** Those for a whole namespace, by that, that count: the oldest one, and the one that does without it. */
+  readonly #wide = new Map<string, readonly PeerAuthentication[]>();
   readonly #selecting = new NamespaceLists<PeerAuthentication>();
 
   constructor(objects: Iterable<PeerAuthentication>, rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
-    for (const object of objects) (selectsWorkloads(object) ? this.#selecting : this.#wide).add(object);
+    const wide = new NamespaceLists<PeerAuthentication>();
+    for (const object of objects) (selectsWorkloads(object) ? this.#selecting : wide).add(object);
+    for (const [namespace, list] of wide) {
+      const oldest = findOldest(list);
+      const second = findOldest(list.filter((object) => object !== oldest));
+      this.#wide.set(
+        namespace,
+        [oldest, second].filter((object) => object !== undefined),
+      );
+    }
   }
 
   /** What counts in a namespace, leaving out `except`. */
   scopesOf(namespace: string, except?: PeerAuthentication): PeerAuthenticationScopes {
-    const oldest = (place: string) => findOldest(this.#wide.of(place).filter((object) => object !== except));
+    const oldest = (place: string) => this.#wide.get(place)?.find((object) => object !== except);
     return { mesh: oldest(this.#rootNamespace), namespace: oldest(namespace) };
   }
 

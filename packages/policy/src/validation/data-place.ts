@@ -8,6 +8,9 @@ import { findSimilar } from './find-similar.ts';
  */
 export type FieldStyle = 'own' | 'object' | 'proto';
 
+/** Fields of a map that are looked through one after the other: for so few that is the quickest. */
+const MOST_LISTED = 32;
+
 /** A value inside of untyped data, with its path. Mistakes are collected, not thrown: what cannot be read is undefined. */
 export class DataPlace {
   readonly value: unknown;
@@ -87,16 +90,24 @@ export class DataPlace {
       this.refuse('a map');
       return new DataFields(this, undefined);
     }
+    const isKnown = nameFinder(known);
     for (const [key, inside] of Object.entries(value)) {
       if (inside === undefined || (style !== 'own' && inside === null)) continue;
       const place = new DataPlace(inside, this, key);
       const name = style === 'proto' && key.includes('_') ? jsonName(key) : key;
-      if (!known.includes(name)) place.fail(describeUnknown(name, known, this.problems.length));
+      if (!isKnown(name)) place.fail(describeUnknown(name, known, this.problems.length));
       else if (fields.has(name)) place.fail(`is there twice: in another spelling, too`);
       else fields.set(name, place);
     }
     return new DataFields(this, fields);
   }
+}
+
+/** Maps of any keys give their own ones: looking through a list of them would take their square. */
+function nameFinder(known: readonly string[]): (name: string) => boolean {
+  if (known.length <= MOST_LISTED) return (name) => known.includes(name);
+  const names = new Set(known);
+  return (name) => names.has(name);
 }
 
 /** So many mistakes are worth guessing what was meant. */
