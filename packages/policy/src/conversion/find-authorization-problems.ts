@@ -12,10 +12,10 @@ export function findAuthorizationProblems(object: AuthorizationPolicy, problems:
   const forWaypoint = hasTargets(object);
   findPlaceProblems(object, forWaypoint, problems);
   findProviderProblems(object, problems);
-  if (action !== 'ALLOW' && action !== 'DENY') {
-    if (!forWaypoint) problems.warn('spec.action', `node proxies do not get ${action} policies: want ALLOW or DENY`);
-  } else if (action === 'DENY' && rules.length === 0)
-    problems.warn('spec.rules', 'a DENY policy without rules denies nothing; a rule {} denies everything');
+  if (action !== 'ALLOW' && action !== 'DENY' && !forWaypoint)
+    problems.warn('spec.action', `node proxies do not get ${action} policies: want ALLOW or DENY`);
+  if ((action === 'DENY' || action === 'CUSTOM') && rules.length === 0)
+    problems.fail('spec.rules', `a ${action} policy without rules never applies: a rule {} applies to everything`);
   const context: RuleContext = { action, forWaypoint };
   for (const [index, rule] of rules.entries()) findRuleProblems(rule, `spec.rules[${index}]`, context, problems);
 }
@@ -39,6 +39,6 @@ function findProviderProblems({ spec }: AuthorizationPolicy, problems: ProblemLi
   const { action, provider } = spec ?? {};
   if (action === 'CUSTOM' && (provider?.name ?? '') === '')
     problems.fail('spec.provider', 'a CUSTOM policy wants provider.name');
-  if (action !== 'CUSTOM' && action !== 'AUDIT' && provider !== undefined)
-    problems.fail('spec.provider', 'only CUSTOM and AUDIT policies have a provider');
+  if (action !== 'CUSTOM' && provider !== undefined)
+    problems.fail('spec.provider', 'only a CUSTOM policy has a provider');
 }

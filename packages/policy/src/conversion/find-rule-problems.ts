@@ -71,6 +71,12 @@ const SOURCE_CHECKS: Readonly<Record<keyof PolicyRuleSource, ValueCheck>> = {
   notTrustDomains: checkText,
 };
 
+const ACCOUNT_FIELDS = ['serviceAccounts', 'notServiceAccounts'];
+const IDENTITY_FIELDS = ['principals', 'notPrincipals', 'namespaces', 'notNamespaces'];
+/** What the reference does not take from a CUSTOM policy, even for a waypoint. */
+const CUSTOM_LACKS = [...ACCOUNT_FIELDS, ...IDENTITY_FIELDS, 'requestPrincipals', 'notRequestPrincipals'];
+const CUSTOM_LACKS_KEY = /^(source\.(namespace|serviceAccount|principal)$|request\.auth\.)/;
+
 const KEY_CHECKS: ReadonlyMap<string, ValueCheck> = new Map([
   ['source.ip', checkAddressRange],
   ['remote.ip', checkAddressRange],
@@ -133,8 +139,14 @@ function checkEntries(
       problems.fail(place, `has no condition, so it never holds: want ${name} with ${listFirst(checks)}, …`);
     for (const [field, check] of Object.entries(checks)) {
       checkValues(lists[field], check, `${place}.${field}`, problems);
-      if (http.includes(field) && lists[field]?.length) tellUnjudged(`${place}.${field}`, context, problems);
+      if (!lists[field]?.length) continue;
+      if (context.action === 'CUSTOM' && CUSTOM_LACKS.includes(field))
+        problems.fail(`${place}.${field}`, 'a CUSTOM policy cannot have this');
+      if (http.includes(field)) tellUnjudged(`${place}.${field}`, context, problems);
     }
+    const accounts = ACCOUNT_FIELDS.find((field) => lists[field]?.length);
+    if (accounts !== undefined && IDENTITY_FIELDS.some((field) => lists[field]?.length))
+      problems.fail(`${place}.${accounts}`, 'want no principals and no namespaces beside service accounts');
   }
 }
 
@@ -161,6 +173,8 @@ function checkCondition(
   const { key, values, notValues } = condition;
   const known = isConnectionKey(key) || OTHER_KEYS.includes(key) || KEY_FORMS.some((form) => form.test(key));
   if (!known) problems.fail(`${path}.key`, `unknown key ${JSON.stringify(key)}: want ${WANTED_KEYS}`);
+  else if (context.action === 'CUSTOM' && CUSTOM_LACKS_KEY.test(key))
+    problems.fail(`${path}.key`, `a CUSTOM policy cannot ask for ${key}`);
   else if (!isConnectionKey(key)) tellUnjudged(`${path}.key`, context, problems);
   if ((values ?? []).length + (notValues ?? []).length === 0) problems.fail(path, 'want values or notValues');
   const check = KEY_CHECKS.get(key) ?? checkText;

@@ -1,6 +1,5 @@
 import type { PeerAuthentication, PeerAuthenticationMode, PeerAuthenticationTls } from './policy-object.ts';
-
-const MAX_PORT = 65_535;
+import { readPort } from './read-values.ts';
 
 /** A workload as selectors see it. */
 export interface SelectedWorkload {
@@ -34,9 +33,10 @@ export function isOpen(mode: PeerAuthenticationMode): boolean {
 export function portModes({ spec }: PeerAuthentication): readonly PortMode[] {
   const modes: PortMode[] = [];
   for (const [key, tls] of Object.entries(spec?.portLevelMtls ?? {})) {
-    const port = /^\d+$/.test(key) ? Number(key) : Number.NaN;
+    const port = readPort(key);
     const mode = modeOf(tls);
-    if (port <= MAX_PORT && mode !== 'UNSET') modes.push({ port, mode });
+    // 0 is none, either: it would name a policy for which there is no connection.
+    if (port && mode !== 'UNSET') modes.push({ port, mode });
   }
   return modes.toSorted((left, right) => left.port - right.port);
 }

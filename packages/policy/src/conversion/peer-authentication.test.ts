@@ -205,14 +205,25 @@ test('ports that are none are left out, so that no policy is named for them', ()
     name: 'w',
     namespace: 'n',
     labels: A,
-    ports: { 65536: 'STRICT', http: 'STRICT', '-1': 'STRICT' },
+    ports: { 0: 'STRICT', 65536: 'STRICT', http: 'STRICT', '-1': 'STRICT' },
   });
   expect(judge([object], { namespace: 'n', labels: A }).keys).toEqual([]);
   expect(findObjectProblems(object).map(({ path }) => path)).toEqual([
-    'spec.portLevelMtls.65536',
-    'spec.portLevelMtls.http',
-    'spec.portLevelMtls.-1',
+    'spec.portLevelMtls["0"]',
+    'spec.portLevelMtls["65536"]',
+    'spec.portLevelMtls["http"]',
+    'spec.portLevelMtls["-1"]',
   ]);
+});
+
+test('of many objects the oldest is found in time that is proportional', () => {
+  const objects = Array.from({ length: 20_000 }, (_, index) =>
+    build(index % 2 === 0 ? { name: `p${index}`, namespace: 'n' } : { name: `p${index}`, namespace: 'n', labels: A }),
+  );
+  const startedAtMs = performance.now();
+  expect(convertPolicies(objects, { rootNamespace: ROOT }).policies.map(policyKey)).toEqual([STATIC]);
+  // Quadratic, this took more than ten seconds.
+  expect(performance.now() - startedAtMs).toBeLessThan(1_500);
 });
 
 test('the last port is one', () => {
