@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -24,4 +24,19 @@ test.each([
   } finally {
     rmSync(root, { recursive: true });
   }
+});
+
+test('an older Node is told, by the version that package.json wants', () => {
+  const asIfOlder = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.20.2'}})`;
+  const { status, stderr } = spawnSync(process.execPath, ['--import', asIfOlder, BIN, '--version'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: 'ambient-iptables needs Node 22.19 or newer, this is 20.20.2\n',
+  });
+  const { engines }: { engines: { node: string } } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'),
+  );
+  expect(engines.node).toBe('>=22.19');
 });
