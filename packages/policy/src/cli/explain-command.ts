@@ -1,7 +1,7 @@
 import { staticStrictKey } from '../conversion/convert-peer-authentication.ts';
 import { findUnapplied } from '../conversion/find-unapplied.ts';
 import type { SelectedWorkload } from '../conversion/peer-authentication-scope.ts';
-import { DEFAULT_ROOT_NAMESPACE, objectKey } from '../conversion/policy-object.ts';
+import { DEFAULT_ROOT_NAMESPACE } from '../conversion/policy-object.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type PolicySet } from '../evaluation/policy-set.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
@@ -102,11 +102,12 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
 
 /** What was read and does not apply, and why; the policy that all STRICT objects share gets the one that counts here. */
 function sortOut(
-  { policies, objects }: GoverningPolicies,
+  { policies, objects, strictBy }: GoverningPolicies,
   workload: SelectedWorkload,
   rootNamespace: string = DEFAULT_ROOT_NAMESPACE,
 ) {
-  const { unapplied, strict } = findUnapplied(objects, workload, rootNamespace);
+  const unapplied = findUnapplied(objects, workload, rootNamespace);
+  const [strict] = strictBy(workload);
   const elsewhere = policies
     .filter(
       ({ scope, namespace, source }) =>
@@ -117,7 +118,7 @@ function sortOut(
   return {
     policies: policies.map((policy) =>
       strict !== undefined && policy.source !== undefined && policyKey(policy) === shared
-        ? { ...policy, source: { ...policy.source, object: objectKey(strict) } }
+        ? { ...policy, source: { ...policy.source, object: strict } }
         : policy,
     ),
     unapplied: [...unapplied, ...elsewhere],

@@ -1,5 +1,4 @@
 import { hasTargets } from './convert-authorization-policy.ts';
-import { convertedKey } from './convert-peer-authentication.ts';
 import { isSelected } from './convert-policies.ts';
 import { peerAuthenticationKeys } from './effective-peer-authentication.ts';
 import {
@@ -27,39 +26,29 @@ export interface UnappliedObject {
   readonly why: string;
 }
 
-/** What some objects are to one workload. */
-export interface ObjectsOfWorkload {
-  /** In the order of the objects. */
-  readonly unapplied: readonly UnappliedObject[];
-  /** The object by which all plain text is refused (`istio_converted_static_strict`); undefined if it is not. */
-  readonly strict: PeerAuthentication | undefined;
-}
-
-/** Which objects do not apply to a workload, and why. Costs what there are objects. Never throws. */
+/** Which objects do not apply to a workload, and why, in their order. Costs what there are objects. Never throws. */
 export function findUnapplied(
   objects: readonly PolicyObject[],
   workload: SelectedWorkload,
   rootNamespace: string = DEFAULT_ROOT_NAMESPACE,
-): ObjectsOfWorkload {
+): readonly UnappliedObject[] {
   const effect = findPeerEffect(
     objects.filter((object) => object.kind === 'PeerAuthentication'),
     workload,
     rootNamespace,
   );
-  const unapplied = objects.flatMap((object): readonly UnappliedObject[] => {
+  return objects.flatMap((object): readonly UnappliedObject[] => {
     const why =
       describePlace(object, workload, rootNamespace) ??
       (object.kind === 'AuthorizationPolicy' ? describeAction(object) : describeEffect(object, effect));
     return why === undefined ? [] : [{ kind: object.kind, object: objectKey(object), why }];
   });
-  return { unapplied, strict: effect.strict };
 }
 
 /** What the objects of a mesh together say of plain text to a workload. */
 interface PeerEffect {
   /** Those that count. */
   readonly deciding: readonly PeerAuthentication[];
-  readonly strict: PeerAuthentication | undefined;
   readonly refuses: boolean;
 }
 
@@ -77,10 +66,8 @@ function findPeerEffect(
   const byMode = [own, scopes.namespace, scopes.mesh].find((peer) => modeOf(peer?.spec?.mtls) !== 'UNSET');
   const byPorts = own !== undefined && portModes(own).length > 0 ? own : undefined;
   const keys = peerAuthenticationKeys(own, scopes, rootNamespace);
-  const converted = own !== undefined && keys.includes(convertedKey(own));
   return {
     deciding: [byMode, byPorts].filter((peer) => peer !== undefined),
-    strict: keys.length > 0 && !converted ? byMode : undefined,
     refuses: keys.length > 0,
   };
 }
