@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createNodeEngine, type Engine, type Plain, type PlainHandler } from '@ambientmesh/hbone';
+import { createNodeEngine, type Engine, type Plain } from '@ambientmesh/hbone';
 import type { Policy } from '@ambientmesh/policy';
 import { expect, onTestFinished, test } from 'vitest';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
 import { workload } from '../state/fixtures.ts';
 import { DRAINED, POD_REMOVED } from './pod.ts';
 import { FIRST_WORD_MS, MAX_REFUSED_CLIENTS, RefusedClients } from './refused-clients.ts';
+import { SilentPlain } from './testing/silent-plain.ts';
 import { createTestPod, listen } from './testing/test-pod.ts';
 
 const engine = createNodeEngine();
@@ -79,31 +80,6 @@ test('what is queued is sent before', async () => {
   expect(await endOf(client)).toBe('fin');
 });
 
-/** A client that is silent, as the engine has it. */
-class SilentClient implements Plain {
-  handler: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
-  readonly local = { ip: '127.0.0.1', port: 15_006 };
-  readonly remote = { ip: '127.0.0.1', port: 1 };
-  readonly descriptor = -1;
-  readonly queued = 0;
-  closed = false;
-
-  read(): number {
-    return 0;
-  }
-
-  write(): void {}
-  end(): void {}
-
-  close(): void {
-    this.closed = true;
-  }
-
-  reset(): void {
-    this.closed = true;
-  }
-}
-
 /** Timers that never fire. */
 function timeless() {
   const pending = new Set<() => void>();
@@ -118,9 +94,9 @@ function timeless() {
 
 test('bounded: of too many silent clients the oldest end at once; those that are held are counted', () => {
   const { clients, pending, sockets } = timeless();
-  const all = Array.from({ length: MAX_REFUSED_CLIENTS + 10 }, () => new SilentClient());
+  const all = Array.from({ length: MAX_REFUSED_CLIENTS + 10 }, () => new SilentPlain());
   for (const client of all) clients.hold(client, { owner, reporter: 'destination' });
-  expect(all.map(({ closed }) => closed)).toEqual(all.map((_, index) => index < 10));
+  expect(all.map(({ ended }) => ended)).toEqual(all.map((_, index) => (index < 10 ? 'closed' : undefined)));
   expect([clients.size, pending.size, sockets.destination]).toEqual([256, 256, 256]);
   for (const client of all.slice(10)) client.handler.failed({ code: 'ECONNRESET', message: 'reset' });
   expect([clients.size, pending.size, sockets.destination]).toEqual([0, 0, 0]);
@@ -128,11 +104,11 @@ test('bounded: of too many silent clients the oldest end at once; those that are
 
 test('the clients of an owner that is gone end at once, others stay', () => {
   const { clients, pending, sockets } = timeless();
-  const [gone, other] = [new SilentClient(), new SilentClient()];
+  const [gone, other] = [new SilentPlain(), new SilentPlain()];
   clients.hold(gone, { owner, reporter: 'source' });
   clients.hold(other, { owner: {}, reporter: 'source' });
   clients.closeOf(owner);
-  expect([gone.closed, other.closed]).toEqual([true, false]);
+  expect([gone.ended, other.ended]).toEqual(['closed', undefined]);
   expect([clients.size, pending.size, sockets.source]).toEqual([1, 1, 1]);
 });
 
