@@ -13,6 +13,7 @@ import { Enrolment } from './enrolment.ts';
 import { MeshFile } from './mesh-file.ts';
 import { NodeAgent } from './node-agent.ts';
 import type { Pod } from './pods.ts';
+import { Publication } from './publication.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
 import type { SupervisorConfig } from './supervisor-config.ts';
 import {
@@ -43,6 +44,7 @@ export class Mesh {
   readonly #enrolment: Enrolment;
   readonly #policies: PolicyStore;
   readonly #file: MeshFile;
+  readonly #publication: Publication;
   /** Changes of enrolment and policies, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -60,6 +62,14 @@ export class Mesh {
     this.#enrolment = parts.enrolment;
     this.#policies = parts.policies;
     this.#file = parts.file;
+    this.#publication = new Publication(
+      parts.file,
+      [...parts.nodes.values()].map((node) => ({
+        name: node.spec.name,
+        isRunning: () => node.ztunnel.status().running,
+        update: () => this.#update(node),
+      })),
+    );
   }
 
   /** Starts everything; ztunnels may take longer, see `ready`. Throws what can go wrong on the way as `LabError`. */
@@ -97,7 +107,13 @@ export class Mesh {
 
   /** Resolves when every ztunnel is ready. Throws LAB_ZTUNNEL_NOT_READY. */
   async ready(): Promise<void> {
-    await Promise.all([...this.#nodes.values()].map((node) => untilZtunnelReady(node.spec, node.ztunnel)));
+    const { version } = this.#publication;
+    await Promise.all(
+      [...this.#nodes.values()].map(async ({ spec, ztunnel }) => {
+        await untilZtunnelReady(spec, ztunnel);
+        this.#publication.confirm(spec.name, version);
+      }),
+    );
   }
 
   /** Takes pods over. Resolves to the names of the nodes whose ztunnel was restarted for it. Throws LAB_ENROL_FAILED. */
@@ -105,12 +121,18 @@ export class Mesh {
     return this.#inTurn(() => this.#changeEnrolment(() => this.#enrolment.enrol(pods)));
   }
 
-  /** Gives pods back; as `enrol`. Others are told first, so that nobody dials a tunnel that is no longer there. */
+  /**
+   * Gives pods back; as `enrol`. Others are told first, so that nobody dials a tunnel that is no longer there. If they cannot
+   * be, nothing is given back and what was published before is again. Throws LAB_ZTUNNEL_NOT_READY, too.
+   */
   unenrol(pods: readonly Pod[]): Promise<readonly string[]> {
     return this.#inTurn(async () => {
       const leaving = new Set(pods.map(({ spec }) => spec.name));
       const staying = [...this.#enrolment.enrolled].filter((name) => !leaving.has(name));
-      const told = await this.#publish(new Set(staying));
+      const told = await this.#publish(new Set(staying)).catch((error: unknown) => {
+        this.#publication.replace(this.#render(this.#enrolment.enrolled));
+        throw error;
+      });
       const restarted = await this.#changeEnrolment(() => this.#enrolment.unenrol(pods));
       return [...new Set([...told, ...restarted])];
     });
@@ -124,7 +146,7 @@ export class Mesh {
     });
   }
 
-  /** Removes policy objects by `KIND/NAMESPACE/NAME`. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY. */
+  /** Removes policy objects by `KIND/NAMESPACE/NAME`; after a failure it can be tried again. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY. */
   deletePolicies(names: readonly string[]): Promise<PolicyReport> {
     return this.#inTurn(async () => {
       const changes = this.#policies.delete(names);
@@ -154,8 +176,11 @@ export class Mesh {
   /** Starts a node's ztunnel and waits until it is ready. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY. */
   async startZtunnel(node: string): Promise<void> {
     const { spec, ztunnel } = this.#node(node);
+    const { version } = this.#publication;
+    const ran = ztunnel.status().running;
     ztunnel.start();
     await untilZtunnelReady(spec, ztunnel);
+    if (!ran) this.#publication.confirm(node, version);
   }
 
   /** Text of the node's metrics. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY. */
@@ -197,16 +222,18 @@ export class Mesh {
   }
 
   /**
-   * Tells the ztunnels what has changed, if anything has, and waits until they go by it. One that reads its file only
+   * Tells the ztunnels what has changed, if anything has, and waits until all of them go by it. One that reads its file only
    * when it starts is started again: resolves to the names of the nodes where that was done.
    */
   async #publish(enrolled: ReadonlySet<string> = this.#enrolment.enrolled): Promise<readonly string[]> {
+    const restarted = await this.#publication.publish(this.#render(enrolled));
+    this.#policies.published();
+    return restarted;
+  }
+
+  #render(enrolled: ReadonlySet<string>): string {
     const { topology, ownZtunnel: sourcesTold } = this.#config;
-    const policies = this.#policies.conversion;
-    if (!this.#file.write(renderMeshConfig(topology, { enrolled, policies, sourcesTold }))) return [];
-    const running = [...this.#nodes.values()].filter(({ ztunnel }) => ztunnel.status().running);
-    const restarted = await Promise.all(running.map((node) => this.#update(node)));
-    return running.filter((_node, index) => restarted[index]).map(({ spec }) => spec.name);
+    return renderMeshConfig(topology, { enrolled, policies: this.#policies.conversion, sourcesTold });
   }
 
   /** Resolves to whether it had to be started again. */
