@@ -9,7 +9,7 @@ import { renderSuiteText } from '../suite/render-text.ts';
 import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
 import type { Suite } from '../suite/suite.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
-import { isOfAnotherKind } from './document-kind.ts';
+import { isOfAnotherKind, leaveOutOthers } from './document-kind.ts';
 import { choose, invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { type PolicyDocument, readPolicies } from './read-policies.ts';
@@ -120,10 +120,11 @@ async function readPolicyDocuments(suite: Suite, document: YamlDocument, io: Com
   for (const [index, policies] of suite.policies.entries()) {
     const { name, found } =
       policies.kind === 'object' ? readInline(policies, document) : await readFiles(policies.file, document, io);
-    const kept = found.filter(({ value }) => !isSuite(value) && !isOfAnotherKind(value));
+    const own = found.filter(({ value }) => !isSuite(value));
     const path = `policies[${index}]`;
-    if (kept.length === 0) throw invalidCommand(`${document.locate(path)}: ${path}: there is no policy in ${name}`);
-    documents.push(...kept);
+    if (own.every(({ value }) => isOfAnotherKind(value)))
+      throw invalidCommand(`${document.locate(path)}: ${path}: there is no policy in ${name}`);
+    documents.push(...leaveOutOthers(own, io));
   }
   return documents;
 }

@@ -133,4 +133,5 @@ test.each([
   const { code, output, error } = await runForTest(args, files);
   expect({ code, output }).toEqual({ code: 2, output: '' });
   expect(error).toContain(message);
+  expect(error.split('\n')).toHaveLength(2);
 });

@@ -4,7 +4,7 @@ import type { RecordedWorkload } from '../what-if/recorded-connection.ts';
 import { renderWhatIf } from '../what-if/render-what-if.ts';
 import { type WhatIfAnswer, whatIf } from '../what-if/what-if.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
-import { leaveOutOthers } from './document-kind.ts';
+import { isOfAnotherKind, leaveOutOthers } from './document-kind.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { readPolicies } from './read-policies.ts';
@@ -91,9 +91,9 @@ async function readSide(
 ) {
   const none = files.length === 1 && files[0] === NONE;
   const documents = none ? [] : await readSoundDocuments(files, io);
-  const found = leaveOutOthers(documents, io);
-  if (found.length === 0 && !none)
+  if (!none && documents.every(({ value }) => isOfAnotherKind(value)))
     throw invalidCommand(`${option} ${files.join(', ')}: no policies there (${option} none: there are to be none)`);
+  const found = leaveOutOthers(documents, io);
   const { policies, policiesOf } = readPolicies(found, { rootNamespace });
   const unnamed = policies.find(({ scope, source }) => scope === 'WorkloadSelector' && source === undefined);
   if (unnamed !== undefined)
