@@ -1,4 +1,6 @@
+import { PolicyError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
+import { describeValue } from '../validation/describe-value.ts';
 import { type ConversionOptions, convertAuthorizationPolicy } from './convert-authorization-policy.ts';
 import { convertPeerAuthentication, staticStrictPolicy } from './convert-peer-authentication.ts';
 import { peerAuthenticationKeys, strictObjectKeys } from './effective-peer-authentication.ts';
@@ -16,6 +18,7 @@ import {
   type PolicyObject,
 } from './policy-object.ts';
 import type { PolicyObjectStatus } from './policy-status.ts';
+import { readPolicyObject } from './read-policy-object.ts';
 
 /** What a set of objects means to node proxies. */
 export interface Conversion {
@@ -38,14 +41,17 @@ export interface Conversion {
 
 /**
  * Converts objects as the control plane does (spec istiod.md §6). Of two with the same kind and key the later counts.
- * Costs what the objects are; `policiesOf` costs what there is in the namespace of the workload. Never throws: values
- * that cannot be read are dropped; `readPolicyObject` and `findObjectProblems` tell them.
+ * Costs what the objects are; `policiesOf` costs what there is in the namespace of the workload. Values that
+ * cannot be read (ports, addresses) are dropped; `findObjectProblems` tells them. Throws POLICY_INVALID for what
+ * `readPolicyObject` refuses; `policiesOf` and `strictBy` do for what is no workload.
  */
 export function convertPolicies(objects: Iterable<PolicyObject>, options: ConversionOptions = {}): Conversion {
   const { rootNamespace = DEFAULT_ROOT_NAMESPACE } = options;
   const authorization = new Map<string, AuthorizationPolicy>();
   const peer = new Map<string, PeerAuthentication>();
-  for (const object of objects) {
+  for (const given of objects) {
+    // Data from nowhere typed would mean something else: a DENY policy with a typo would be none.
+    const object = readPolicyObject(given);
     if (object.kind === 'AuthorizationPolicy') authorization.set(objectKey(object), object);
     else peer.set(objectKey(object), object);
   }
@@ -69,11 +75,30 @@ export function convertPolicies(objects: Iterable<PolicyObject>, options: Conver
     if (policy !== undefined) policies.push(policy);
   }
   if (peer.size > 0) policies.push(staticStrictPolicy(rootNamespace));
-  const policiesOf = (workload: SelectedWorkload) => [
-    ...namedBy(workload, named, rootNamespace),
-    ...modes.keysOf(workload),
-  ];
-  return { policies, statuses, policiesOf, strictBy: (workload) => modes.strictBy(workload) };
+  return {
+    policies,
+    statuses,
+    policiesOf(workload) {
+      checkSelected(workload);
+      return [...namedBy(workload, named, rootNamespace), ...modes.keysOf(workload)];
+    },
+    strictBy(workload) {
+      checkSelected(workload);
+      return modes.strictBy(workload);
+    },
+  };
+}
+
+/** Without labels it would look like a workload that few policies are for. */
+function checkSelected(workload: SelectedWorkload | null | undefined): void {
+  if (workload === null || workload === undefined) throw refuse('want a workload', workload);
+  const { namespace, labels }: { namespace: unknown; labels: unknown } = workload;
+  if (typeof namespace !== 'string') throw refuse('namespace of the workload: want text', namespace);
+  if (typeof labels !== 'object' || labels === null) throw refuse('labels of the workload: want a map', labels);
+}
+
+function refuse(what: string, value: unknown): PolicyError {
+  return new PolicyError('POLICY_INVALID', `${what}, not ${describeValue(value)}`);
 }
 
 function namedBy(
