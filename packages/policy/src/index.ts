@@ -89,7 +89,7 @@ export type {
   SuiteWorkload,
 } from './suite/suite.ts';
 export { guessForm, type PolicyForm } from './validation/policy-form.ts';
-export { findProblems, readPolicy } from './validation/read-policy.ts';
+export { findLocalProblems, findProblems, readLocalPolicy, readPolicy } from './validation/read-policy.ts';
 export { type AccessLog, parseAccessLog, type UnreadableLine } from './what-if/access-log.ts';
 export type { ConnectionGroup } from './what-if/connection-group.ts';
 export type { RecordedConnection, RecordedVerdict, RecordedWorkload } from './what-if/recorded-connection.ts';

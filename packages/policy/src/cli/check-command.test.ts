@@ -130,3 +130,9 @@ test('the root namespace may be another one', async () => {
 test('without files there is nothing to check', async () => {
   expect(await runForTest(['check'])).toMatchObject({ code: 2, error: expect.stringContaining('check FILE…') });
 });
+
+test('objects without a namespace get that of the option', async () => {
+  const files = { a: GOOD.replace(', namespace: shop', '') };
+  expect((await runForTest(['check', 'a'], files)).output).toContain('metadata.namespace: is missing');
+  expect(await runForTest(['check', 'a', '--namespace', 'shop'], files)).toMatchObject({ code: 0, output: '' });
+});

@@ -6,27 +6,32 @@ import { findMessageProblems } from '../message/read-message.ts';
 import type { Policy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { guessForm } from '../validation/policy-form.ts';
-import { findProblems } from '../validation/read-policy.ts';
+import { findLocalProblems, findProblems } from '../validation/read-policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
+import { withNamespace } from './default-namespace.ts';
 import { leaveOutOthers } from './document-kind.ts';
 import { findTwins, type NamedDocument } from './find-twins.ts';
+import { expandMeshFiles } from './mesh-file.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readDocuments } from './read-documents.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
-const HELP = `usage: ambient-policy check FILE… [--strict] [--root-namespace NAMESPACE]
+const HELP = `usage: ambient-policy check FILE… [--strict] [--namespace NAMESPACE]
+                                  [--root-namespace NAMESPACE]
 
 Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: path: what.
-  error      would be refused, or a value that cannot be read and would be dropped: a port, an
-             address
+  error      would be refused when it is applied, by its schema or by the control plane; or is a
+             value that cannot be read and would be dropped: a port, an address
   warning    is taken, but hardly does what was meant: HTTP attributes without a waypoint,
              spiffe:// in a principal, an empty selector, two objects for the same workloads,
              two policies of one name, whatever their forms
 
 Reads AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
-prints them) and policies of this package. Objects of other APIs are left out.
+prints them), configurations and dumps of node proxies, and policies of this package. Objects of
+other APIs are left out, and counted; one of these kinds under another API is an error.
 
   --strict           warnings count as errors
+  --namespace        of objects that have none, as with kubectl apply -n
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
 
 Exit codes: 0 no errors, 1 errors, 2 the command could not run.
@@ -40,7 +45,11 @@ export const CHECK_COMMAND: Command = {
   run: runCheck,
 };
 
-const OPTIONS = { strict: { type: 'boolean', default: false }, 'root-namespace': { type: 'string' } } as const;
+const OPTIONS = {
+  strict: { type: 'boolean', default: false },
+  namespace: { type: 'string' },
+  'root-namespace': { type: 'string' },
+} as const;
 
 /** A problem, and the document that it is in. */
 interface Finding {
@@ -56,7 +65,12 @@ interface ReadObject {
 async function runCheck(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
-  const documents = leaveOutOthers(await readDocuments(positionals, io), io);
+  const documents = expandMeshFiles(
+    leaveOutOthers(await readDocuments(positionals, io), io).map((document) => ({
+      ...document,
+      value: withNamespace(document.value, values.namespace),
+    })),
+  );
   const rootNamespace = values['root-namespace'];
   const found = [...findEach(documents, rootNamespace), ...findTogether(documents, rootNamespace)];
   const findings = Map.groupBy(found, ({ document }) => document);
@@ -90,6 +104,8 @@ function findIn(value: unknown, rootNamespace: string | undefined): readonly Pro
       return findMessageProblems(value);
     case 'policy':
       return findProblems(value);
+    case 'local':
+      return findLocalProblems(value);
   }
 }
 

@@ -221,3 +221,14 @@ describe('errors end in exit code 2 and one line', () => {
     expect(error.split('\n')).toHaveLength(2);
   });
 });
+
+test('an address of zeros is one; an object without a namespace gets that of the option', async () => {
+  const args = ['ranges', '--from', 'none', '--to', 'shop', '--port', '80'];
+  expect(await runForTest(['explain', ...args], FILES)).toMatchObject({ code: 2 });
+  expect(await runForTest(['explain', ...args, '--source-ip', '0.0.0.0'], FILES)).toMatchObject({ code: 1, error: '' });
+  const files = { o: OBJECTS.replaceAll(', namespace: shop', '') };
+  const asked = ['explain', 'o', '--from', 'none', ...to];
+  const missing = { code: 2, error: expect.stringContaining('metadata.namespace: is missing') };
+  expect(await runForTest(asked, files)).toMatchObject(missing);
+  expect(await runForTest([...asked, '--namespace', 'shop'], files)).toMatchObject({ code: 1, error: '' });
+});

@@ -9,15 +9,18 @@ import { parseIpAddress } from '../matching/ip-address.ts';
 import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
+import { listMeshWorkloads } from './mesh-file.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { type GoverningPolicies, readPolicies } from './read-policies.ts';
 import { renderUnapplied } from './render-unapplied.ts';
+import type { YamlDocument } from './yaml-document.ts';
 
 const HELP = `usage: ambient-policy explain FILE… --from PRINCIPAL|none --to NAMESPACE[/LABELS] --port PORT
                                     [--source-ip IP] [--destination-ip IP] [--policy KEY]…
-                                    [--json] [--root-namespace NAMESPACE]
+                                    [--workload NAME] [--json] [--namespace NAMESPACE]
+                                    [--root-namespace NAMESPACE]
 
 Says whether a connection passes, which rule of which policy decides or came closest, what it wanted
 and what it got, and with which change the connection would have passed. In the list of policies
@@ -25,7 +28,8 @@ below that, + is a condition that holds and - one that does not. At the end is w
 does not apply to the workload, and why.
 
 FILE has AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
-prints them) or policies of this package. Dry-run policies are told, and not enforced.
+prints them), the local configuration of a node proxy (policies, workloads), its config_dump, or
+policies of this package. Dry-run policies are told, and not enforced.
 
   --from             who: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or none for plain text
   --to               where to: shop, or with the labels of the workload shop/app=api,tier=back
@@ -34,7 +38,10 @@ prints them) or policies of this package. Dry-run policies are told, and not enf
   --destination-ip   address of the pod; needed only if a policy asks for it
   --policy           NAMESPACE/NAME that the workload names, as its record says: for messages, which
                      have no selectors; as often as needed
+  --workload         its name, if FILE has it: configurations of node proxies say which policies
+                     their workloads name
   --json             the explanation as data
+  --namespace        of objects that have none, as with kubectl apply -n
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
 
 Exit codes: 0 it passes, 1 it is denied, 2 an error.
@@ -55,7 +62,9 @@ const OPTIONS = {
   'source-ip': { type: 'string' },
   'destination-ip': { type: 'string' },
   policy: { type: 'string', multiple: true },
+  workload: { type: 'string' },
   json: { type: 'boolean', default: false },
+  namespace: { type: 'string' },
   'root-namespace': { type: 'string' },
 } as const;
 
@@ -78,9 +87,13 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   const { namespace, labels } = parseTo(to);
   const rootNamespace = values['root-namespace'];
   const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
-  const read = readPolicies(documents, { rootNamespace });
+  const read = readPolicies(documents, { rootNamespace, namespace: values.namespace });
   const { policies, unapplied } = sortOut(read, { namespace, labels }, rootNamespace);
-  const named = new Set([...read.policiesOf({ namespace, labels }), ...(values.policy ?? [])]);
+  const named = new Set([
+    ...read.policiesOf({ namespace, labels }),
+    ...(values.policy ?? []),
+    ...namesOf(values.workload, namespace, documents),
+  ]);
   const workload = { namespace, authorizationPolicies: [...named] };
   // What was made of objects has selectors, which do not match if it is not named.
   for (const policy of policies)
@@ -89,7 +102,7 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
         `${policyKey(policy)} is left out: it is for workloads that name it (--policy ${policyKey(policy)})\n`,
       );
   const set = compile(policies);
-  checkAddresses(connection, set, workload);
+  checkAddresses(set, workload, { source: values['source-ip'], destination: values['destination-ip'] });
   const explanation = set.explain(connection, workload);
   const applying = explanation.policies.length + explanation.decision.missing.length;
   io.write(
@@ -154,15 +167,28 @@ function parseIp(option: string, text: string | undefined): string {
   return text;
 }
 
+/** Keys of the policies that a workload names in a file. */
+function namesOf(name: string | undefined, namespace: string, documents: readonly YamlDocument[]): readonly string[] {
+  if (name === undefined) return [];
+  const workload = listMeshWorkloads(documents).find((each) => each.name === name && each.namespace === namespace);
+  if (workload === undefined) throw invalidCommand(`--workload ${name}: no file has it in namespace ${namespace}`);
+  return workload.authorizationPolicies;
+}
+
 /** Throws for an address that is not given and that the verdict may depend on. */
-function checkAddresses({ sourceIp, destinationIp }: Connection, set: PolicySet, workload: TargetWorkload): void {
+function checkAddresses(
+  set: PolicySet,
+  workload: TargetWorkload,
+  given: { readonly source: string | undefined; readonly destination: string | undefined },
+): void {
   const { policies } = set.select(workload);
-  const check = (option: string, ip: string, fields: readonly (keyof Match)[]): void => {
-    const asking =
-      ip === NO_ADDRESS &&
-      policies.find(({ rules }) => rules.flat(2).some((match) => fields.some((field) => match[field]?.length)));
+  const check = (option: string, ip: string | undefined, fields: readonly (keyof Match)[]): void => {
+    if (ip !== undefined) return;
+    const asking = policies.find(({ rules }) =>
+      rules.flat(2).some((match) => fields.some((field) => match[field]?.length)),
+    );
     if (asking) throw invalidCommand(`policy ${policyKey(asking)} asks for the address: want ${option} IP`);
   };
-  check('--source-ip', sourceIp, ['sourceIps', 'notSourceIps']);
-  check('--destination-ip', destinationIp, ['destinationIps', 'notDestinationIps']);
+  check('--source-ip', given.source, ['sourceIps', 'notSourceIps']);
+  check('--destination-ip', given.destination, ['destinationIps', 'notDestinationIps']);
 }

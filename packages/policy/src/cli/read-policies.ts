@@ -8,9 +8,11 @@ import { readMessage } from '../message/read-message.ts';
 import type { Policy } from '../policy.ts';
 import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { guessForm } from '../validation/policy-form.ts';
-import { readPolicy } from '../validation/read-policy.ts';
+import { readLocalPolicy, readPolicy } from '../validation/read-policy.ts';
+import { withNamespace } from './default-namespace.ts';
 import { isOfAnotherKind } from './document-kind.ts';
 import { findTwins, type NamedDocument } from './find-twins.ts';
+import { expandMeshFiles } from './mesh-file.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -28,6 +30,8 @@ export interface GoverningPolicies {
   readonly strictBy: (workload: SelectedWorkload) => readonly string[];
 }
 
+const READERS = { message: readMessage, policy: readPolicy, local: readLocalPolicy } as const;
+
 /** How objects are understood. */
 export interface ReadPoliciesOptions {
   /** Undefined: the usual one. */
@@ -37,7 +41,7 @@ export interface ReadPoliciesOptions {
 }
 
 /**
- * Reads objects as users write them, messages to node proxies and policies of this package, mixed. Objects of other APIs
+ * Reads objects as users write them, messages to node proxies, their local configuration and policies of this package, mixed. Objects of other APIs
  * (`apps/v1`) are left out, so that whole folders of manifests can be read; those of `security.istio.io` have to be ones
  * that this package knows. Dry-run policies are in force as such. Throws POLICY_COMMAND_INVALID with the place of the first
  * mistake, and for two that are one and the same policy.
@@ -49,7 +53,7 @@ export function readPolicies(
   const objects: PolicyObject[] = [];
   const policies: Policy[] = [];
   const named: NamedDocument<PolicyDocument>[] = [];
-  for (const document of documents) {
+  for (const document of expandMeshFiles(documents)) {
     if (isOfAnotherKind(document.value)) continue;
     const form = guessForm(document.value);
     if (form === 'object') {
@@ -57,7 +61,7 @@ export function readPolicies(
       objects.push(object);
       named.push({ document, content: object });
     } else {
-      const policy = readAt(document, form === 'message' ? readMessage : readPolicy);
+      const policy = readAt(document, READERS[form]);
       policies.push(policy);
       named.push({ document, content: policy });
     }
@@ -84,23 +88,19 @@ function refuseTwins(named: readonly NamedDocument<PolicyDocument>[], rootNamesp
 
 /** What the API server would refuse is refused, and what would apply to no workload for want of a namespace, too. */
 function readObject(value: unknown, { rootNamespace, namespace }: ReadPoliciesOptions): PolicyObject {
-  const object = readPolicyObject(value);
-  const { metadata } = object;
-  const placed =
-    metadata.namespace === undefined && namespace !== undefined
-      ? { ...object, metadata: { ...metadata, namespace } }
-      : object;
-  const problems = findObjectProblems(value, rootNamespace === undefined ? {} : { rootNamespace }).filter(
+  const given = withNamespace(value, namespace);
+  const object = readPolicyObject(given);
+  const problems = findObjectProblems(given, rootNamespace === undefined ? {} : { rootNamespace }).filter(
     ({ severity }) => severity === 'error',
   );
-  if (placed.metadata.namespace === undefined)
+  if (object.metadata.namespace === undefined)
     problems.push({
       severity: 'error',
       path: 'metadata.namespace',
       message: 'is missing, so it applies to no workload',
     });
   if (problems.length > 0) throw invalidPolicy(objectKey(object), problems);
-  return placed;
+  return object;
 }
 
 function readAt<T>({ value, locate }: PolicyDocument, read: (value: unknown) => T): T {
