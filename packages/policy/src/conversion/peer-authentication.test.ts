@@ -281,7 +281,7 @@ test.each([
     own: { namespace: 'n', labels: { app: 'a' } },
     other: { namespace: 'n', labels: { app: 'b' } },
   };
-  const objects = Object.entries(modes).map(([name, mode]) => build({ namespace: '', ...places[name], name, mode }));
+  const objects = Object.entries(modes).map(([name, is]) => build({ namespace: '', ...places[name], name, mode: is }));
   const { strictBy } = convertPolicies(objects, { rootNamespace: ROOT });
   expect(strictBy({ namespace: 'n', labels: { app: 'a' } })).toEqual(keys);
 });
