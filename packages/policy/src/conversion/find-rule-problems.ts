@@ -1,4 +1,5 @@
 import { canHold, convertRule, HTTP_OPERATIONS, HTTP_SOURCES, isConnectionKey } from './convert-rule.ts';
+import { findContradiction } from './find-contradictions.ts';
 import type {
   PolicyObjectAction,
   PolicyRule,
@@ -9,6 +10,7 @@ import type {
 import type { ProblemList } from './problem-list.ts';
 import {
   checkAddressRange,
+  checkNamespace,
   checkPort,
   checkPrincipal,
   checkServiceAccount,
@@ -57,8 +59,8 @@ const OPERATION_CHECKS: Readonly<Record<keyof PolicyRuleOperation, ValueCheck>> 
 const SOURCE_CHECKS: Readonly<Record<keyof PolicyRuleSource, ValueCheck>> = {
   principals: checkPrincipal,
   notPrincipals: checkPrincipal,
-  namespaces: checkText,
-  notNamespaces: checkText,
+  namespaces: checkNamespace,
+  notNamespaces: checkNamespace,
   serviceAccounts: checkServiceAccount,
   notServiceAccounts: checkServiceAccount,
   ipBlocks: checkAddressRange,
@@ -82,6 +84,7 @@ const KEY_CHECKS: ReadonlyMap<string, ValueCheck> = new Map([
   ['remote.ip', checkAddressRange],
   ['destination.ip', checkAddressRange],
   ['destination.port', checkPort],
+  ['source.namespace', checkNamespace],
   ['source.principal', checkPrincipal],
 ]);
 
@@ -104,6 +107,8 @@ export function findRuleProblems(rule: PolicyRule, path: string, context: RuleCo
   );
   for (const [index, condition] of when.entries())
     checkCondition(condition, `${path}.when[${index}]`, context, problems);
+  const contradiction = findContradiction(convertRule(rule, '').rule);
+  if (contradiction !== undefined) problems.warn(path, `never holds: ${contradiction}`);
   if (context.action === 'DENY' && !context.forWaypoint && neverHolds(rule))
     problems.warn(path, 'nothing that node proxies can judge is left of a part of this rule, so it denies nothing');
 }

@@ -17,7 +17,7 @@ const GOOD = [
   ap({}),
   ap({ rules: [{}] }),
   ap({ rules: [{ from: [{ source: { principals: ['td/ns/a/sa/b', '*', 'td/*'], namespaces: ['a*'] } }] }] }),
-  source({ serviceAccounts: ['a', 'n/a'], notIpBlocks: ['10.0.0.0/8', '::1', '2001:db8::/32', '10.0.0.5/8'] }),
+  source({ serviceAccounts: ['a', 'n/a'], notIpBlocks: ['10.0.0.0/8', '::1', '2001:db8::/32', '10.0.0.5/32'] }),
   operation({ ports: ['0', '65535', '080'] }),
   when({ key: 'destination.ip', values: ['10.0.0.1'], notValues: ['10.0.0.2'] }),
   ap({ targetRefs: [{ kind: 'Service', group: '', name: 's' }], rules: [{ to: [{ operation: { paths: ['/x'] } }] }] }),
@@ -27,7 +27,7 @@ const GOOD = [
     targetRefs: [{ kind: 'Service', name: 's' }],
     rules: [{ to: [{ operation: { methods: ['GET'] } }], when: [{ key: 'request.headers[x]', notValues: ['y'] }] }],
   }),
-  source({ ipBlocks: ['::ffff:0:0/90', '::/0', '64:ff9b::10.0.0.1'] }),
+  source({ ipBlocks: ['::ffc0:0:0/90', '::/0', '64:ff9b::10.0.0.1'] }),
   pa({}),
   pa({ mtls: { mode: 'STRICT' } }),
   ap({ selector: { matchLabels: { 'app.kubernetes.io/name': 'A_b.c-1', x: '' } } }),
@@ -281,6 +281,23 @@ test.each(ERRORS)('an error: $path $says', ({ value, path, says }) => {
 
 /** What is taken, but hardly does what was meant. */
 const WARNINGS: readonly Row[] = [
+  ...['a/b', 'Shop', 'a_b'].map((namespace) => ({
+    value: ap({ rules: [{ from: [{ source: { namespaces: [namespace] } }] }] }),
+    path: 'spec.rules[0].from[0].source.namespaces[0]',
+    says: `no namespace is "${namespace}": want lower-case`,
+  })),
+  {
+    value: ap({
+      rules: [{ to: [{ operation: { ports: ['80'] } }], when: [{ key: 'destination.port', values: ['9'] }] }],
+    }),
+    path: 'spec.rules[0]',
+    says: 'never holds: its conditions on the destination port exclude each other',
+  },
+  {
+    value: ap({ rules: [{ from: [{ source: { ipBlocks: ['10.0.0.7/8'] } }] }] }),
+    path: 'spec.rules[0].from[0].source.ipBlocks[0]',
+    says: '10.0.0.7/8 has bits behind its first 8, which do not count',
+  },
   {
     value: withMetadata({ annotations: { 'istio.io/dryrun': 'true' } }),
     path: 'metadata.annotations["istio.io/dryrun"]',
