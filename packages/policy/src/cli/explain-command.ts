@@ -6,6 +6,9 @@ import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type PolicySet } from '../evaluation/policy-set.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
 import { parseIpAddress } from '../matching/ip-address.ts';
+import { NO_ADDRESS } from '../matching/no-address.ts';
+import { MAX_PORT } from '../matching/port.ts';
+import { parsePrincipal } from '../matching/principal.ts';
 import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
@@ -67,10 +70,6 @@ const OPTIONS = {
   namespace: { type: 'string' },
   'root-namespace': { type: 'string' },
 } as const;
-
-/** Stands for an address that no condition asks for. */
-const NO_ADDRESS = '0.0.0.0';
-const MAX_PORT = 65_535;
 
 async function runExplain(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
@@ -141,11 +140,10 @@ function sortOut(
 /** As policies name it; `spiffe://` in front is how certificates do. */
 function parseFrom(text: string): SourceIdentity | undefined {
   if (text === 'none') return undefined;
-  const [, trustDomain, namespace, serviceAccount] =
-    /^(?:spiffe:\/\/)?([^/\s]+)\/ns\/([^/\s]+)\/sa\/([^/\s]+)$/.exec(text) ?? [];
-  if (trustDomain === undefined || namespace === undefined || serviceAccount === undefined)
+  const identity = parsePrincipal(text);
+  if (identity === undefined)
     throw invalidCommand(`--from ${JSON.stringify(text)}: want TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT or none`);
-  return { trustDomain, namespace, serviceAccount };
+  return identity;
 }
 
 function parseTo(text: string) {

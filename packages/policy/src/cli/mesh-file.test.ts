@@ -85,7 +85,7 @@ test('check reads them, with the place of each mistake', async () => {
   ]);
 });
 
-test('test takes them, too', async () => {
+test('suites take them, too', async () => {
   const suite = `policies: [local]
 workloads:
   web: {namespace: shop, serviceAccount: web, ip: 10.0.0.7}

@@ -1,9 +1,6 @@
-import { parseRange } from '../matching/address-range.ts';
+import { FAMILY_BITS, parseRange } from '../matching/address-range.ts';
+import { MAX_PORT } from '../matching/port.ts';
 import type { AddressRange, ServiceAccountMatch, StringMatch } from '../policy.ts';
-
-const MAX_PORT = 65_535;
-const IPV4_BITS = 32;
-const IPV6_BITS = 128;
 
 /** `*` is any text but the empty one; a `*` at the beginning or the end stands for anything (spec istiod.md §6.2). */
 export function readStringMatch(text: string): StringMatch {
@@ -34,7 +31,7 @@ export function readAddressRange(text: string): AddressRange | undefined {
   if (slash >= 0) return readRange(text.slice(0, slash), text.slice(slash + 1));
   // Go's netip, which the reference uses, takes a zone in an address (not in a range), and it gets lost on the wire.
   const address = text.replace(/(?<=:.*)%.+$/s, '');
-  return readRange(address, String(address.includes(':') ? IPV6_BITS : IPV4_BITS));
+  return readRange(address, String(FAMILY_BITS[address.includes(':') ? 6 : 4]));
 }
 
 function readRange(address: string, digits: string): AddressRange | undefined {

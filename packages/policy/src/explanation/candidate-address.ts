@@ -1,7 +1,7 @@
-import { contains, parseRange } from '../matching/address-range.ts';
+import { contains, FAMILY_BITS, parseRange } from '../matching/address-range.ts';
 import { type IpAddress, type IpWords, parseIpAddress, unmapIpAddress } from '../matching/ip-address.ts';
+import { renderIpAddress } from '../matching/render-ip-address.ts';
 import type { AddressRange } from '../policy.ts';
-import { renderIpAddress } from './render-ip-address.ts';
 import { renderRange } from './render-value.ts';
 
 /** An address instead of the one that a connection has, and how to say so. */
@@ -10,7 +10,6 @@ export interface NewAddress {
   readonly words: string;
 }
 
-const FAMILY_BITS = { 4: 32, 6: 128 } as const;
 const WORD_BITS = 32;
 
 /** The first host of each range, or its only address. */

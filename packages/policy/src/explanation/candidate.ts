@@ -1,3 +1,4 @@
+import { MAX_PORT } from '../matching/port.ts';
 import { isPossibleIdentity } from '../matching/subject.ts';
 import type { AddressRange, Connection, SourceIdentity } from '../policy.ts';
 import { addressesIn, addressesOutside } from './candidate-address.ts';
@@ -21,7 +22,6 @@ export interface Candidate {
 
 /** Of a list, so many values are tried. */
 const MOST_TRIED = 4;
-const MAX_PORT = 65_535;
 
 /**
  * Connections like `connection` with which a value of the list may be met, or, with `met` false, none. The likeliest

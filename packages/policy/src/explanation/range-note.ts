@@ -1,14 +1,11 @@
-import { contains, type IpRange, parseRange } from '../matching/address-range.ts';
-import { type IpAddress, unmapIpAddress } from '../matching/ip-address.ts';
+import { contains, type IpRange, parseRange, unmapRange } from '../matching/address-range.ts';
+import type { IpAddress } from '../matching/ip-address.ts';
 import type { AddressRange } from '../policy.ts';
 import type { FieldNote } from './field-note.ts';
-import { renderIpAddress } from './render-ip-address.ts';
 import { renderRange } from './render-value.ts';
 
 /** Values that are looked at for mistakes; lists that are longer come from programs, which make few. */
 const MOST_VALUES_CHECKED = 64;
-/** Of ::ffff:0:0/96, what IPv4 addresses are mapped to. */
-const MAPPED_BITS = 96;
 
 /** An IPv6 range that was meant for IPv4 addresses. */
 interface MappedRange {
@@ -36,11 +33,8 @@ export function prepareRangeNoter(ranges: readonly AddressRange[]): (ip: IpAddre
 }
 
 function findMapped(range: AddressRange): MappedRange | undefined {
-  const parsed = parseRange(range);
-  if (parsed === undefined || parsed.family === 4 || range.length < MAPPED_BITS) return undefined;
-  const unmapped = unmapIpAddress(parsed);
-  if (unmapped.family === 6) return undefined;
-  const meant = { address: renderIpAddress(unmapped), length: range.length - MAPPED_BITS };
+  const meant = unmapRange(range);
+  if (meant === undefined) return undefined;
   return {
     text: `\`${renderRange(range)}\` contains no IPv4 address: write ${renderRange(meant)}`,
     meant: parseRange(meant),

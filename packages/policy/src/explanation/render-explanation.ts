@@ -1,3 +1,4 @@
+import { NO_ADDRESS } from '../matching/no-address.ts';
 import { escapeControls } from './escape-controls.ts';
 import type { Explanation, PassingChange } from './explanation.ts';
 import { renderFailures, renderNotes } from './render-field.ts';
@@ -36,9 +37,6 @@ function summarize(explanation: Explanation): readonly string[] {
   const difference = describeDifference(explanation);
   return difference === undefined ? [head] : [head, difference];
 }
-
-/** In policies of whole networks that stands for any address, in a connection for one that nobody told. */
-const NO_ADDRESS = '0.0.0.0';
 
 function describeConnection({ connection, workload }: Explanation): string {
   const { identity, sourceIp, destinationIp, destinationPort } = connection;

@@ -1,5 +1,6 @@
 import type { AddressRange } from '../policy.ts';
-import { type IpAddress, type IpWords, parseIpAddress } from './ip-address.ts';
+import { type IpAddress, type IpWords, parseIpAddress, unmapIpAddress } from './ip-address.ts';
+import { renderIpAddress } from './render-ip-address.ts';
 
 /** An address range made ready for comparing. */
 export interface IpRange {
@@ -10,7 +11,7 @@ export interface IpRange {
 }
 
 /** Bits of an address of each family. */
-const FAMILY_BITS = { 4: 32, 6: 128 } as const;
+export const FAMILY_BITS = { 4: 32, 6: 128 } as const;
 const WORD_BITS = 32;
 
 /** Reads a range. Undefined if its address is none, or its length is no whole number from 0 to 32, or 128 for IPv6. */
@@ -36,6 +37,20 @@ export function contains({ family, words, mask }: IpRange, ip: IpAddress): boole
     ((words[1] ^ ip.words[1]) & mask[1]) === 0 &&
     ((words[0] ^ ip.words[0]) & mask[0]) === 0
   );
+}
+
+/** Bits before the IPv4 address in a v4-mapped one (`::ffff:0:0/96`, RFC 4291 2.5.5.2). */
+const MAPPED_BITS = 96;
+
+/**
+ * The range of IPv4 that was meant by one of v4-mapped addresses alone: no connection is in that, for its addresses are
+ * unmapped. Undefined for any other range.
+ */
+export function unmapRange(range: AddressRange): AddressRange | undefined {
+  const parsed = parseRange(range);
+  if (parsed === undefined || parsed.family === 4 || range.length < MAPPED_BITS) return undefined;
+  const ip = unmapIpAddress(parsed);
+  return ip.family === 6 ? undefined : { address: renderIpAddress(ip), length: range.length - MAPPED_BITS };
 }
 
 /** A word whose first `length` bits are set: none if it is negative, all if it is more than the word has. */

@@ -2,6 +2,7 @@ import { PolicyError } from '../errors.ts';
 import type { Connection, SourceIdentity } from '../policy.ts';
 import { describeValue } from '../validation/describe-value.ts';
 import { type IpAddress, parseIpAddress, unmapIpAddress } from './ip-address.ts';
+import { MAX_PORT } from './port.ts';
 
 /** A connection as the conditions of policies compare it (spec policy.md §4.3). */
 export interface Subject {
@@ -16,7 +17,6 @@ export interface Subject {
   readonly destinationPort: number;
 }
 
-const MAX_PORT = 65_535;
 const IDENTITY_PARTS = ['trustDomain', 'namespace', 'serviceAccount'] as const;
 
 /**

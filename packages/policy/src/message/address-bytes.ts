@@ -1,5 +1,5 @@
-import { renderIpAddress } from '../explanation/render-ip-address.ts';
 import { type IpWords, parseIpAddress } from '../matching/ip-address.ts';
+import { renderIpAddress } from '../matching/render-ip-address.ts';
 
 const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;

@@ -1,4 +1,6 @@
 import { parseIpAddress } from '../matching/ip-address.ts';
+import { MAX_PORT } from '../matching/port.ts';
+import { parsePrincipal } from '../matching/principal.ts';
 import type { SourceIdentity } from '../policy.ts';
 import type { DataFields, DataPlace } from '../validation/data-place.ts';
 import type { SuiteClient, SuiteWorkload } from './suite.ts';
@@ -66,9 +68,7 @@ export function readKey(place: DataPlace, want = 'namespace/name of a policy'): 
 }
 
 const DEFAULT_ACCOUNT = 'default';
-const MAX_PORT = 65_535;
 const KEY = /^[^/\s]*\/[^/\s]+$/;
-const PRINCIPAL = /^(?:spiffe:\/\/)?([^/\s]+)\/ns\/([^/\s]+)\/sa\/([^/\s]+)$/;
 
 function findWorkload(place: DataPlace, { workloads }: SuiteScope): SuiteWorkload | undefined {
   const name = place.text();
@@ -105,10 +105,7 @@ function describeLabels(labels: Readonly<Record<string, string>>): string {
 function readPrincipal(place: DataPlace): SourceIdentity | undefined {
   const text = place.text();
   if (text === undefined) return undefined;
-  const [, trustDomain, namespace, serviceAccount] = PRINCIPAL.exec(text) ?? [];
-  if (trustDomain === undefined || namespace === undefined || serviceAccount === undefined)
-    return place.refuse('TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT');
-  return { trustDomain, namespace, serviceAccount };
+  return parsePrincipal(text) ?? place.refuse('TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT');
 }
 
 function readName(place: DataPlace): string | undefined {

@@ -2,6 +2,7 @@ import type { Decision, Verdict } from '../evaluation/decision.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type EvaluationOptions, type PolicySet } from '../evaluation/policy-set.ts';
 import type { Explanation } from '../explanation/explanation.ts';
+import { NO_ADDRESS } from '../matching/no-address.ts';
 import type { Connection, Match, Policy, TargetWorkload } from '../policy.ts';
 import { describeDecider, type Expectation, NO_POLICY, STRICT_MODE, type Suite, type SuiteWorkload } from './suite.ts';
 
@@ -61,9 +62,6 @@ export function runSuite(suite: Suite, subject: SuiteSubject, { name, locate }: 
   const count = (outcome: TestOutcome): number => tests.filter((test) => test.outcome === outcome).length;
   return { name, tests, passed: count('passed'), failed: count('failed'), undecided: count('undecided') };
 }
-
-/** Stands for an address that no condition asks for. */
-const NO_ADDRESS = '0.0.0.0';
 
 /** One expectation, and what is known of the workload. */
 interface Question {

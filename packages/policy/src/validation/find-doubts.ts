@@ -1,4 +1,4 @@
-import { parseIpAddress, unmapIpAddress } from '../matching/ip-address.ts';
+import { unmapRange } from '../matching/address-range.ts';
 import type { AddressRange, Match, Policy, StringMatch } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 
@@ -38,12 +38,7 @@ function doubtPatterns(patterns: readonly StringMatch[] | undefined, path: strin
 }
 
 function doubtRanges(ranges: readonly AddressRange[] | undefined, path: string, doubt: Doubt): void {
-  for (const [index, { address, length }] of (ranges ?? []).entries()) {
-    const ip = parseIpAddress(address);
-    if (ip?.family !== 6 || length < MAPPED_BITS || unmapIpAddress(ip).family === 6) continue;
-    doubt(`${path}[${index}]`, 'no connection is in this range: write it as IPv4, as addresses of connections are');
-  }
+  for (const [index, range] of (ranges ?? []).entries())
+    if (unmapRange(range) !== undefined)
+      doubt(`${path}[${index}]`, 'no connection is in this range: write it as IPv4, as addresses of connections are');
 }
-
-/** A range this narrow around a v4-mapped address has nothing but such addresses in it. */
-const MAPPED_BITS = 96;

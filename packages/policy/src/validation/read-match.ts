@@ -1,14 +1,11 @@
-import { parseRange } from '../matching/address-range.ts';
+import { FAMILY_BITS, parseRange } from '../matching/address-range.ts';
 import { parseIpAddress } from '../matching/ip-address.ts';
+import { MAX_PORT } from '../matching/port.ts';
 import type { AddressRange, Match, ServiceAccountMatch, StringMatch } from '../policy.ts';
 import { complete, type DataPlace } from './data-place.ts';
 import { listChoices } from './describe-value.ts';
 import { MATCH_FIELDS, type MatchValueKind } from './match-fields.ts';
 
-/** Highest TCP port. */
-const MOST_PORT = 65_535;
-/** Bits of an address, by family. */
-const BITS = { 4: 32, 6: 128 } as const;
 const PATTERN_KINDS = ['exact', 'prefix', 'suffix', 'presence'] as const;
 const ANY_PATTERN_KIND = listChoices(PATTERN_KINDS);
 
@@ -20,7 +17,7 @@ type ValueReaders = Readonly<Record<MatchValueKind, (place: DataPlace) => unknow
 const READERS: ValueReaders = {
   pattern: readPattern,
   range: readRange,
-  port: (place) => place.integer(MOST_PORT),
+  port: (place) => place.integer(MAX_PORT),
   account: readAccount,
 };
 
@@ -57,7 +54,7 @@ function readPattern(place: DataPlace): StringMatch | undefined {
 function readRange(place: DataPlace): AddressRange | undefined {
   const fields = place.fields(['address', 'length']);
   const address = fields.required('address', 'an IPv4 or IPv6 address', readAddress);
-  const most = BITS[(address === undefined ? undefined : parseIpAddress(address)?.family) ?? 6];
+  const most = FAMILY_BITS[(address === undefined ? undefined : parseIpAddress(address)?.family) ?? 6];
   const length = fields.required('length', 'the number of bits that count', (field) => field.integer(most));
   return complete<AddressRange>({ address, length });
 }

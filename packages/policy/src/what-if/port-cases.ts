@@ -1,4 +1,5 @@
 import { type Condition, compileRule } from '../evaluation/compile-rule.ts';
+import { MAX_PORT } from '../matching/port.ts';
 import { readSubject } from '../matching/subject.ts';
 import type { Connection, Match, Policy } from '../policy.ts';
 
@@ -71,8 +72,6 @@ export class PortCases {
     return { facts, lists };
   }
 }
-
-const MAX_PORT = 65_535;
 
 interface PreparedMatch {
   /** But for the port. */

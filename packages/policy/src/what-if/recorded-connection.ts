@@ -1,4 +1,7 @@
 import { parseIpAddress, unmapIpAddress } from '../matching/ip-address.ts';
+import { MAX_PORT } from '../matching/port.ts';
+import { parsePrincipal } from '../matching/principal.ts';
+import { renderIpAddress } from '../matching/render-ip-address.ts';
 import type { Connection, SourceIdentity } from '../policy.ts';
 import type { Fault, LogFields } from './log-fields.ts';
 
@@ -71,7 +74,6 @@ export function readRecordedConnection(
   };
 }
 
-const MAX_PORT = 65_535;
 const REJECTION = 'connection closed due to policy rejection: ';
 const CHANGE = 'connection closed due to policy change';
 const EXPLICIT = 'explicitly denied by: ';
@@ -110,18 +112,16 @@ function canonicalIp(text: string): string | undefined {
   const zone = text.indexOf('%');
   const ip = parseIpAddress(zone < 0 ? text : text.slice(0, zone));
   if (ip === undefined) return undefined;
-  const { family, words } = unmapIpAddress(ip);
-  if (family === 6 || ip.family === 4) return text;
-  const bits = words[3];
-  return [bits >>> 24, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255].join('.');
+  const unmapped = unmapIpAddress(ip);
+  return unmapped.family === ip.family ? text : renderIpAddress(unmapped);
 }
 
 function readIdentity(text: string | undefined): SourceIdentity | undefined | Fault {
   if (text === undefined) return undefined;
-  const [, trustDomain, namespace, serviceAccount] = /^spiffe:\/\/([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(text) ?? [];
-  if (trustDomain === undefined || namespace === undefined || serviceAccount === undefined)
-    return { fault: `src.identity ${JSON.stringify(text)}: want spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT` };
-  return { trustDomain, namespace, serviceAccount };
+  const identity = text.startsWith('spiffe://') ? parsePrincipal(text) : undefined;
+  return (
+    identity ?? { fault: `src.identity ${JSON.stringify(text)}: want spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT` }
+  );
 }
 
 /** Whatever else goes wrong does so after the policies were asked: the proxy does not dial before. */

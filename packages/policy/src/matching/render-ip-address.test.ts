@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { expect, test } from 'vitest';
-import { parseIpAddress } from '../matching/ip-address.ts';
+import { parseIpAddress } from './ip-address.ts';
 import { renderIpAddress } from './render-ip-address.ts';
 
 const render = (text: string): string | undefined => {

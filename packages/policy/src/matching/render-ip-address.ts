@@ -1,4 +1,4 @@
-import type { IpAddress } from '../matching/ip-address.ts';
+import type { IpAddress } from './ip-address.ts';
 
 /** An address as text: IPv4 as four numbers, IPv6 in the short form of RFC 5952 4. */
 export function renderIpAddress({ family, words }: IpAddress): string {

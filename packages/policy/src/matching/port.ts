@@ -1,0 +1,2 @@
+/** Highest TCP port. */
+export const MAX_PORT = 65_535;

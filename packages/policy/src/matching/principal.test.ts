@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { parsePrincipal } from './principal.ts';
+
+const IDENTITY = { trustDomain: 'td', namespace: 'n', serviceAccount: 'a' };
+
+test.each([
+  { text: 'td/ns/n/sa/a', identity: IDENTITY },
+  { text: 'spiffe://td/ns/n/sa/a', identity: IDENTITY },
+  { text: 'spiffe://spiffe://td/ns/n/sa/a', identity: undefined },
+  { text: 'td/ns/n/sa/', identity: undefined },
+  { text: '/ns/n/sa/a', identity: undefined },
+  { text: 'td/ns/n/sa/a/b', identity: undefined },
+  { text: 'td/ns/n/sa/a b', identity: undefined },
+  { text: 'td/ns/n', identity: undefined },
+])('$text', ({ text, identity }) => {
+  expect(parsePrincipal(text)).toEqual(identity);
+});

@@ -1,0 +1,10 @@
+import type { SourceIdentity } from '../policy.ts';
+
+const PRINCIPAL = /^(?:spiffe:\/\/)?([^/\s]+)\/ns\/([^/\s]+)\/sa\/([^/\s]+)$/;
+
+/** `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, with or without `spiffe://` as certificates have it; undefined for anything else. */
+export function parsePrincipal(text: string): SourceIdentity | undefined {
+  const [, trustDomain, namespace, serviceAccount] = PRINCIPAL.exec(text) ?? [];
+  if (trustDomain === undefined || namespace === undefined || serviceAccount === undefined) return undefined;
+  return { trustDomain, namespace, serviceAccount };
+}
