@@ -6,6 +6,7 @@ import { RuleFinder } from './rule-finder.ts';
 
 const tls = readSubject(CONNECTIONS.tls);
 const plain = readSubject(CONNECTIONS.plain);
+const elsewhere = readSubject(CONNECTIONS.alt);
 const own: Rule = [[{ principals: [exact('td/ns/namespace/sa/account')], destinationPorts: [8080] }]];
 const ownElsewhere: Rule = [[{ principals: [exact('td/ns/namespace/sa/account')], destinationPorts: [1] }]];
 const other: Rule = [[{ principals: [exact('td/ns/x/sa/y')], destinationPorts: [8080] }]];
@@ -29,6 +30,37 @@ test('one rule is asked by its index', () => {
   expect([0, 1, 2, 3].map((index) => finder.matches(index, tls))).toEqual([true, false, true, false]);
 });
 
+const [byPrefix, bySuffix]: readonly Rule[] = (['prefix', 'suffix'] as const).map((kind) => [
+  [{ principals: [{ kind, value: kind === 'prefix' ? 'td/ns/' : '/sa/account' }], destinationPorts: [8080] }],
+]);
+const byNamespace: Rule = [[{ namespaces: [exact('namespace')], destinationPorts: [8080] }]];
+const byAccount: Rule = [[{ serviceAccounts: [{ namespace: 'namespace', serviceAccount: 'account' }] }]];
+const bySource: Rule = [[{ sourceIps: [{ address: '127.0.0.1', length: 32 }], destinationPorts: [8080] }]];
+const byDestination: Rule = [[{ destinationIps: [{ address: '127.0.0.2', length: 32 }], destinationPorts: [8080] }]];
+const ways = { byPrefix, bySuffix, byNamespace, byAccount, bySource, byDestination };
+
+test.each(Object.entries(ways))(
+  'a rule %s is found, if all of it matches, and the first of several',
+  (_, rule = []) => {
+    const nowhere: Rule = [...rule, [{ destinationPorts: [1] }]];
+    expect(new RuleFinder([other, rule]).find(tls)).toBe(1);
+    expect(new RuleFinder([nowhere, rule, rule]).find(tls)).toBe(1);
+    expect(new RuleFinder([nowhere]).find(tls)).toBeUndefined();
+    expect(new RuleFinder([rule]).find(elsewhere)).toBeUndefined();
+    for (const another of [own, port, ...Object.values(ways)]) {
+      expect(new RuleFinder([rule, another ?? []]).find(tls)).toBe(0);
+      expect(new RuleFinder([nowhere, another ?? [], rule]).find(tls)).toBe(1);
+    }
+  },
+);
+
+test('ranges that cannot be read contain nothing', () => {
+  const unreadable = { address: 'nowhere', length: 8 };
+  expect(
+    new RuleFinder([[[{ sourceIps: [unreadable] }]], [[{ destinationIps: [unreadable] }]]]).find(tls),
+  ).toBeUndefined();
+});
+
 /** How many rules ask for the port, which is the first thing that a rule of this file looks at. */
 function countTried(rules: readonly Rule[], subject: Subject): number {
   let tried = 0;
@@ -45,4 +77,11 @@ function countTried(rules: readonly Rule[], subject: Subject): number {
 test('rules that name other principals are not tried', () => {
   expect(countTried([other, own, other, port], tls)).toBe(2);
   expect(countTried([other, own, other], plain)).toBe(0);
+});
+
+test('rules that need something else are not tried, and others once', () => {
+  for (const rule of Object.values(ways)) expect(countTried([rule ?? [], rule ?? []], elsewhere)).toBe(0);
+  const twice: Rule = [[...byNamespace.flat(), ...byNamespace.flat()], [{ destinationPorts: [8080] }]];
+  expect(countTried([twice], tls)).toBe(2);
+  expect(countTried([byNamespace], tls)).toBe(1);
 });
