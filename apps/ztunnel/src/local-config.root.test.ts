@@ -60,8 +60,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function get(url: string): Promise<string> {
-  const curl = ['curl', '-sf', '--max-time', '5', `127.0.0.1:${url}`];
+async function get(url: string, fail = '-f'): Promise<string> {
+  const curl = ['curl', '-s', fail, '--max-time', '5', `127.0.0.1:${url}`];
   return (await promisify(execFile)('nsenter', ['-t', String(child.pid), '-n', ...curl])).stdout;
 }
 
@@ -132,4 +132,17 @@ test('of many versions in a row the last one is in force', async () => {
   const hashes = Array.from({ length: 50 }, (_, n) => put(`policies:\n${policy(`p${n}`)}`));
   await inForce(hashes.at(-1) ?? '');
   expect(await dump()).toMatchObject({ policies: ['Allow p49'], workloads: [] });
+}, 60_000);
+
+test('a large file is read while probes are answered', async () => {
+  const rule = '[[{principals: [!Exact td/ns/d/sa/x], sourceIps: [10.0.0.0/24], destinationPorts: [8080]}]]';
+  const policies = Array.from({ length: 1500 }, (_, n) =>
+    policy(`p${n}`).replace('rules: []', `rules: [${rule}, ${rule}, ${rule}]`),
+  );
+  const reading = new AbortController();
+  const done = inForce(put(`policies:\n${policies.join('')}`)).finally(() => reading.abort());
+  // Not ready without a node agent; that there is an answer is what counts.
+  while (!reading.signal.aborted) await get('15021/healthz/ready', '-S');
+  await done;
+  await inForce(put(first));
 }, 60_000);

@@ -6,13 +6,20 @@ import { tuneGarbageCollection } from './garbage-collection.ts';
 const STDOUT = 1;
 /** Beside this file, as source and as bundle. */
 const DATA_THREAD = new URL(`data-thread${extname(import.meta.url)}`, import.meta.url);
+const LOCAL_CONFIG_THREAD = new URL(`local-config-thread${extname(import.meta.url)}`, import.meta.url);
 
 /** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
 async function runProxy(args: readonly string[]): Promise<void> {
   const config = parseConfig((name) => process.env[name], machineSystem(Object.keys(process.env)));
   const log = new LogRoot({ format: config.logFormat, filter: config.logFilter, sink: new LogWriter(STDOUT) });
   try {
-    const ztunnel = new Ztunnel({ config, log, program: DATA_THREAD, args });
+    const ztunnel = new Ztunnel({
+      config,
+      log,
+      program: DATA_THREAD,
+      localConfigProgram: LOCAL_CONFIG_THREAD,
+      args,
+    });
     process.on('uncaughtException', (error) => {
       log.logger('ztunnel').error([['stack', error.stack ?? '']], `internal error: ${error.message}`);
       ztunnel.abort(error);

@@ -13,8 +13,11 @@ export interface WatchedFileOptions {
   readonly restMs: number;
   /** In a directory that never rests the file is read this long after the first change. */
   readonly maxRestMs: number;
-  /** Takes what the file holds: each content once, and again after the file was gone. Must not throw. */
-  readonly changed: (content: Buffer) => void;
+  /**
+   * Takes what the file holds: each content once, and again after the file was gone. Must not throw or reject; until it is
+   * done the file is not read again.
+   */
+  readonly changed: (content: Buffer) => void | Promise<void>;
   /** The file cannot be read; told once until it can. Must not throw. */
   readonly gone: (error: Error) => void;
 }
@@ -134,7 +137,7 @@ export class WatchedFile {
       }
     } else if (this.#last === undefined || this.#last === 'gone' || !this.#last.equals(content)) {
       this.#last = content;
-      changed(content);
+      await changed(content);
     }
     this.#lookLater();
   }

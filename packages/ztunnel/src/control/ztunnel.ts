@@ -46,6 +46,8 @@ export interface ZtunnelOptions {
   readonly log: LogRoot;
   /** Program of the data threads: it calls `runDataThread`. */
   readonly program: URL;
+  /** Program of the threads that read a large local configuration: it calls `runLocalConfigThread`. Without it none is started. */
+  readonly localConfigProgram?: URL;
   /** Command line, as shown. */
   readonly args: readonly string[];
   /** Makes the data threads; tests pass others. */
@@ -102,6 +104,7 @@ export class Ztunnel {
         source: config.localXds,
         clock: systemClock,
         logger: log.logger('xds', [{ name: 'local_client', fields: [] }]),
+        program: options.localConfigProgram,
       });
     this.#crl = new CrlFile({
       path: config.crlPath,

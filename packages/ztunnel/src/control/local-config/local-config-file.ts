@@ -6,7 +6,8 @@ import type { Logger } from '../../log/logger.ts';
 import type { Clock } from '../certificates/certificate-source.ts';
 import { ZtunnelError } from '../errors.ts';
 import { WatchedFile } from '../watched-file.ts';
-import { type LocalConfig, parseLocalConfig, type RepeatedPolicy } from './local-config.ts';
+import type { LocalConfig, RepeatedPolicy } from './local-config.ts';
+import { LocalConfigReader } from './local-config-reader.ts';
 import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
 
 /** A file is renamed into place, or written in a few steps that follow each other at once. */
@@ -48,6 +49,8 @@ export interface LocalConfigFileOptions {
   readonly clock: Clock;
   /** Of `xds`. */
   readonly logger: Logger;
+  /** Reads large files apart: it calls `runLocalConfigThread`. Undefined: this thread does. */
+  readonly program?: URL | undefined;
 }
 
 /**
@@ -56,6 +59,7 @@ export interface LocalConfigFileOptions {
  */
 export class LocalConfigFile {
   readonly #options: LocalConfigFileOptions;
+  readonly #reader: LocalConfigReader;
   readonly #file: WatchedFile | undefined;
   #apply: ((changes: readonly StateChange[]) => Promise<void>) | undefined;
   #snapshot = emptySnapshot;
@@ -73,6 +77,7 @@ export class LocalConfigFile {
   constructor(options: LocalConfigFileOptions) {
     const { source, clock } = options;
     this.#options = options;
+    this.#reader = new LocalConfigReader(options.program);
     if (source.kind === 'inline') return;
     this.#file = new WatchedFile({
       path: source.text,
@@ -106,7 +111,7 @@ export class LocalConfigFile {
    */
   async start(): Promise<void> {
     const { text } = this.#options.source;
-    if (this.#file === undefined) this.#take(Buffer.from(text));
+    if (this.#file === undefined) await this.#take(Buffer.from(text));
     else await this.#file.start();
     if (this.#accepted !== undefined || this.#refused === undefined || this.#closed) return;
     this.close();
@@ -130,22 +135,24 @@ export class LocalConfigFile {
   close(): void {
     this.#closed = true;
     this.#file?.close();
+    this.#reader.close();
   }
 
-  #take(content: Buffer): void {
+  async #take(content: Buffer): Promise<void> {
     const { clock, logger } = this.#options;
     const sha256 = createHash('sha256').update(content).digest('hex');
     let config: LocalConfig;
     try {
-      config = parseLocalConfig(
+      config = await this.#reader.read(
         content.toString(),
         // What is cut off before it is written again would open everything for a moment.
         this.#accepted === undefined ? undefined : { policies: this.#snapshot.policies.size },
       );
     } catch (error) {
-      this.#refuse(error instanceof Error ? error.message : String(error), sha256);
+      if (!this.#closed) this.#refuse(error instanceof Error ? error.message : String(error), sha256);
       return;
     }
+    if (this.#closed) return;
     const first = this.#accepted === undefined;
     const wasRefused = this.#refused !== undefined;
     const snapshot = snapshotOf(config);
