@@ -136,3 +136,71 @@ test('objects without a namespace get that of the option', async () => {
   expect((await runForTest(['check', 'a'], files)).output).toContain('metadata.namespace: is missing');
   expect(await runForTest(['check', 'a', '--namespace', 'shop'], files)).toMatchObject({ code: 0, output: '' });
 });
+
+test('findings are in the order of their places', async () => {
+  const text = `${head('AuthorizationPolicy')}spec:\n  action: DENY\n  rules:\n  - to:\n    - operation: {ports: [http], methods: [GET]}\n`;
+  const { output } = await runForTest(['check', 'a.yaml'], { 'a.yaml': text });
+  const lines = [...output.matchAll(/^a\.yaml:(\d+):(\d+)/gm)].map(([, line, column]) => [
+    Number(line),
+    Number(column),
+  ]);
+  expect(lines).toEqual([
+    [7, 5],
+    [8, 27],
+    [8, 34],
+  ]);
+});
+
+test('what is for a waypoint is no mistake, and told', async () => {
+  const files = {
+    'a.yaml': `${GOOD}  targetRefs: [{kind: Gateway, name: w}]\n---\n${GOOD.replace('name: p', 'name: q')}`,
+  };
+  expect(await runForTest(['check', '--strict', 'a.yaml'], files)).toMatchObject({
+    code: 0,
+    output: '',
+    error: '2 policies (1 for a waypoint, which node proxies do not get): 0 errors, 0 warnings\n',
+  });
+});
+
+test('suites beside policies are checked as such, and other commands leave them out', async () => {
+  const files = { 'shop/a.yaml': GOOD, 'shop/suite.yaml': SUITE };
+  const summary = '1 policy, 1 suite: 0 errors, 0 warnings\n';
+  expect(await runForTest(['check', 'shop'], files)).toMatchObject({ code: 0, output: '', error: summary });
+  const wrong = { ...files, 'shop/suite.yaml': SUITE.replace('expect: allow', 'expect: yes, foo: 1') };
+  const { code, output } = await runForTest(['check', 'shop'], wrong);
+  expect(code).toBe(1);
+  expect(output.split('\n')).toEqual([
+    expect.stringContaining('shop/suite.yaml:3:43: error: tests[0].expect: want allow or deny'),
+    expect.stringContaining('error: tests[0].foo: unknown field'),
+    '',
+  ]);
+  const explained = await runForTest(['explain', 'shop', '--from', 'none', '--to', 'shop', '--port', '1'], files);
+  expect(explained.error).toBe('1 document of another kind is left out\n');
+});
+
+test('an object without apiVersion and kind is asked for them', async () => {
+  const { output } = await runForTest(['check', '-'], { '-': 'metadata: {name: a, namespace: b}\nspec: {}\n' });
+  expect(output).toContain('apiVersion: is missing: want security.istio.io/v1\n');
+  expect(output).toContain('kind: is missing: want AuthorizationPolicy or PeerAuthentication\n');
+});
+
+test('findings for machines', async () => {
+  const files = { 'a,1.yaml': VALUE };
+  const { output, error } = await runForTest(['check', 'a,1.yaml', '--format', 'json'], files);
+  const [finding, ...others]: readonly unknown[] = JSON.parse(output);
+  expect(finding).toEqual({
+    file: 'a,1.yaml',
+    line: 8,
+    column: 32,
+    severity: 'error',
+    path: 'spec.rules[0].from[0].source.ipBlocks[1]',
+    message: expect.stringContaining('want an address'),
+  });
+  expect(others).toEqual([]);
+  expect(error).toBe('1 policy: 1 error, 0 warnings\n');
+  expect((await runForTest(['check', 'a,1.yaml', '--format', 'github'], files)).output).toMatch(
+    /^::error file=a%2C1\.yaml,line=8,col=32::spec\.rules\[0\]\.from\[0\]\.source\.ipBlocks\[1\]: want an address[^\n]*\n$/,
+  );
+  expect((await runForTest(['check', '-', '--format', 'json'], { '-': GOOD })).output).toBe('[]\n');
+  expect(await runForTest(['check', '-', '--format', 'xml'], { '-': GOOD })).toMatchObject({ code: 2 });
+});

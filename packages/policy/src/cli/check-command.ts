@@ -1,23 +1,33 @@
+import { hasTargets } from '../conversion/convert-authorization-policy.ts';
 import { findObjectProblems } from '../conversion/find-object-problems.ts';
 import { findShadowed } from '../conversion/find-shadowed.ts';
 import { objectKey, type PeerAuthentication, type PolicyObject } from '../conversion/policy-object.ts';
 import { parsePolicyObject } from '../conversion/read-policy-object.ts';
+import { PolicyError } from '../errors.ts';
 import { findMessageProblems } from '../message/read-message.ts';
 import type { Policy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
+import { readSuite } from '../suite/read-suite.ts';
 import { guessForm } from '../validation/policy-form.ts';
 import { findLocalProblems, findProblems } from '../validation/read-policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { withNamespace } from './default-namespace.ts';
-import { leaveOutOthers } from './document-kind.ts';
+import { isSuite, leaveOutOthers } from './document-kind.ts';
 import { findTwins, type NamedDocument } from './find-twins.ts';
 import { expandMeshFiles } from './mesh-file.ts';
-import { invalidCommand, parseOptions } from './parse-options.ts';
+import { choose, invalidCommand, parseOptions } from './parse-options.ts';
 import { readDocuments } from './read-documents.ts';
+import {
+  type Finding,
+  placeFinding,
+  renderFindings,
+  renderFindingsAsJson,
+  renderFindingsForGithub,
+} from './render-findings.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
-const HELP = `usage: ambient-policy check FILE… [--strict] [--namespace NAMESPACE]
-                                  [--root-namespace NAMESPACE]
+const HELP = `usage: ambient-policy check FILE… [--strict] [--format human|json|github]
+                                  [--namespace NAMESPACE] [--root-namespace NAMESPACE]
 
 Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: path: what.
   error      would be refused when it is applied, by its schema or by the control plane; or is a
@@ -27,10 +37,12 @@ Tells what is wrong with policies, one line each: FILE:LINE:COLUMN: severity: pa
              two policies of one name, whatever their forms
 
 Reads AuthorizationPolicy and PeerAuthentication objects, messages to node proxies (as convert
-prints them), configurations and dumps of node proxies, and policies of this package. Objects of
-other APIs are left out, and counted; one of these kinds under another API is an error.
+prints them), configurations and dumps of node proxies, policies of this package, and suites of
+tests. Objects of other APIs are left out, and counted; one of these kinds under another API is an
+error.
 
-  --strict           warnings count as errors
+  --strict           warnings count as errors: for CI
+  --format           json: a list; github: for GitHub Actions, which shows each beside its line
   --namespace        of objects that have none, as with kubectl apply -n
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
 
@@ -47,12 +59,15 @@ export const CHECK_COMMAND: Command = {
 
 const OPTIONS = {
   strict: { type: 'boolean', default: false },
+  format: { type: 'string', default: 'human' },
   namespace: { type: 'string' },
   'root-namespace': { type: 'string' },
 } as const;
 
+const RENDERERS = { human: renderFindings, json: renderFindingsAsJson, github: renderFindingsForGithub } as const;
+
 /** A problem, and the document that it is in. */
-interface Finding {
+interface FoundProblem {
   readonly document: YamlDocument;
   readonly problem: Problem;
 }
@@ -64,39 +79,59 @@ interface ReadObject {
 
 async function runCheck(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
+  const format = choose('--format', values.format, ['human', 'json', 'github']);
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
-  const documents = expandMeshFiles(
-    leaveOutOthers(await readDocuments(positionals, io), io).map((document) => ({
+  const read = await readDocuments(positionals, io);
+  const suites = read.filter(({ value }) => isSuite(value));
+  const others = read.filter(({ value }) => !isSuite(value));
+  const policies = expandMeshFiles(
+    leaveOutOthers(others, io).map((document) => ({
       ...document,
       value: withNamespace(document.value, values.namespace),
     })),
   );
-  const rootNamespace = values['root-namespace'];
-  const found = [...findEach(documents, rootNamespace), ...findTogether(documents, rootNamespace)];
-  const findings = Map.groupBy(found, ({ document }) => document);
-  let [errors, warnings] = [0, 0];
-  for (const document of documents) {
-    for (const { place, message } of document.faults) io.write(`${place}: error: ${message}\n`);
-    errors += document.faults.length;
-    for (const { problem } of findings.get(document) ?? []) {
-      io.write(renderProblem(document, problem));
-      if (problem.severity === 'error') errors++;
-      else warnings++;
-    }
-  }
-  io.writeError(
-    `${count(documents.length, 'policy', 'policies')}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`,
-  );
+  const findings = findAll([...policies, ...suites], values['root-namespace']);
+  io.write(RENDERERS[format](findings));
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const warnings = findings.length - errors;
+  io.writeError(`${describeRead(policies, suites)}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`);
   return errors > 0 || (values.strict && warnings > 0) ? EXIT.finding : EXIT.success;
 }
 
-function findEach(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly Finding[] {
+/** What has been looked at. That a policy is for a waypoint is no mistake, but good to know. */
+function describeRead(policies: readonly YamlDocument[], suites: readonly YamlDocument[]): string {
+  const forWaypoint = policies.filter(({ value }) => {
+    const { object } = parsePolicyObject(value);
+    return object?.kind === 'AuthorizationPolicy' && hasTargets(object);
+  }).length;
+  const note = forWaypoint === 0 ? '' : ` (${forWaypoint} for a waypoint, which node proxies do not get)`;
+  const tests = suites.length === 0 ? '' : `, ${count(suites.length, 'suite')}`;
+  return `${count(policies.length, 'policy', 'policies')}${note}${tests}`;
+}
+
+/** Of each document in its turn, in the order of places. */
+function findAll(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly Finding[] {
+  const found = [...findEach(documents, rootNamespace), ...findTogether(documents, rootNamespace)];
+  const byDocument = Map.groupBy(found, ({ document }) => document);
+  return documents.flatMap((document) => {
+    const faults = document.faults.map(({ place, message }) =>
+      placeFinding(place, { severity: 'error', path: '', message }),
+    );
+    const inside = (byDocument.get(document) ?? []).map(({ problem }) =>
+      placeFinding(document.locate(problem.path), problem),
+    );
+    return [...faults, ...inside].toSorted((a, b) => a.line - b.line || a.column - b.column);
+  });
+}
+
+function findEach(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly FoundProblem[] {
   return documents
     .filter(({ faults }) => faults.length === 0)
     .flatMap((document) => findIn(document.value, rootNamespace).map((problem) => ({ document, problem })));
 }
 
 function findIn(value: unknown, rootNamespace: string | undefined): readonly Problem[] {
+  if (isSuite(value)) return findSuiteProblems(value);
   switch (guessForm(value)) {
     case 'object':
       return findObjectProblems(value, rootNamespace === undefined ? {} : { rootNamespace });
@@ -109,8 +144,18 @@ function findIn(value: unknown, rootNamespace: string | undefined): readonly Pro
   }
 }
 
+function findSuiteProblems(value: unknown): readonly Problem[] {
+  try {
+    readSuite(value);
+    return [];
+  } catch (error) {
+    if (error instanceof PolicyError) return error.problems;
+    throw error;
+  }
+}
+
 /** What is wrong with documents beside each other. */
-function findTogether(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly Finding[] {
+function findTogether(documents: readonly YamlDocument[], rootNamespace: string | undefined): readonly FoundProblem[] {
   const objects: ReadObject[] = [];
   const named: NamedDocument<YamlDocument>[] = [];
   for (const document of documents) {
@@ -135,7 +180,7 @@ function nameIn({ value }: YamlDocument): Pick<Policy, 'name' | 'namespace'> | u
   return typeof name === 'string' && typeof namespace === 'string' ? { name, namespace } : undefined;
 }
 
-function findYounger(objects: readonly ReadObject[]): readonly Finding[] {
+function findYounger(objects: readonly ReadObject[]): readonly FoundProblem[] {
   const peers = new Map<PeerAuthentication, YamlDocument>();
   const seen = new Set<string>();
   for (const { document, object } of objects.toReversed()) {
@@ -144,7 +189,7 @@ function findYounger(objects: readonly ReadObject[]): readonly Finding[] {
     seen.add(objectKey(object));
     peers.set(object, document);
   }
-  const findings: Finding[] = [];
+  const findings: FoundProblem[] = [];
   for (const [object, older] of findShadowed(peers.keys())) {
     const document = peers.get(object);
     const what = `has no effect: ${objectKey(older)} is for the same workloads, and older or first by name`;
@@ -155,10 +200,6 @@ function findYounger(objects: readonly ReadObject[]): readonly Finding[] {
 
 function warn(path: string, message: string): Problem {
   return { severity: 'warning', path, message };
-}
-
-function renderProblem({ locate }: YamlDocument, { severity, path, message }: Problem): string {
-  return `${locate(path)}: ${severity}: ${path === '' ? message : `${path}: ${message}`}\n`;
 }
 
 function count(number: number, one: string, several = `${one}s`): string {

@@ -17,6 +17,11 @@ export function isOfAnotherKind(value: unknown): boolean {
   return !OWN_KINDS.includes(object.kind) || isOfAnotherMesh(object.apiVersion);
 }
 
+/** Suites may lie in the folder of their policies. */
+export function isSuite(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'tests' in value && !('kind' in value);
+}
+
 /** The warning for an object that is left out, but is called like one of ours; undefined for any other document. */
 export function findMistakableKind(value: unknown): Problem | undefined {
   const object = identify(value);
@@ -33,7 +38,7 @@ interface Located {
 
 /** The documents that are of this package; how many are not is told on standard error. */
 export function leaveOutOthers<T extends Located>(documents: readonly T[], io: CommandIo): readonly T[] {
-  const kept = documents.filter(({ value }) => !isOfAnotherKind(value));
+  const kept = documents.filter(({ value }) => !isOfAnotherKind(value) && !isSuite(value));
   for (const { value, locate } of documents) {
     const problem = findMistakableKind(value);
     if (problem !== undefined) io.writeError(`${locate(problem.path)}: warning: ${problem.message}\n`);

@@ -9,7 +9,7 @@ import { renderSuiteText } from '../suite/render-text.ts';
 import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
 import type { Suite } from '../suite/suite.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
-import { isOfAnotherKind, leaveOutOthers } from './document-kind.ts';
+import { isOfAnotherKind, isSuite, leaveOutOthers } from './document-kind.ts';
 import { choose, invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { type PolicyDocument, readPolicies } from './read-policies.ts';
@@ -143,11 +143,6 @@ async function readFiles(name: string, suite: YamlDocument, io: CommandIo): Prom
   const path = isAbsolute(name) ? name : join(dirname(suite.file), name);
   const file = path.replace(/(?<=.)\/$/, '');
   return { name: file, found: await readSoundDocuments([file], io) };
-}
-
-/** Suites may lie in the folder of their policies. */
-function isSuite(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'tests' in value && !('kind' in value);
 }
 
 function summarize(results: readonly SuiteResult[]): string {

@@ -7,6 +7,8 @@ import { guessForm } from './policy-form.ts';
 test.each([
   { data: { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', spec: {} }, form: 'object' },
   { data: { kind: 'AuthorizationPolicy' }, form: 'object' },
+  { data: { metadata: { name: 'a' } }, form: 'object' },
+  { data: { spec: {} }, form: 'object' },
   { data: { name: 'a', scope: 'NAMESPACE', rules: [] }, form: 'message' },
   { data: { name: 'a', dryRun: true, action: 'DENY' }, form: 'message' },
   { data: { name: 'a' }, form: 'message' },

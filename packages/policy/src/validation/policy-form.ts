@@ -9,7 +9,7 @@ export type PolicyForm = 'object' | 'message' | 'policy' | 'local';
 /** Guesses the form by the fields of the top level. Never throws. */
 export function guessForm(value: unknown): PolicyForm {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'policy';
-  if ('kind' in value || 'apiVersion' in value) return 'object';
+  if (['kind', 'apiVersion', 'metadata', 'spec'].some((field) => field in value)) return 'object';
   if (['groups', '@type', 'dry_run'].some((field) => field in value) || names(value, WIRE_NAMES)) return 'message';
   // A message leaves out what is default: `name` alone may be one, a policy of ours may not.
   if ('rules' in value || names(value, OWN_NAMES))
