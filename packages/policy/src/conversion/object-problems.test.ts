@@ -101,7 +101,7 @@ const STRUCTURE: readonly Row[] = [
   {
     value: { ...ap({}), metadata: { name: 'a', annotations: { 'istio.io/dry-run': true } } },
     path: 'metadata.annotations["istio.io/dry-run"]',
-    says: 'want text in quotes: "true", not true',
+    says: 'want text in quotes: "true", or "yes", "on" or "y" if written so, not true',
   },
   { value: ap({ action: 'deny' }), path: 'spec.action', says: 'want ALLOW, DENY, AUDIT or CUSTOM, not "deny"' },
   {

@@ -13,7 +13,11 @@ export function readTextMap(place: DataPlace): Readonly<Record<string, string>> 
 /** A text; YAML takes `80` and `true` for something else unless they are in quotes. */
 export function readText(place: DataPlace): string | undefined {
   const { value } = place;
-  if (typeof value === 'number' || typeof value === 'boolean') return place.refuse(`text in quotes: "${value}"`);
+  if (typeof value === 'number') return place.refuse(`text in quotes: "${value}"`);
+  if (typeof value === 'boolean')
+    return place.refuse(
+      `text in quotes: "${value}", or ${value ? '"yes", "on" or "y"' : '"no", "off" or "n"'} if written so`,
+    );
   return place.text();
 }
 
