@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { measureCpuMs } from '../testing/cpu-time.ts';
-import { readDocuments } from './read-documents.ts';
 import { parseYamlDocuments } from './yaml-document.ts';
 
 const TEXT = `# two policies
@@ -168,15 +167,6 @@ test('a map with many keys is read, and places in it are found, in time that is 
   });
   // Quadratic, it took six seconds.
   expect(spentMs).toBeLessThan(3_000);
-});
-
-test('a list of more items than a call has arguments', async () => {
-  const items = Array.from({ length: 130_000 }, () => '1').join(',');
-  const io = {
-    readInput: () => Promise.resolve(`{"kind": "List", "items": [${items}]}`),
-    listFiles: (path: string) => Promise.resolve([path]),
-  };
-  expect(await readDocuments(['f'], io)).toHaveLength(130_000);
 });
 
 test('any text and any path: nothing is thrown', () => {
