@@ -90,7 +90,7 @@ function anyDestination(ranges: readonly AddressRange[]): Condition {
 
 /** Read once, not for each connection. One that cannot be read contains nothing; policies that have been checked have none. */
 function readRanges(ranges: readonly AddressRange[]): readonly IpRange[] {
-  return ranges.flatMap((range) => parseRange(range) ?? []);
+  return ranges.map(parseRange).filter((range) => range !== undefined);
 }
 
 const always: Condition = () => true;

@@ -33,6 +33,7 @@ test.each<[string, Rule, readonly unknown[] | undefined]>([
   ['a prefix', [[{ principals: [prefix] }]], [needsPrefix]],
   ['an exact text or a prefix', [[{ principals: [exact('a'), prefix] }]], [needsA, needsPrefix]],
   ['an exact text, after a prefix', [[{ principals: [prefix] }], [inRange], [a]], [needsA]],
+  ['exact texts, after a clause of some', [[inRange, a], [bOrC]], [needsB, needsC]],
   ['what cannot be looked up: the first', [[{ principals: [prefix] }], [inRange]], [needsPrefix]],
   ['a source', [[inRange]], [needsSource]],
   ['a destination', [[{ destinationIps: [range] }]], [{ kind: 'destinationIp', range }]],

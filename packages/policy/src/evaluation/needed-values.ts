@@ -38,11 +38,11 @@ function listNeeded(clause: Clause): readonly NeededValue[] | undefined {
 
 /** The values of a list that the match has, the one that is compared fastest. Without any: none. */
 function pickList(match: Match): readonly NeededValue[] {
-  const { principals = [], serviceAccounts = [], namespaces = [], sourceIps = [], destinationIps = [] } = match;
+  const { principals = [], serviceAccounts = [], namespaces, sourceIps = [], destinationIps = [] } = match;
   const lists: readonly (readonly NeededValue[])[] = [
     principals.map((pattern) => ({ kind: 'principal', pattern })),
     serviceAccounts.map(({ namespace }) => ({ kind: 'namespace', namespace })),
-    namespaces.every(isExactText) ? namespaces.map(({ value }) => ({ kind: 'namespace', namespace: value })) : [],
+    namespaces?.every(isExactText) ? namespaces.map(({ value }) => ({ kind: 'namespace', namespace: value })) : [],
     sourceIps.map((range) => ({ kind: 'sourceIp', range })),
     destinationIps.map((range) => ({ kind: 'destinationIp', range })),
   ];

@@ -133,8 +133,9 @@ test.each<[string, string]>([
     'authorizationPolicies[1] of the destination: want text, not null',
   ],
   ['null', 'destination: want a workload, not null'],
+  ['', 'destination: want a workload, not nothing'],
 ])('a connection to what is no workload, %s, is judged by nobody', (json, message) => {
-  const workload: TargetWorkload = JSON.parse(json);
+  const [workload]: [TargetWorkload] = JSON.parse(`[${json}]`);
   const refused = expect.objectContaining({
     code: 'POLICY_CONNECTION_INVALID',
     message: expect.stringContaining(message),

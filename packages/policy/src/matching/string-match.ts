@@ -24,7 +24,6 @@ export function matchesText(pattern: StringMatch, text: string): boolean {
 function hasPrefix(text: string, prefix: string): boolean {
   // Stryker disable next-line all: beyond its end a text has no codes, so the loop would say the same, but more slowly
   if (prefix.length > text.length) return false;
-  let left = prefix.length;
-  while (left > 0 && text.charCodeAt(left - 1) === prefix.charCodeAt(left - 1)) left--;
-  return left === 0;
+  for (let at = prefix.length - 1; at >= 0; at--) if (text.charCodeAt(at) !== prefix.charCodeAt(at)) return false;
+  return true;
 }
