@@ -144,5 +144,6 @@ test('a large file is read while probes are answered', async () => {
   // Not ready without a node agent; that there is an answer is what counts.
   while (!reading.signal.aborted) await get('15021/healthz/ready', '-S');
   await done;
+  expect(await dump()).toMatchObject({ policies: { length: 1500 } });
   await inForce(put(first));
 }, 60_000);

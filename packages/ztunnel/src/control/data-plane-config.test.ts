@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest';
+import { parseLogFilter } from '../log/log-filter.ts';
 import { parseConfig } from './config/parse-config.ts';
-import { dataPlaneConfig } from './data-plane-config.ts';
+import { dataPlaneConfig, logLevels } from './data-plane-config.ts';
 
-function derive(variables: Readonly<Record<string, string>>) {
+function parse(variables: Readonly<Record<string, string>>) {
   const all = new Map(Object.entries({ XDS_ADDRESS: '', CA_ADDRESS: 'https://ca:15012', ...variables }));
   const system = { environmentNames: [...all.keys()], cores: 2, readFile: () => undefined };
-  return dataPlaneConfig(parseConfig((name) => all.get(name), system));
+  return parseConfig((name) => all.get(name), system);
+}
+
+function derive(variables: Readonly<Record<string, string>>) {
+  return dataPlaneConfig(parse(variables));
 }
 
 test('tcp(7): keep-alive stays within what the kernel takes, or every connection would fail', () => {
@@ -55,4 +60,15 @@ test('ZTUNNEL_UNKNOWN_POLICY is one of two', () => {
 
 test('a time beyond the longest timer (24 days) is that timer, not none', () => {
   expect(derive({ POOL_UNUSED_RELEASE_TIMEOUT: '30d' }).poolIdleMs).toBeLessThanOrEqual(0x7fff_ffff);
+});
+
+test('the levels follow a filter that is set while the process runs', () => {
+  const filter = parseLogFilter('warn,state=debug,access=debug');
+  if (typeof filter === 'string') throw new TypeError(filter);
+  expect(logLevels(parse({ RUST_LOG: 'error' }), filter)).toEqual({
+    accessLog: { info: true, debug: true },
+    dnsLog: false,
+    policyLog: 'debug',
+    policyCutLog: false,
+  });
 });

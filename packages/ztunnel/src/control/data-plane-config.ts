@@ -1,4 +1,5 @@
-import type { DataPlaneConfig } from '../data-plane/protocol.ts';
+import type { DataPlaneConfig, LogLevels } from '../data-plane/protocol.ts';
+import type { LogFilter } from '../log/log-filter.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 
 const ports = { outbound: 15_001, inboundPlaintext: 15_006, inboundHbone: 15_008 };
@@ -49,20 +50,20 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
     dns: config.dnsProxy ? { port: dnsPort, clusterDomain: config.clusterDomain, preferredNamespace } : undefined,
     socks5Port: config.socks5 ? socks5Port : undefined,
     logFormat: config.logFormat,
-    accessLog: {
-      info: config.logFilter.isEnabled('access', 'info'),
-      debug: config.logFilter.isEnabled('access', 'debug'),
-    },
-    dnsLog: config.logFilter.isEnabled('dns', 'debug'),
-    policyLog: policyLog(config),
-    policyCutLog: config.logFilter.isEnabled('proxy::connection_manager', 'info'),
+    ...logLevels(config, config.logFilter),
     unknownPolicy: config.unknownPolicy,
   };
 }
 
-function policyLog({ logFilter, policyInfoLogging }: ZtunnelConfig): DataPlaneConfig['policyLog'] {
-  const level = policyInfoLogging ? 'info' : 'debug';
-  return logFilter.isEnabled('state', level) ? level : 'off';
+/** Which lines of data threads `filter` lets through. */
+export function logLevels({ policyInfoLogging }: ZtunnelConfig, filter: LogFilter): LogLevels {
+  const policyLevel = policyInfoLogging ? 'info' : 'debug';
+  return {
+    accessLog: { info: filter.isEnabled('access', 'info'), debug: filter.isEnabled('access', 'debug') },
+    dnsLog: filter.isEnabled('dns', 'debug'),
+    policyLog: filter.isEnabled('state', policyLevel) ? policyLevel : 'off',
+    policyCutLog: filter.isEnabled('proxy::connection_manager', 'info'),
+  };
 }
 
 /** The kernel counts keep-alive in seconds, from 1 on. */

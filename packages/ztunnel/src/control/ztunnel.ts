@@ -13,7 +13,7 @@ import { describeConfig } from './config/describe-config.ts';
 import { renderYaml } from './config/render-yaml.ts';
 import { renderConfigDump } from './config-dump.ts';
 import { CrlFile } from './crl-file.ts';
-import { dataPlaneConfig } from './data-plane-config.ts';
+import { dataPlaneConfig, logLevels } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
 import { ZtunnelError } from './errors.ts';
 import { LocalConfigFile } from './local-config/local-config-file.ts';
@@ -161,6 +161,7 @@ export class Ztunnel {
       answer: adminPages({
         log,
         initialFilter: config.logFilter,
+        filterChanged: (filter) => this.#running().broadcast({ type: 'log-levels', levels: logLevels(config, filter) }),
         quit: () => this.drain('quitquitquit'),
         dump: () => this.#dump(),
         denials: () => this.#running().listDenials(reportLimitMs),

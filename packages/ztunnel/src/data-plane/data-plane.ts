@@ -16,14 +16,23 @@ import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
 import { PodProxy } from './pod-proxy.ts';
-import type { DataPlaneConfig, FromDataThread, PodInfo, ToDataThread } from './protocol.ts';
+import type { DataPlaneConfig, FromDataThread, LogLevels, PodInfo, ToDataThread } from './protocol.ts';
 import { Rechecks } from './rechecks.ts';
 import { RefusedClients } from './refused-clients.ts';
 import { Revocations } from './revocations.ts';
 import { StateChanges } from './state-changes.ts';
 import { TrustedPeers } from './trusted-peers.ts';
 
-const COMMANDS = ['revocations', 'pod-start', 'pod-stop', 'drain', 'report', 'connections', 'denials'] as const;
+const COMMANDS = [
+  'log-levels',
+  'revocations',
+  'pod-start',
+  'pod-stop',
+  'drain',
+  'report',
+  'connections',
+  'denials',
+] as const;
 
 /** The messages that ask for something to be done now. */
 type Command = Extract<ToDataThread, { readonly type: (typeof COMMANDS)[number] }>;
@@ -36,11 +45,15 @@ interface Running {
 /** Everything one data thread does: it obeys the control thread's messages and serves the pods it was given. */
 export class DataPlane {
   readonly #emit: (message: FromDataThread) => void;
+  /** What the context reads: log levels change. */
+  readonly #config: { -readonly [Key in keyof DataPlaneConfig]: DataPlaneConfig[Key] };
   readonly #context: DataPlaneContext;
   readonly #pods = new Map<string, Running>();
   readonly #changes: StateChanges;
 
-  constructor(config: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
+  constructor(given: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
+    const config = { ...given };
+    this.#config = config;
     this.#emit = emit;
     const state = new MeshState();
     const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
@@ -102,6 +115,8 @@ export class DataPlane {
 
   #command(message: Command): void {
     switch (message.type) {
+      case 'log-levels':
+        return this.#setLogLevels(message.levels);
       case 'revocations':
         return this.#revoke(message.file);
       case 'pod-start':
@@ -117,6 +132,11 @@ export class DataPlane {
       case 'denials':
         return this.#emit({ type: 'denials', id: message.id, denials: this.#context.denials.list() });
     }
+  }
+
+  #setLogLevels(levels: LogLevels): void {
+    Object.assign(this.#config, levels);
+    this.#context.accessLog.levels = levels.accessLog;
   }
 
   *#governed(): Generator<PodProxy> {

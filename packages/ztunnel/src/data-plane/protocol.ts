@@ -22,8 +22,20 @@ export interface PodPorts {
   readonly inboundHbone: number;
 }
 
-/** What a data thread needs to know of the configuration; fixed for its life. */
-export interface DataPlaneConfig {
+/** Which lines a data thread makes: those that nobody prints cost nothing. */
+export interface LogLevels {
+  /** Whether lines of the `access` target are printed at all, and at DEBUG too. */
+  readonly accessLog: { readonly info: boolean; readonly debug: boolean };
+  /** Whether a line is printed for each DNS query; counts for pods that start later. */
+  readonly dnsLog: boolean;
+  /** Level of the lines about single policies (spec policy.md §4.4); `off`: none. */
+  readonly policyLog: 'info' | 'debug' | 'off';
+  /** Whether a line is printed for each running connection that a change of policies ends (spec policy.md §5). */
+  readonly policyCutLog: boolean;
+}
+
+/** What a data thread needs to know of the configuration; fixed for its life, but for the log levels. */
+export interface DataPlaneConfig extends LogLevels {
   /** 0-based number of the thread, and how many there are. */
   readonly thread: number;
   readonly threads: number;
@@ -49,14 +61,6 @@ export interface DataPlaneConfig {
   readonly dns: DnsConfig | undefined;
   readonly socks5Port: number | undefined;
   readonly logFormat: 'plain' | 'json';
-  /** Whether lines of the `access` target are printed at all, and at DEBUG too. */
-  readonly accessLog: { readonly info: boolean; readonly debug: boolean };
-  /** Whether a line is printed for each DNS query. */
-  readonly dnsLog: boolean;
-  /** Level of the lines about single policies (spec policy.md §4.4); `off`: none. */
-  readonly policyLog: 'info' | 'debug' | 'off';
-  /** Whether a line is printed for each running connection that a change of policies ends (spec policy.md §5). */
-  readonly policyCutLog: boolean;
   /** What a policy does that a workload names and nobody has put: `skip` is what the reference does. */
   readonly unknownPolicy: 'deny' | 'skip';
 }
@@ -97,6 +101,8 @@ export type ToDataThread =
   | { readonly type: 'certificate-forgotten'; readonly identity: string }
   /** The whole set of revocation lists, PEM or DER, read and found good: it replaces the one before. */
   | { readonly type: 'revocations'; readonly file: Uint8Array }
+  /** In place of those of the configuration. */
+  | { readonly type: 'log-levels'; readonly levels: LogLevels }
   /** `netns` stays open until `pod-stopped` or `pod-failed` is answered; the control thread owns it. */
   | { readonly type: 'pod-start'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
   | { readonly type: 'pod-stop'; readonly uid: string }

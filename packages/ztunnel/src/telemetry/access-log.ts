@@ -4,10 +4,15 @@ import type { ThreadLog } from './thread-log.ts';
 /** The target `access`: one line a connection (spec ztunnel.md §11). */
 export class AccessLog {
   readonly #log: ThreadLog;
-  readonly #levels: { readonly info: boolean; readonly debug: boolean };
+  #levels: { readonly info: boolean; readonly debug: boolean };
 
   constructor(log: ThreadLog, levels: { readonly info: boolean; readonly debug: boolean }) {
     this.#log = log;
+    this.#levels = levels;
+  }
+
+  /** Lines from now on. */
+  set levels(levels: { readonly info: boolean; readonly debug: boolean }) {
     this.#levels = levels;
   }
 

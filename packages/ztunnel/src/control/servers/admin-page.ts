@@ -9,6 +9,8 @@ export interface AdminOptions {
   readonly log: LogRoot;
   /** The filter of the configuration: what `?reset` starts from. */
   readonly initialFilter: LogFilter;
+  /** Called when `log` has another filter. */
+  readonly filterChanged: (filter: LogFilter) => void;
   /** Starts the drain; called after the answer has been made. */
   readonly quit: () => void;
   /** The JSON text of `/config_dump`. */
@@ -72,6 +74,7 @@ function text(status: number, body: string): Answer {
 
 function logging(options: AdminOptions, url: URL): Answer {
   const { log } = options;
+  const before = log.filter;
   const wanted = url.searchParams.get('level') ?? '';
   if (url.searchParams.has('reset')) log.filter = options.initialFilter;
   if (wanted !== '') {
@@ -79,5 +82,6 @@ function logging(options: AdminOptions, url: URL): Answer {
     if (typeof filter === 'string') return text(400, `Invalid level provided: ${filter}\n${loggingUsage}`);
     log.filter = filter;
   }
+  if (log.filter !== before) options.filterChanged(log.filter);
   return text(200, `current log level is ${log.filter.toString()}\n`);
 }

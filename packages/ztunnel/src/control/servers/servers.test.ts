@@ -120,9 +120,11 @@ test('§13: admin', async () => {
     sink: { write: () => undefined, flush: () => Promise.resolve() },
   });
   let quits = 0;
+  const filters: string[] = [];
   const pages = adminPages({
     log,
     initialFilter,
+    filterChanged: (filter) => void filters.push(filter.toString()),
     quit: () => quits++,
     dump: () => Promise.resolve('{}'),
     denials: () => Promise.resolve([]),
@@ -146,6 +148,11 @@ test('§13: admin', async () => {
   );
   expect(await post('/logging?level=loud')).toMatch(/^Invalid level provided: /);
   expect(await post('/logging?reset')).toBe('current log level is hickory_server::server=off,info\n');
+  expect(filters.map((filter) => filter.replace('hickory_server::server=off,', ''))).toEqual([
+    'debug',
+    'access=warn,debug',
+    'info',
+  ]);
   expect((await fetch(`${url}/logging`)).status).toBe(405);
   expect(await post('/quitquitquit')).toBe('shutdown now\n');
   expect(quits).toBe(1);
