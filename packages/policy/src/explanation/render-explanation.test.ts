@@ -79,6 +79,22 @@ DENY ${key} (selected workloads) matches
   );
 });
 
+test('where a change asks for another port, what ports are is said behind a DENY, too', () => {
+  const strict = buildPolicy({
+    namespace: 'a',
+    action: 'Deny',
+    rules: ruleOf({ notPrincipals: [{ kind: 'presence' }] }),
+  });
+  const lines = renderExplanation(explain([strict, ALLOW_SLEEP], { identity: undefined, destinationPort: 1 })).split(
+    '\n',
+  );
+  expect(lines.filter((line) => line.startsWith('  note: '))).toEqual([
+    "  note: policies see the port of the pod (the service's targetPort), not that of the service: perhaps the rule has to name 1",
+  ]);
+  const allowed = renderExplanation(explain([strict, ALLOW_SLEEP], { identity: undefined }));
+  expect(allowed).not.toContain('policies see the port');
+});
+
 test('rules are counted as in the object, of which some were left out', () => {
   const source = {
     kind: 'AuthorizationPolicy',

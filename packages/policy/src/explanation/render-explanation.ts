@@ -90,14 +90,22 @@ function describeDifference(explanation: Explanation): string | undefined {
 }
 
 /** What the values do not tell. */
-function renderCauses({ decision, nearest, policies }: Explanation): readonly string[] {
+function renderCauses(explanation: Explanation): readonly string[] {
+  const { decision, nearest, policies } = explanation;
   const guilty = policies.filter(
     ({ policy, action, dryRun }) =>
       policy === decision.policy || (decision.code === 'NOT_ALLOWED' && action === 'Allow' && !dryRun),
   );
   const ofPolicies = guilty.flatMap(({ policy, notes }) => notes.map((text) => `${policy}: ${text}`));
-  const ofFields = decision.code === 'NOT_ALLOWED' ? renderNotes(nearest?.failed ?? []) : [];
+  const failed = nearest?.failed ?? [];
+  // Behind a DENY that matches, only what a change below asks for, too.
+  const relevant = failed.filter(({ field }) => field === 'destinationPorts' && changesPort(explanation));
+  const ofFields = renderNotes(decision.code === 'NOT_ALLOWED' ? failed : relevant);
   return decision.allowed ? [] : [...ofFields, ...ofPolicies].slice(0, MOST_CAUSES).map((text) => `  note: ${text}`);
+}
+
+function changesPort({ connection, wouldPass }: Explanation): boolean {
+  return wouldPass.some((change) => change.connection.destinationPort !== connection.destinationPort);
 }
 
 function renderShadow({ decision: { shadow, allowed } }: Explanation): readonly string[] {
