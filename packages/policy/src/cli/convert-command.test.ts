@@ -171,3 +171,19 @@ test.each([
   expect(error).toContain(says);
   expect(error.trimEnd()).not.toContain('\n');
 });
+
+const admitting = (namespaces: string) =>
+  `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: {rules: [{from: [{source: {namespaces: [${namespaces}]}}]}]}\n`;
+
+test('of two objects that are one, the later is converted, and that is told', async () => {
+  const { code, output, error } = await runForTest(['convert', 'a'], {
+    a: `${admitting('one')}---\n${admitting('two')}`,
+  });
+  expect({ code, error }).toEqual({
+    code: 0,
+    error: 'a:8:18: warning: AuthorizationPolicy shop/p is at a:3:18, too: this one replaces it\n',
+  });
+  expect(parseAll(output)).toMatchObject([
+    { groups: [{ rules: [{ matches: [{ namespaces: [{ exact: 'two' }] }] }] }] },
+  ]);
+});

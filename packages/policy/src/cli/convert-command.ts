@@ -17,6 +17,7 @@ import { renderMessage } from '../message/render-message.ts';
 import type { Policy } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
+import { findTwins } from './find-twins.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
@@ -71,6 +72,7 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   const objects = documents.map(readObject);
   const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
   const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));
+  tellTwins(documents, objects, rootNamespace, io);
   for (const document of documents) tellNotes(document, statuses, rootNamespace, io);
   if (namespace === undefined) {
     tellUnsent(documents, conversion.policies, rootNamespace, io);
@@ -92,6 +94,23 @@ function readObject({ value, locate }: YamlDocument): PolicyObject {
   const { path = '', message = '' } = first ?? {};
   const more = others.length > 0 ? ` (and ${others.length} more: check tells all)` : '';
   throw invalidCommand(`${locate(path)}: ${path === '' ? message : `${path}: ${message}`}${more}`);
+}
+
+/** Of two that are one, the later is converted. */
+function tellTwins(
+  documents: readonly YamlDocument[],
+  objects: readonly PolicyObject[],
+  rootNamespace: string,
+  io: CommandIo,
+): void {
+  const named = objects.flatMap((content, index) => {
+    const document = documents[index];
+    return document === undefined ? [] : [{ document, content }];
+  });
+  for (const { name, document, path, earlier, earlierPath } of findTwins(named, rootNamespace))
+    io.writeError(
+      `${document.locate(path)}: warning: ${name} is at ${earlier.locate(earlierPath)}, too: this one replaces it\n`,
+    );
 }
 
 /** What becomes of an object beside what is printed: values dropped, rules left out, nothing sent. */
