@@ -23,7 +23,7 @@ export function isSuite(value: unknown): boolean {
 }
 
 /** The warning for an object that is left out, but is called like one of ours; undefined for any other document. */
-export function findMistakableKind(value: unknown): Problem | undefined {
+function findMistakableKind(value: unknown): Problem | undefined {
   const object = identify(value);
   if (object === undefined || !OWN_KINDS.includes(object.kind) || !isOfAnotherMesh(object.apiVersion)) return undefined;
   const message = `this ${String(object.kind)} is one of ${object.apiVersion}: it is left out`;
