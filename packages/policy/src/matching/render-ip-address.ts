@@ -16,6 +16,6 @@ function renderIpv6(groups: readonly number[]): string {
     .reduce((best, run) => (run.length > best.length ? run : best), { index: 0, length: 0 });
   if (longest.length === 0) return text;
   const before = text.slice(0, longest.index).replace(/:$/, '');
-  const after = text.slice(longest.index + longest.length).replace(/^:/, '');
+  const after = text.slice(longest.index + longest.length + 1);
   return `${before}::${after}`;
 }
