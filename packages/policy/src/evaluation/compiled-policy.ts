@@ -3,18 +3,25 @@ import type { Policy } from '../policy.ts';
 import { policyKey } from './policy-key.ts';
 import { RuleFinder } from './rule-finder.ts';
 
-/** A policy made ready for comparing with many connections. */
+/**
+ * A policy made ready for comparing with many connections: when the first comes, since most policies of a mesh apply to
+ * nobody on the node that has to know them all.
+ */
 export class CompiledPolicy {
   readonly key: string;
   readonly policy: Policy;
-  readonly rules: RuleFinder;
+  #rules: RuleFinder | undefined;
   #prepared: PreparedPolicy | undefined;
 
-  /** Compiles a policy that has been checked. */
+  /** `policy` has been checked, and does not change any more. */
   constructor(policy: Policy) {
     this.key = policyKey(policy);
     this.policy = policy;
-    this.rules = new RuleFinder(policy.rules);
+  }
+
+  get rules(): RuleFinder {
+    this.#rules ??= new RuleFinder(this.policy.rules);
+    return this.#rules;
   }
 
   /** Made ready for explanations, when first asked for: a policy that denies is asked again and again. */
