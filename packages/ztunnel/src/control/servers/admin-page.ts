@@ -9,7 +9,7 @@ export interface AdminOptions {
   readonly log: LogRoot;
   /** The filter of the configuration: what `?reset` starts from. */
   readonly initialFilter: LogFilter;
-  /** Called when `log` has another filter. */
+  /** Called whenever a filter was asked for and `log` has it, even if it had the same before. */
   readonly filterChanged: (filter: LogFilter) => void;
   /** Starts the drain; called after the answer has been made. */
   readonly quit: () => void;
@@ -35,7 +35,7 @@ const index = `<!DOCTYPE html>
 <table>
 <tr><td><a href="config_dump">config_dump</a></td><td>configuration, state and certificates as JSON</td></tr>
 <tr><td><a href="debug/policies">debug/policies</a></td><td>policies in force, and the state of the local configuration (?format=json, ?namespace=, ?workload=, ?limit=)</td></tr>
-<tr><td><a href="debug/denials">debug/denials</a></td><td>recent denied connections, with what would have let them pass (?format=json)</td></tr>
+<tr><td><a href="debug/denials">debug/denials</a></td><td>recent denied connections, with what would have let them pass (?format=json, ?pod=, ?limit=)</td></tr>
 <tr><td>logging</td><td>POST: list or change the log level</td></tr>
 <tr><td>quitquitquit</td><td>POST: drain and end the process</td></tr>
 </table>
@@ -74,14 +74,14 @@ function text(status: number, body: string): Answer {
 
 function logging(options: AdminOptions, url: URL): Answer {
   const { log } = options;
-  const before = log.filter;
+  const reset = url.searchParams.has('reset');
   const wanted = url.searchParams.get('level') ?? '';
-  if (url.searchParams.has('reset')) log.filter = options.initialFilter;
-  if (wanted !== '') {
-    const filter = parseLogFilter(`${log.filter.toString()},${wanted}`);
-    if (typeof filter === 'string') return text(400, `Invalid level provided: ${filter}\n${loggingUsage}`);
+  const base = reset ? options.initialFilter : log.filter;
+  const filter = wanted === '' ? base : parseLogFilter(`${base.toString()},${wanted}`);
+  if (typeof filter === 'string') return text(400, `Invalid level provided: ${filter}\n${loggingUsage}`);
+  if (reset || wanted !== '') {
     log.filter = filter;
+    options.filterChanged(filter);
   }
-  if (log.filter !== before) options.filterChanged(log.filter);
   return text(200, `current log level is ${log.filter.toString()}\n`);
 }

@@ -147,6 +147,8 @@ test('§13: admin', async () => {
     'current log level is hickory_server::server=off,access=warn,debug\n',
   );
   expect(await post('/logging?level=loud')).toMatch(/^Invalid level provided: /);
+  expect(await post('/logging?reset&level=loud')).toMatch(/^Invalid level provided: /);
+  expect(await post('/logging')).toContain('access=warn,debug\n');
   expect(await post('/logging?reset')).toBe('current log level is hickory_server::server=off,info\n');
   expect(filters.map((filter) => filter.replace('hickory_server::server=off,', ''))).toEqual([
     'debug',
