@@ -72,6 +72,29 @@ test('written in place, too', async () => {
   await vi.waitFor(() => expect(told).toEqual(['one', 'two']));
 });
 
+test('who fails to take a content gets the next one', async () => {
+  const { path, clock, rename } = world('one');
+  const told: string[] = [];
+  const file = new WatchedFile({
+    path,
+    clock,
+    restMs: 100,
+    maxRestMs: 1000,
+    changed: (bytes) => {
+      told.push(bytes.toString());
+      return told.length < 3 ? Promise.reject(new Error('no')) : undefined;
+    },
+    gone: () => undefined,
+  });
+  undos.push(() => file.close());
+  await expect(file.start()).rejects.toThrow('no');
+  for (const text of ['two', 'three']) {
+    rename(text);
+    await clock.elapse(100);
+    await vi.waitFor(() => expect(told.at(-1)).toBe(text));
+  }
+});
+
 test('closed: nothing is told, not even of a reading under way', async () => {
   const { clock, told, file } = world('one');
   const started = file.start();

@@ -14,8 +14,8 @@ export interface WatchedFileOptions {
   /** In a directory that never rests the file is read this long after the first change. */
   readonly maxRestMs: number;
   /**
-   * Takes what the file holds: each content once, and again after the file was gone. Must not throw or reject; until it is
-   * done the file is not read again.
+   * Takes what the file holds: each content once, and again after the file was gone. Until it is done the file is not read
+   * again. Should not throw or reject: that is not told to anybody but who started.
    */
   readonly changed: (content: Buffer) => void | Promise<void>;
   /** The file cannot be read; told once until it can. Must not throw. */
@@ -46,7 +46,7 @@ export class WatchedFile {
     this.#options = options;
   }
 
-  /** Begins to watch; resolves when the file has been read and told of, or its absence has. Never rejects. */
+  /** Begins to watch; resolves when the file has been read and told of, or its absence has. Rejects as `changed` does. */
   start(): Promise<void> {
     // Watched first: a change while it is read is not missed.
     this.#watch();
@@ -102,13 +102,13 @@ export class WatchedFile {
     this.#due = this.#options.clock.schedule(delayMs, () => {
       this.#due = undefined;
       this.#watch();
-      // Never rejects: both actions tell their failures.
+      // What a rejected `changed` says is not for here; the file is looked at again all the same.
       this.#inTurn(action).catch(() => undefined);
     });
   }
 
   #inTurn(action: () => Promise<void>): Promise<void> {
-    this.#reading = this.#reading.then(action);
+    this.#reading = this.#reading.catch(() => undefined).then(action);
     return this.#reading;
   }
 
@@ -120,6 +120,14 @@ export class WatchedFile {
   }
 
   async #read(): Promise<void> {
+    try {
+      await this.#readAndTell();
+    } finally {
+      this.#lookLater();
+    }
+  }
+
+  async #readAndTell(): Promise<void> {
     const { path, changed, gone } = this.#options;
     // Before it is read: what is written meanwhile shows at the next look.
     this.#mark = await markOf(path);
@@ -139,7 +147,6 @@ export class WatchedFile {
       this.#last = content;
       await changed(content);
     }
-    this.#lookLater();
   }
 }
 

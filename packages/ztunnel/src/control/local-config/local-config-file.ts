@@ -139,20 +139,22 @@ export class LocalConfigFile {
   }
 
   async #take(content: Buffer): Promise<void> {
-    const { clock, logger } = this.#options;
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    let config: LocalConfig;
+    let sha256: string | undefined;
     try {
-      config = await this.#reader.read(
+      sha256 = createHash('sha256').update(content).digest('hex');
+      const config = await this.#reader.read(
         content.toString(),
         // What is cut off before it is written again would open everything for a moment.
         this.#accepted === undefined ? undefined : { policies: this.#snapshot.policies.size },
       );
+      if (!this.#closed) this.#accept(config, sha256);
     } catch (error) {
       if (!this.#closed) this.#refuse(error instanceof Error ? error.message : String(error), sha256);
-      return;
     }
-    if (this.#closed) return;
+  }
+
+  #accept(config: LocalConfig, sha256: string): void {
+    const { clock, logger } = this.#options;
     const first = this.#accepted === undefined;
     const wasRefused = this.#refused !== undefined;
     const snapshot = snapshotOf(config);
