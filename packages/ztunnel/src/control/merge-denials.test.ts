@@ -37,7 +37,17 @@ test.each([
 test('why there is no explanation is told where there is none', () => {
   const unexplained = { ...denial, unexplained: 'too many' };
   expect(mergeDenials([[denial], [unexplained]])[0]?.unexplained).toBe('too many');
-  expect(mergeDenials([[explained(5, 'p')], [unexplained]])[0]?.unexplained).toBeUndefined();
+  expect(mergeDenials([[explained(9, 'p')], [unexplained]])[0]?.unexplained).toBeUndefined();
+});
+
+test('what can be explained no more since the explanation is told beside it', () => {
+  const unexplained = { ...denial, unexplained: 'too many' };
+  expect(mergeDenials([[explained(8, 'p')], [unexplained]])).toMatchObject([
+    { explainedEpochMs: 8, explanation: expect.anything(), unexplained: 'too many' },
+  ]);
+  const stale = { ...unexplained, unexplained: 'stale', lastEpochMs: 7 };
+  expect(mergeDenials([[stale], [explained(8, 'p')], [denial]])[0]?.unexplained).toBeUndefined();
+  expect(mergeDenials([[stale], [explained(5, 'p')], [unexplained]])[0]?.unexplained).toBe('too many');
 });
 
 test('equal ones of several threads are added up, the latest first', () => {

@@ -1,14 +1,12 @@
 import type { Denial } from '../data-plane/protocol.ts';
 
-/** The denials that all data threads remember as one list, the latest first; equal ones are one, with the newest explanation. */
+/**
+ * The denials that all data threads remember as one list, the latest first; equal ones are one, with the newest explanation
+ * and, if the last thing that a thread found since is that it cannot explain, with that, too.
+ */
 export function mergeDenials(ofThreads: readonly (readonly Denial[])[]): Denial[] {
-  const merged = new Map<string, Denial>();
-  for (const denial of ofThreads.flat()) {
-    const key = keyOf(denial);
-    const known = merged.get(key);
-    merged.set(key, known === undefined ? denial : added(known, denial));
-  }
-  return [...merged.values()].toSorted((a, b) => b.lastEpochMs - a.lastEpochMs);
+  const groups = Map.groupBy(ofThreads.flat(), keyOf);
+  return [...groups.values()].map(merge).toSorted((a, b) => b.lastEpochMs - a.lastEpochMs);
 }
 
 /** What makes two denials equal: all that is shown but times and counts. */
@@ -28,16 +26,24 @@ function keyOf({ kind, pod, connection, reason }: Denial): string {
   ]);
 }
 
-function added(a: Denial, b: Denial): Denial {
+function merge(equal: readonly Denial[]): Denial {
+  const latestFirst = equal.toSorted((a, b) => b.lastEpochMs - a.lastEpochMs);
   // A thread where it has not come again since the policies changed explains it by the old ones.
-  const { explanation, explainedEpochMs } = (a.explainedEpochMs ?? 0) >= (b.explainedEpochMs ?? 0) ? a : b;
+  const newest = equal.reduce((a, b) => (explainedAt(a) >= explainedAt(b) ? a : b));
+  // Equal policies give equal words: what cannot be explained after an explanation came by other policies.
+  const unexplained = latestFirst.find(
+    (denial) =>
+      denial.explanation === undefined && denial.unexplained !== undefined && denial.lastEpochMs > explainedAt(newest),
+  )?.unexplained;
   return {
-    ...a,
-    count: a.count + b.count,
-    firstEpochMs: Math.min(a.firstEpochMs, b.firstEpochMs),
-    lastEpochMs: Math.max(a.lastEpochMs, b.lastEpochMs),
-    explanation,
-    explainedEpochMs,
-    unexplained: explanation === undefined ? (a.unexplained ?? b.unexplained) : undefined,
+    ...newest,
+    count: equal.reduce((sum, { count }) => sum + count, 0),
+    firstEpochMs: Math.min(...equal.map(({ firstEpochMs }) => firstEpochMs)),
+    lastEpochMs: Math.max(...equal.map(({ lastEpochMs }) => lastEpochMs)),
+    unexplained,
   };
+}
+
+function explainedAt({ explainedEpochMs }: Denial): number {
+  return explainedEpochMs ?? -Infinity;
 }

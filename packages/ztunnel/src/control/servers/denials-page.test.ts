@@ -52,6 +52,31 @@ test('each with its explanation, for a terminal', () => {
 `);
 });
 
+test('of many the first are shown, and how many there are', () => {
+  const many = Array.from({ length: 101 }, () => plain);
+  const page = (query: string): string => String(denialsPage(new URL(`http://x/?${query}`), many).body);
+  expect(page('')).toMatch(/\n\n100 of 101 denials shown: narrow with \?pod=N\/P, or raise \?limit=N\n$/);
+  expect(page('limit=101')).not.toContain('shown');
+  expect(JSON.parse(page('limit=2&format=json'))).toMatchObject({ denialCount: 101, denials: { length: 2 } });
+  for (const limit of ['0', '-1', '1.5', 'x', '100001'])
+    expect(denialsPage(new URL(`http://x/?limit=${limit}`), many)).toMatchObject({ status: 400 });
+});
+
+test.each([
+  { ageMs: 60_000, unexplained: undefined, told: undefined },
+  { ageMs: 60_001, unexplained: undefined, told: '(explained as of 1970-01-01T00:00:00.999Z)' },
+  {
+    ageMs: 1,
+    unexplained: 'too many rules',
+    told: '(explained as of 1970-01-01T00:01:00.999Z; not explained since: too many rules)',
+  },
+])('an explanation $ageMs ms older than the last denial: $told', ({ ageMs, unexplained, told }) => {
+  const denial = { ...explained, lastEpochMs: 61_000, explainedEpochMs: 61_000 - ageMs, unexplained };
+  const [, line = ''] = String(denialsPage(new URL('http://x/'), [denial]).body).split('\n');
+  if (told === undefined) expect(line).toMatch(/^ {2}DENIED/);
+  else expect(line).toBe(`  ${told}`);
+});
+
 test('as data', () => {
   const { body } = denialsPage(new URL('http://x/?format=json'), [explained, plain]);
   expect(JSON.parse(String(body))).toMatchObject({

@@ -1,7 +1,11 @@
 import { renderExplanation, type SourceIdentity } from '@ambientmesh/policy';
 import type { Denial } from '../../data-plane/protocol.ts';
 import type { Answer } from './http-listener.ts';
+import { readLimit } from './page-limit.ts';
 import { escapeControl, renderTime, textOrJson } from './text-page.ts';
+
+/** An explanation that is older than the last denial by more says of what time it is. */
+const currentMs = 60_000;
 
 const kinds: Readonly<Record<Denial['kind'], string>> = {
   refused: 'refused',
@@ -11,16 +15,24 @@ const kinds: Readonly<Record<Denial['kind'], string>> = {
 
 /**
  * `/debug/denials`: recent connections that policies denied, why, and what would have let them pass. The latest first;
- * `?pod=namespace/name` shows those of one pod.
+ * `?pod=namespace/name` shows those of one pod; of many only the first are shown, `?limit=n` says how many.
  */
 export function denialsPage(url: URL, denials: readonly Denial[]): Answer {
+  const limit = readLimit(url);
+  if (typeof limit !== 'number') return limit;
   const wanted = url.searchParams.get('pod') ?? '';
-  const shown = wanted === '' ? denials : denials.filter(({ pod }) => `${pod.namespace}/${pod.name}` === wanted);
+  const found = wanted === '' ? denials : denials.filter(({ pod }) => `${pod.namespace}/${pod.name}` === wanted);
+  const shown = found.slice(0, limit);
   return textOrJson(
     url,
-    () => (shown.length === 0 ? renderNone(wanted) : shown.map(renderDenial).join('\n')),
-    () => ({ denials: shown.map(describeDenial) }),
+    () => (found.length === 0 ? renderNone(wanted) : shown.map(renderDenial).join('\n') + renderMore(shown, found)),
+    () => ({ denialCount: found.length, denials: shown.map(describeDenial) }),
   );
+}
+
+function renderMore(shown: readonly Denial[], found: readonly Denial[]): string {
+  if (shown.length === found.length) return '';
+  return `\n${shown.length} of ${found.length} denials shown: narrow with ?pod=N/P, or raise ?limit=N\n`;
 }
 
 function renderNone(wanted: string): string {
@@ -33,12 +45,21 @@ function renderDenial(denial: Denial): string {
   const details = explanation === undefined ? renderUnexplained(denial) : renderExplanation(explanation);
   const lines = [
     `${renderTime(lastEpochMs)} ${pod.namespace}/${pod.name}: ${kinds[kind]}${times}`,
+    ...renderAge(denial).map((line) => `  ${line}`),
     ...details
       .trimEnd()
       .split('\n')
       .map((line) => (line === '' ? '' : `  ${line}`)),
   ];
   return lines.map((line) => `${escapeControl(line)}\n`).join('');
+}
+
+/** What tells that an explanation may not be that of the last denial. */
+function renderAge({ lastEpochMs, explainedEpochMs, explanation, unexplained }: Denial): string[] {
+  if (explanation === undefined || explainedEpochMs === undefined) return [];
+  const asOf = `explained as of ${renderTime(explainedEpochMs)}`;
+  if (unexplained !== undefined) return [`(${asOf}; not explained since: ${unexplained})`];
+  return lastEpochMs - explainedEpochMs > currentMs ? [`(${asOf})`] : [];
 }
 
 function renderUnexplained({ connection, reason, unexplained }: Denial): string {

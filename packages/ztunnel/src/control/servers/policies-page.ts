@@ -3,15 +3,13 @@ import { describePolicy } from '../describe-mesh.ts';
 import type { LocalConfigStatus } from '../local-config/local-config-file.ts';
 import type { MeshSnapshot } from '../local-config/mesh-snapshot.ts';
 import type { Answer } from './http-listener.ts';
+import { readLimit } from './page-limit.ts';
 import { escapeControl, renderTable, renderTime, textOrJson } from './text-page.ts';
 
 /** Names of workloads that a line shows. */
 const maxNamed = 5;
 /** Doubts that the page shows. */
 const maxDoubts = 100;
-/** Policies, and names in a list of the data, that are shown if nobody asks for another number. */
-const defaultLimit = 100;
-const maxLimit = 100_000;
 
 /** What `/debug/policies` tells. */
 export interface PolicyReport {
@@ -30,7 +28,7 @@ export interface PolicyReport {
 export function policiesPage(url: URL, report: PolicyReport): Answer {
   const wanted = url.searchParams.get('workload') ?? '';
   const limit = readLimit(url);
-  if (limit === undefined) return refuse(400, `invalid limit; expected a number from 1 to ${maxLimit}`);
+  if (typeof limit !== 'number') return limit;
   const governed = wanted === '' ? report.mesh : governing(report.mesh, wanted);
   if (governed === undefined) return refuse(404, `no workload ${escapeControl(wanted)} is known`);
   const namespace = url.searchParams.get('namespace') ?? '';
@@ -58,11 +56,6 @@ interface Shown extends PolicyReport {
 
 function refuse(status: number, message: string): Answer {
   return { status, contentType: 'text/plain', body: `${message}\n` };
-}
-
-function readLimit(url: URL): number | undefined {
-  const limit = Number(url.searchParams.get('limit') ?? defaultLimit);
-  return Number.isInteger(limit) && limit >= 1 && limit <= maxLimit ? limit : undefined;
 }
 
 /** The policies of a namespace, and who names one of them. */
