@@ -14,7 +14,6 @@ import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { withNamespace } from './default-namespace.ts';
 import { isSuite, leaveOutOthers } from './document-kind.ts';
 import { findTwins, type NamedDocument } from './find-twins.ts';
-import { expandMeshFiles } from './mesh-file.ts';
 import { choose, invalidCommand, parseOptions } from './parse-options.ts';
 import { readDocuments } from './read-documents.ts';
 import {
@@ -81,15 +80,13 @@ async function runCheck(args: readonly string[], io: CommandIo): Promise<number>
   const { values, positionals } = parseOptions(args, OPTIONS);
   const format = choose('--format', values.format, ['human', 'json', 'github']);
   if (positionals.length === 0) throw invalidCommand('check wants files: check FILE…');
-  const read = await readDocuments(positionals, io);
+  const { documents: read } = await readDocuments(positionals, io);
   const suites = read.filter(({ value }) => isSuite(value));
   const others = read.filter(({ value }) => !isSuite(value));
-  const policies = expandMeshFiles(
-    leaveOutOthers(others, io).map((document) => ({
-      ...document,
-      value: withNamespace(document.value, values.namespace),
-    })),
-  );
+  const policies = leaveOutOthers(others, io).map((document) => ({
+    ...document,
+    value: withNamespace(document.value, values.namespace),
+  }));
   const findings = findAll([...policies, ...suites], values['root-namespace']);
   io.write(RENDERERS[format](findings));
   const errors = findings.filter(({ severity }) => severity === 'error').length;

@@ -68,7 +68,7 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   if (namespace === undefined && labelText !== undefined) throw invalidCommand('--labels wants --namespace, too');
   const labels = parseLabels('--labels', labelText ?? '');
   const rootNamespace = values['root-namespace'];
-  const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
+  const documents = leaveOutOthers((await readSoundDocuments(positionals, io)).documents, io);
   const objects = documents.map(readObject);
   const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
   const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));

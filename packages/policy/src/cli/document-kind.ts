@@ -17,6 +17,11 @@ export function isOfAnotherKind(value: unknown): boolean {
   return !OWN_KINDS.includes(object.kind) || isOfAnotherMesh(object.apiVersion);
 }
 
+/** Whether no document may be a policy. Without this, verdicts of no policies at all would pass for those of a wrong file. */
+export function holdsNoPolicy(documents: readonly { readonly value: unknown }[]): boolean {
+  return documents.every(({ value }) => isOfAnotherKind(value) || isSuite(value));
+}
+
 /** Suites may lie in the folder of their policies. */
 export function isSuite(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'tests' in value && !('kind' in value);

@@ -12,13 +12,12 @@ import { parsePrincipal } from '../matching/principal.ts';
 import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
-import { listMeshWorkloads } from './mesh-file.ts';
+import type { MeshWorkload } from './mesh-file.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { type GoverningPolicies, readPolicies } from './read-policies.ts';
 import { renderUnapplied } from './render-unapplied.ts';
-import type { YamlDocument } from './yaml-document.ts';
 
 const HELP = `usage: ambient-policy explain FILE… --from PRINCIPAL|none --to NAMESPACE[/LABELS] --port PORT
                                     [--source-ip IP] [--destination-ip IP] [--policy KEY]…
@@ -85,13 +84,13 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   };
   const { namespace, labels } = parseTo(to);
   const rootNamespace = values['root-namespace'];
-  const documents = leaveOutOthers(await readSoundDocuments(positionals, io), io);
-  const read = readPolicies(documents, { rootNamespace, namespace: values.namespace });
+  const { documents, workloads } = await readSoundDocuments(positionals, io);
+  const read = readPolicies(leaveOutOthers(documents, io), { rootNamespace, namespace: values.namespace });
   const { policies, unapplied } = sortOut(read, { namespace, labels }, rootNamespace);
   const named = new Set([
     ...read.policiesOf({ namespace, labels }),
     ...(values.policy ?? []),
-    ...namesOf(values.workload, namespace, documents),
+    ...namesOf(values.workload, namespace, workloads),
   ]);
   const workload = { namespace, authorizationPolicies: [...named] };
   // What was made of objects has selectors, which do not match if it is not named.
@@ -166,9 +165,9 @@ function parseIp(option: string, text: string | undefined): string {
 }
 
 /** Keys of the policies that a workload names in a file. */
-function namesOf(name: string | undefined, namespace: string, documents: readonly YamlDocument[]): readonly string[] {
+function namesOf(name: string | undefined, namespace: string, workloads: readonly MeshWorkload[]): readonly string[] {
   if (name === undefined) return [];
-  const workload = listMeshWorkloads(documents).find((each) => each.name === name && each.namespace === namespace);
+  const workload = workloads.find((each) => each.name === name && each.namespace === namespace);
   if (workload === undefined) throw invalidCommand(`--workload ${name}: no file has it in namespace ${namespace}`);
   return workload.authorizationPolicies;
 }

@@ -12,7 +12,6 @@ import { readLocalPolicy, readPolicy } from '../validation/read-policy.ts';
 import { withNamespace } from './default-namespace.ts';
 import { isOfAnotherKind } from './document-kind.ts';
 import { findTwins, type NamedDocument } from './find-twins.ts';
-import { expandMeshFiles } from './mesh-file.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -53,7 +52,7 @@ export function readPolicies(
   const objects: PolicyObject[] = [];
   const policies: Policy[] = [];
   const named: NamedDocument<PolicyDocument>[] = [];
-  for (const document of expandMeshFiles(documents)) {
+  for (const document of documents) {
     if (isOfAnotherKind(document.value)) continue;
     const form = guessForm(document.value);
     if (form === 'object') {

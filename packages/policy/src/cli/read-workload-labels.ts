@@ -1,4 +1,4 @@
-import { DEFAULT_ROOT_NAMESPACE } from '../conversion/policy-object.ts';
+import { DEFAULT_ROOT_NAMESPACE, type PolicyObject } from '../conversion/policy-object.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
@@ -29,15 +29,12 @@ export function readWorkloadLabels(
 
 /** Namespaces for whose workloads some objects are chosen by labels; those of the root namespace are for all of them. */
 export function readSelectingNamespaces(
-  documents: readonly Pick<YamlDocument, 'value'>[],
+  objects: readonly PolicyObject[],
   rootNamespace: string = DEFAULT_ROOT_NAMESPACE,
 ): { readonly has: (namespace: string) => boolean } {
-  const namespaces = new Set<unknown>();
-  for (const { value } of documents) {
-    const labels = fieldOf(fieldOf(fieldOf(value, 'spec'), 'selector'), 'matchLabels');
-    if (typeof labels === 'object' && labels !== null && Object.keys(labels).length > 0)
-      namespaces.add(fieldOf(fieldOf(value, 'metadata'), 'namespace'));
-  }
+  const namespaces = new Set<string | undefined>();
+  for (const { metadata, spec } of objects)
+    if (Object.keys(spec?.selector?.matchLabels ?? {}).length > 0) namespaces.add(metadata.namespace);
   return { has: (namespace) => namespaces.has(namespace) || namespaces.has(rootNamespace) };
 }
 

@@ -9,9 +9,10 @@ import { renderSuiteText } from '../suite/render-text.ts';
 import { runSuite, type SuiteResult } from '../suite/run-suite.ts';
 import type { Suite } from '../suite/suite.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
-import { isOfAnotherKind, isSuite, leaveOutOthers } from './document-kind.ts';
+import { holdsNoPolicy, isSuite, leaveOutOthers } from './document-kind.ts';
+import { expandLists } from './mesh-file.ts';
 import { choose, invalidCommand, parseOptions } from './parse-options.ts';
-import { readSoundDocuments } from './read-documents.ts';
+import { readSoundDocuments, readSuiteDocuments } from './read-documents.ts';
 import { type PolicyDocument, readPolicies } from './read-policies.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -75,7 +76,7 @@ async function runTest(args: readonly string[], io: CommandIo): Promise<number> 
   const format = choose('--format', values.format, ['human', 'tap', 'junit']);
   if (positionals.length === 0) throw invalidCommand('test wants a suite: test SUITE.yaml');
   const results: SuiteResult[] = [];
-  for (const document of await readSoundDocuments(positionals, io)) results.push(await runDocument(document, io));
+  for (const document of await readSuiteDocuments(positionals, io)) results.push(await runDocument(document, io));
   if (results.length === 0) throw invalidCommand('the suite is empty: want tests');
   const report = RENDERERS[format](results);
   if (values.output === undefined) io.write(report);
@@ -120,11 +121,14 @@ async function readPolicyDocuments(suite: Suite, document: YamlDocument, io: Com
   for (const [index, policies] of suite.policies.entries()) {
     const { name, found } =
       policies.kind === 'object' ? readInline(policies, document) : await readFiles(policies.file, document, io);
-    const own = found.filter(({ value }) => !isSuite(value));
     const path = `policies[${index}]`;
-    if (own.every(({ value }) => isOfAnotherKind(value)))
-      throw invalidCommand(`${document.locate(path)}: ${path}: there is no policy in ${name}`);
-    documents.push(...leaveOutOthers(own, io));
+    if (holdsNoPolicy(found)) throw invalidCommand(`${document.locate(path)}: ${path}: there is no policy in ${name}`);
+    documents.push(
+      ...leaveOutOthers(
+        found.filter(({ value }) => !isSuite(value)),
+        io,
+      ),
+    );
   }
   return documents;
 }
@@ -135,14 +139,15 @@ interface FoundDocuments {
 }
 
 function readInline({ path, value }: { path: string; value: unknown }, { locate }: YamlDocument): FoundDocuments {
-  return { name: 'it', found: [{ value, locate: (inside) => locate(inside === '' ? path : `${path}.${inside}`) }] };
+  const written = { value, locate: (inside: string) => locate(inside === '' ? path : `${path}.${inside}`) };
+  return { name: 'it', found: expandLists([written]) };
 }
 
 /** Files are named from the folder of the suite. */
 async function readFiles(name: string, suite: YamlDocument, io: CommandIo): Promise<FoundDocuments> {
   const path = isAbsolute(name) ? name : join(dirname(suite.file), name);
   const file = path.replace(/(?<=.)\/$/, '');
-  return { name: file, found: await readSoundDocuments([file], io) };
+  return { name: file, found: (await readSoundDocuments([file], io)).documents };
 }
 
 function summarize(results: readonly SuiteResult[]): string {

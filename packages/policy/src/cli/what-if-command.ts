@@ -4,7 +4,7 @@ import type { RecordedWorkload } from '../what-if/recorded-connection.ts';
 import { renderWhatIf } from '../what-if/render-what-if.ts';
 import { type WhatIfAnswer, whatIf } from '../what-if/what-if.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
-import { isOfAnotherKind, leaveOutOthers } from './document-kind.ts';
+import { holdsNoPolicy, leaveOutOthers } from './document-kind.ts';
 import { invalidCommand, parseOptions } from './parse-options.ts';
 import { readSoundDocuments } from './read-documents.ts';
 import { readPolicies } from './read-policies.ts';
@@ -71,7 +71,7 @@ async function runWhatIf(args: readonly string[], io: CommandIo): Promise<number
   const rootNamespace = values['root-namespace'];
   const before = await readSide('--policies', policies, { rootNamespace, io });
   const after = await readSide('--changed', changed, { rootNamespace, io });
-  const labels = readWorkloadLabels(workload, await readSoundDocuments(workloads, io));
+  const labels = readWorkloadLabels(workload, (await readSoundDocuments(workloads, io)).documents);
   const answer = whatIf({
     policies: before.policies,
     changed: after.policies,
@@ -90,17 +90,16 @@ async function readSide(
   { rootNamespace, io }: { readonly rootNamespace: string | undefined; readonly io: CommandIo },
 ) {
   const none = files.length === 1 && files[0] === NONE;
-  const documents = none ? [] : await readSoundDocuments(files, io);
-  if (!none && documents.every(({ value }) => isOfAnotherKind(value)))
+  const documents = none ? [] : (await readSoundDocuments(files, io)).documents;
+  if (!none && holdsNoPolicy(documents))
     throw invalidCommand(`${option} ${files.join(', ')}: no policies there (${option} none: there are to be none)`);
-  const found = leaveOutOthers(documents, io);
-  const { policies, policiesOf } = readPolicies(found, { rootNamespace });
+  const { policies, objects, policiesOf } = readPolicies(leaveOutOthers(documents, io), { rootNamespace });
   const unnamed = policies.find(({ scope, source }) => scope === 'WorkloadSelector' && source === undefined);
   if (unnamed !== undefined)
     throw invalidCommand(
       `${option}: ${policyKey(unnamed)} is for workloads that name it, which no log tells: want the object it was made of`,
     );
-  const selecting = readSelectingNamespaces(found, rootNamespace);
+  const selecting = readSelectingNamespaces(objects, rootNamespace);
   return {
     policies,
     policiesOf: (workload: RecordedWorkload, known: WorkloadLabels): readonly string[] | undefined => {

@@ -72,8 +72,8 @@ function readDocument(document: Document.Parsed, file: string, at: PlaceOf): rea
   return items.map((item, index) => ({ file, value: item, faults, locate: locate(`items[${index}].`) }));
 }
 
-/** Items of a `List`, and of a list of one kind: `AuthorizationPolicyList`. */
-function listItems(value: unknown): readonly unknown[] | undefined {
+/** Items of a `List` of Kubernetes, and of a list of one kind: `AuthorizationPolicyList`; undefined of anything else. */
+export function listItems(value: unknown): readonly unknown[] | undefined {
   if (typeof value !== 'object' || value === null || !('kind' in value) || !('items' in value)) return undefined;
   const { kind, items } = value;
   return typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items) ? items : undefined;
