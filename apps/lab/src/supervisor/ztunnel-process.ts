@@ -126,7 +126,13 @@ async function ask(node: NodeSpec, port: number, path: string): Promise<Response
 /** The line of a log that says most about an end: the last that speaks of an error, or simply the last. */
 export async function tellingLine(node: string): Promise<string> {
   const text = await readFile(ztunnelLogPath(node), 'utf8').catch(() => '');
-  const lines = text.trim().split('\n');
-  const telling = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? '').trim();
+  const telling = findTellingLine(text);
   return telling === '' ? 'its log is empty (is it a ztunnel?)' : `its log says: ${telling}`;
+}
+
+/** Of the text of a log, trimmed; empty if there is none. */
+export function findTellingLine(text: string): string {
+  const lines = text.trim().split('\n');
+  // A word of its own, not the part of a setting: `try_tcp_on_error`.
+  return (lines.findLast((line) => /\berror\b/i.test(line)) ?? lines.at(-1) ?? '').trim();
 }
