@@ -190,3 +190,13 @@ test('what was deleted can be deleted again until the ztunnels are known to go b
   store.published();
   expect(() => store.delete([NAME])).toThrow(expect.objectContaining({ code: 'LAB_NAME_UNKNOWN' }));
 });
+
+test('so can what was never taken', () => {
+  const store = new PolicyStore();
+  store.apply([{ ...ALLOW_SLEEP, spec: { action: 'FORBID' } }]);
+  const deleted = [{ object: NAME, change: 'deleted', notes: [] }];
+  expect(store.delete([NAME])).toEqual(deleted);
+  expect(store.delete([NAME])).toEqual(deleted);
+  store.published();
+  expect(() => store.delete([NAME])).toThrow(expect.objectContaining({ code: 'LAB_NAME_UNKNOWN' }));
+});

@@ -43,7 +43,7 @@ export class PolicyStore {
   readonly #objects = new Map<string, StoredObject>();
   /** What was wrong with objects of which no version has been taken yet. */
   readonly #neverTaken = new Map<string, readonly Problem[]>();
-  /** Deleted, and it is not yet known whether the ztunnels go by that. */
+  /** Deleted, and it is not yet known whether the ztunnels go by that; those of which no version was taken, too. */
   readonly #leaving = new Set<string>();
   readonly #topology: Pick<Topology, 'pods' | 'services'>;
   readonly #now: () => Date;
@@ -101,8 +101,9 @@ export class PolicyStore {
       );
     }
     for (const name of names) {
-      if (this.#objects.delete(name)) this.#leaving.add(name);
+      this.#objects.delete(name);
       this.#neverTaken.delete(name);
+      this.#leaving.add(name);
     }
     this.#convert();
     return names.map((object) => ({ object, change: 'deleted', notes: [] }));
