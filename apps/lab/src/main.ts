@@ -24,9 +24,12 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 const write = (text: string): void => {
   stdout.write(text);
 };
+const warn = (message: string): void => {
+  stderr.write(`lab: warning: ${message}\n`);
+};
 const colour = wantsColour(stdout.isTTY, (name) => env[name]);
 const out = new Terminal({ write, colour, columns: (stdout.isTTY && stdout.columns) || DEFAULT_COLUMNS });
-const program = buildProgram({ environment: env, out, write, interrupted: interruption.signal }, (code) => {
+const program = buildProgram({ environment: env, out, write, warn, interrupted: interruption.signal }, (code) => {
   process.exitCode = code;
 });
 try {

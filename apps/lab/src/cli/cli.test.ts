@@ -14,6 +14,7 @@ function context() {
     environment: { TMPDIR: '/nonexistent' },
     out,
     write,
+    warn: () => undefined,
     interrupted: new AbortController().signal,
     written: () => text,
   };

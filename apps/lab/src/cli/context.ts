@@ -6,6 +6,8 @@ export interface CliContext {
   readonly out: Terminal;
   /** Writes to stdout as it is. */
   readonly write: (text: string) => void;
+  /** Tells on stderr, in a line, of what is missing in the answer. */
+  readonly warn: (message: string) => void;
   /** Aborts at Ctrl-C, SIGTERM, or when the launcher has gone. */
   readonly interrupted: AbortSignal;
 }

@@ -9,7 +9,7 @@ export async function runDenials(
 ): Promise<void> {
   const client = await attachNamed(context, flags.name);
   try {
-    const denials = await client.denials(pod);
+    const denials = await client.denials(pod, context.warn);
     if (flags.json === true) context.write(`${JSON.stringify(denials, null, 2)}\n`);
     else if (denials.length > 0) context.write(denials.map(({ text }) => text).join('\n'));
     else context.out.line(`no connection${pod === undefined ? '' : ` to ${pod}`} has been denied`);

@@ -179,7 +179,9 @@ async function run(...argv: readonly string[]): Promise<string> {
   const out = new Terminal({ write, colour: false, columns: 80 });
   const environment = { TMPDIR: temporary, INIT_CWD: temporary };
   const interrupted = new AbortController().signal;
-  await buildProgram({ environment, out, write, interrupted }, () => undefined).parseAsync(argv, { from: 'user' });
+  await buildProgram({ environment, out, write, warn: write, interrupted }, () => undefined).parseAsync(argv, {
+    from: 'user',
+  });
   return text;
 }
 

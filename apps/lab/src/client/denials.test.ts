@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
-import { type DenialSource, readDenials } from './denials.ts';
+import { type DenialReport, type DenialSource, readDenials } from './denials.ts';
 
 const PROCESS = { pid: 7, running: true, starts: 1, restarts: 0 };
 const NODES: readonly NodeStatus[] = ['node1', 'node2'].map((name) => ({
@@ -40,7 +40,10 @@ function lab(said: Readonly<Record<string, object>>, nodes: readonly NodeStatus[
       return Promise.resolve({ code: 0, stdout: '', stderr: '', ...said[node] });
     },
   };
-  return { source, asked };
+  const warnings: string[] = [];
+  const read = (pod?: string): Promise<readonly DenialReport[]> =>
+    readDenials(source, pod, (message) => void warnings.push(message));
+  return { read, asked, warnings };
 }
 
 function page(...times: readonly string[]): object {
@@ -48,11 +51,11 @@ function page(...times: readonly string[]): object {
 }
 
 test('the denials of all nodes are one list, the latest first', async () => {
-  const { source } = lab({
+  const { read } = lab({
     node1: page('2026-01-01T00:00:03.000Z', '2026-01-01T00:00:01.000Z'),
     node2: page('2026-01-01T00:00:02.000Z'),
   });
-  expect(await readDenials(source)).toEqual([
+  expect(await read()).toEqual([
     { node: 'node1', last: '2026-01-01T00:00:03.000Z' },
     { node: 'node2', last: '2026-01-01T00:00:02.000Z' },
     { node: 'node1', last: '2026-01-01T00:00:01.000Z' },
@@ -60,10 +63,10 @@ test('the denials of all nodes are one list, the latest first', async () => {
 });
 
 test('those of a pod are asked of its node alone, by its namespace', async () => {
-  const { source, asked } = lab({ node2: page() });
-  expect(await readDenials(source, 'httpbin@node2')).toEqual([]);
-  expect(asked).toEqual(['node2 http://127.0.0.1:15000/debug/denials?format=json&pod=web/httpbin@node2']);
-  await expect(readDenials(source, 'x')).rejects.toMatchObject({
+  const { read, asked } = lab({ node2: page() });
+  expect(await read('httpbin@node2')).toEqual([]);
+  expect(asked).toEqual(['node2 http://127.0.0.1:15000/debug/denials?format=json&limit=100000&pod=web/httpbin@node2']);
+  await expect(read('x')).rejects.toMatchObject({
     code: 'LAB_NAME_UNKNOWN',
     message: 'x: no such pod (there are httpbin@node1, httpbin@node2)',
   });
@@ -71,18 +74,26 @@ test('those of a pod are asked of its node alone, by its namespace', async () =>
 
 test('a ztunnel that does not run is not asked', async () => {
   const nodes = NODES.map((node) => ({ ...node, ztunnel: { ...PROCESS, running: node.name === 'node2' } }));
-  const { source, asked } = lab({ node2: page() }, nodes);
-  await readDenials(source);
+  const { read, asked } = lab({ node2: page() }, nodes);
+  await read();
   expect(asked).toHaveLength(1);
 });
 
 test.each([
   { said: { code: 7 }, code: 'LAB_ZTUNNEL_NOT_READY' },
+  { said: { code: 28 }, code: 'LAB_ZTUNNEL_NOT_READY' },
   { said: { code: 22, stderr: 'curl: (22) 404' }, code: 'LAB_COMMAND_FAILED' },
   { said: { stdout: '<html>' }, code: 'LAB_COMMAND_FAILED' },
   { said: { stdout: 'null' }, code: 'LAB_COMMAND_FAILED' },
   { said: { stdout: '{}' }, code: 'LAB_COMMAND_FAILED' },
 ])('a ztunnel that says $said is named: $code', async ({ said, code }) => {
-  const { source } = lab({ node1: said, node2: page() });
-  await expect(readDenials(source)).rejects.toMatchObject({ code, message: expect.stringMatching(/^ztunnel@node1: /) });
+  const last = '2026-01-01T00:00:02.000Z';
+  const { read, warnings } = lab({ node1: said, node2: page(last) });
+  expect(await read()).toEqual([{ node: 'node2', last }]);
+  expect(warnings).toEqual([expect.stringMatching(`^${code}: ztunnel@node1: `)]);
+  const refusal = { code, message: expect.stringMatching(/^ztunnel@node1: [^;]*$/) };
+  await expect(read('httpbin@node1')).rejects.toMatchObject(refusal);
+  expect(await read('httpbin@node2')).toHaveLength(1);
+  const message = expect.stringMatching(/^ztunnel@node1: .*; ztunnel@node2: /);
+  await expect(lab({ node1: said, node2: said }).read()).rejects.toMatchObject({ code, message });
 });

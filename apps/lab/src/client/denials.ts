@@ -1,10 +1,15 @@
 import type { Explanation } from '@ambientmesh/policy';
 import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
-import { LabError } from '../errors.ts';
+import { asLabError, LabError } from '../errors.ts';
 
 const PAGE = 'http://127.0.0.1:15000/debug/denials';
-/** curl: no connection; with `-f`, a status of 400 or more. */
+/** What a ztunnel can remember at most is less: 256 in each data thread. */
+const LIMIT = 100_000;
+const ASK_TIMEOUT_SECONDS = 5;
+/** curl: no connection. */
 const CURL_NO_CONNECTION = 7;
+/** curl: `-m` is over. */
+const CURL_TIMED_OUT = 28;
 
 /** A connection that policies denied, or dry-run policies would deny, as the ztunnel of its pod remembers it. */
 export interface DenialReport {
@@ -41,14 +46,29 @@ export interface DenialSource {
 
 /**
  * Recent denials of all nodes, the latest first; only those of connections to `pod` if it is given. A ztunnel that does
- * not run remembers none. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY, and LAB_COMMAND_FAILED for one that cannot tell.
+ * not run remembers none. One that cannot tell, or not within 5 s, is named to `warn` while any other can. Throws
+ * LAB_NAME_UNKNOWN, and if no ztunnel that was asked can tell (of a pod, that of its node): LAB_ZTUNNEL_NOT_READY,
+ * LAB_COMMAND_FAILED for one of another make, and what `exec` throws.
  */
-export async function readDenials(lab: DenialSource, pod?: string): Promise<readonly DenialReport[]> {
+export async function readDenials(
+  lab: DenialSource,
+  pod: string | undefined,
+  warn: (message: string) => void,
+): Promise<readonly DenialReport[]> {
   const { nodes, pods } = await lab.status();
   const target = pod === undefined ? undefined : findPod(pods, pod);
   const asked = nodes.filter(({ name, ztunnel }) => ztunnel.running && (target ?? { node: name }).node === name);
-  const denials = await Promise.all(asked.map((node) => denialsOf(lab, node, target)));
-  return denials.flat().toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
+  const results = await Promise.allSettled(asked.map((node) => denialsOf(lab, node, target)));
+  const failures = results
+    .filter((result) => result.status === 'rejected')
+    .map(({ reason }) => asLabError(reason, 'LAB_COMMAND_FAILED'));
+  const [first] = failures;
+  if (first !== undefined && failures.length === asked.length)
+    throw new LabError(first.code, failures.map(({ message }) => message).join('; '), { cause: first });
+  for (const { code, message } of failures) warn(`${code}: ${message}`);
+  return results
+    .flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
+    .toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
 }
 
 function findPod(pods: readonly PodStatus[], wanted: string): PodStatus {
@@ -60,9 +80,12 @@ function findPod(pods: readonly PodStatus[], wanted: string): PodStatus {
 
 async function denialsOf(lab: DenialSource, { name: node }: NodeStatus, pod?: PodStatus): Promise<DenialReport[]> {
   const filter = pod === undefined ? '' : `&pod=${pod.namespace}/${pod.name}`;
-  const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sSf', `${PAGE}?format=json${filter}`]);
+  const url = `${PAGE}?format=json&limit=${LIMIT}${filter}`;
+  const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sSf', '-m', `${ASK_TIMEOUT_SECONDS}`, url]);
   if (code === CURL_NO_CONNECTION)
     throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: nothing answers at ${PAGE}`);
+  if (code === CURL_TIMED_OUT)
+    throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: no answer at ${PAGE} in ${ASK_TIMEOUT_SECONDS} s`);
   const denials = code === 0 ? parseDenials(stdout) : undefined;
   if (denials === undefined)
     throw new LabError('LAB_COMMAND_FAILED', `ztunnel@${node}: tells no denials (is it ours?) ${stderr}`.trim());

@@ -1,5 +1,6 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { emitWarning } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CertificateStatus, LabStatus } from '../control-protocol.ts';
 import { LabError } from '../errors.ts';
@@ -163,11 +164,15 @@ export class LabClient implements AsyncDisposable {
 
   /**
    * Connections that policies denied lately, or dry-run policies would deny, on all nodes; or only those to one pod. The
-   * latest first. A connection is told of when it has ended. Throws LAB_NAME_UNKNOWN, LAB_ZTUNNEL_NOT_READY,
-   * LAB_COMMAND_FAILED (a ztunnel of another make).
+   * latest first. A connection is told of when it has ended. A ztunnel that cannot tell within 5 s is named to `warn` (if
+   * absent, by a warning of the process); if none can, or not that of the pod's node, throws LAB_ZTUNNEL_NOT_READY,
+   * LAB_COMMAND_FAILED (one of another make). Throws LAB_NAME_UNKNOWN.
    */
-  denials(pod?: string): Promise<readonly DenialReport[]> {
-    return readDenials(this, pod);
+  denials(
+    pod?: string,
+    warn: (message: string) => void = (message) => emitWarning(message),
+  ): Promise<readonly DenialReport[]> {
+    return readDenials(this, pod, warn);
   }
 
   /** Lines a node's ztunnel has printed so far. */
