@@ -5,7 +5,7 @@ export {
   convertAuthorizationPolicy,
 } from './conversion/convert-authorization-policy.ts';
 export { convertPeerAuthentication, staticStrictPolicy } from './conversion/convert-peer-authentication.ts';
-export { type Conversion, convertPolicies } from './conversion/convert-policies.ts';
+export { type Conversion, convertPolicies, type SetConversionOptions } from './conversion/convert-policies.ts';
 export { findObjectProblems } from './conversion/find-object-problems.ts';
 export type { PeerAuthenticationScopes, SelectedWorkload } from './conversion/peer-authentication-scope.ts';
 export type {

@@ -139,6 +139,15 @@ test('an object without namespace would be sent', async () => {
   ]);
 });
 
+test('an object without namespace governs no workload that anybody knows', async () => {
+  const text = POLICY.replace(', namespace: shop', '').replace(/, annotations: .*/, '}');
+  expect(await runForTest(['convert', '-', '--namespace', 'other'], { '-': text })).toMatchObject({
+    code: 2,
+    output: '',
+    error: expect.stringContaining('standard input:3:1: metadata.namespace: is missing: '),
+  });
+});
+
 test('what has no meaning for node proxies is no error', async () => {
   const text = POLICY.replace(/, annotations: .*/, '}').replace('{rules', '{action: CUSTOM, rules');
   expect(await runForTest(['convert', '-'], { '-': text })).toMatchObject({
@@ -161,6 +170,7 @@ test('what is for a waypoint is told', async () => {
 
 test.each([
   { args: ['convert'], says: 'convert FILE…' },
+  { args: ['convert', '-', '--namespace', ''], says: '--namespace "": want the namespace of a workload' },
   { args: ['convert', '-', '--labels', 'app=a'], says: '--labels wants --namespace' },
   { args: ['convert', '-', '--namespace', 'n', '--labels', 'app'], says: 'want labels such as app=web' },
   { args: ['convert', '-', '--namespace', 'n', '--labels', 'a=b,a=c'], says: 'a is there twice' },

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { convertedKey, staticStrictKey } from '../conversion/convert-peer-authentication.ts';
 import { convertPolicies } from '../conversion/convert-policies.ts';
+import { findMissingNamespace } from '../conversion/find-missing-namespace.ts';
 import { findObjectProblems } from '../conversion/find-object-problems.ts';
 import { modeOf, portModes, selectsWorkloads } from '../conversion/peer-authentication-scope.ts';
 import {
@@ -11,10 +12,12 @@ import {
 } from '../conversion/policy-object.ts';
 import { ATTACHED, type PolicyObjectStatus } from '../conversion/policy-status.ts';
 import { parsePolicyObject } from '../conversion/read-policy-object.ts';
+import type { PolicyError } from '../errors.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile } from '../evaluation/policy-set.ts';
 import { renderMessage } from '../message/render-message.ts';
 import type { Policy } from '../policy.ts';
+import type { Problem } from '../problem.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
 import { findTwins } from './find-twins.ts';
@@ -33,7 +36,7 @@ to standard error. Objects of other APIs are left out.
 Without a workload, that is what each object becomes. With one, that is what governs it, in all
 namespaces and by all selectors; the comment at the top is its list of policies.
 
-  --namespace        namespace of a workload
+  --namespace        namespace of a workload; objects have to have one, then
   --labels           its labels: app=web,tier=front
   --root-namespace   namespace of the objects that are for the whole mesh (istio-system)
   --dry-run          dry-run policies are sent, as such: proxies that do not know them enforce them
@@ -66,11 +69,16 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
   if (positionals.length === 0) throw invalidCommand('convert wants files: convert FILE…');
   const { namespace, labels: labelText } = values;
   if (namespace === undefined && labelText !== undefined) throw invalidCommand('--labels wants --namespace, too');
+  if (namespace === '') throw invalidCommand('--namespace "": want the namespace of a workload');
   const labels = parseLabels('--labels', labelText ?? '');
   const rootNamespace = values['root-namespace'];
   const documents = leaveOutOthers((await readSoundDocuments(positionals, io)).documents, io);
-  const objects = documents.map(readObject);
-  const conversion = convertPolicies(objects, { rootNamespace, dryRun: values['dry-run'] });
+  const objects = documents.map(namespace === undefined ? readObject : readPlacedObject);
+  const conversion = convertPolicies(objects, {
+    rootNamespace,
+    dryRun: values['dry-run'],
+    withoutNamespace: namespace === undefined,
+  });
   const statuses = new Map(conversion.statuses.map((status) => [status.object, status]));
   tellTwins(documents, objects, rootNamespace, io);
   for (const document of documents) tellNotes(document, statuses, rootNamespace, io);
@@ -90,10 +98,22 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
 function readObject({ value, locate }: YamlDocument): PolicyObject {
   const { object, problems } = parsePolicyObject(value);
   if (object !== undefined) return object;
+  throw refuse(locate, problems);
+}
+
+/** As `readObject`, for what governs a workload: that depends on the namespace. */
+function readPlacedObject(document: YamlDocument): PolicyObject {
+  const object = readObject(document);
+  const problems = findMissingNamespace(object);
+  if (problems.length > 0) throw refuse(document.locate, problems);
+  return object;
+}
+
+function refuse(locate: YamlDocument['locate'], problems: readonly Problem[]): PolicyError {
   const [first, ...others] = problems;
   const { path = '', message = '' } = first ?? {};
   const more = others.length > 0 ? ` (and ${others.length} more: check tells all)` : '';
-  throw invalidCommand(`${locate(path)}: ${path === '' ? message : `${path}: ${message}`}${more}`);
+  return invalidCommand(`${locate(path)}: ${path === '' ? message : `${path}: ${message}`}${more}`);
 }
 
 /** Of two that are one, the later is converted. */

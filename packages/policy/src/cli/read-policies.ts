@@ -1,4 +1,5 @@
 import { convertPolicies } from '../conversion/convert-policies.ts';
+import { findMissingNamespace } from '../conversion/find-missing-namespace.ts';
 import { findObjectProblems } from '../conversion/find-object-problems.ts';
 import type { SelectedWorkload } from '../conversion/peer-authentication-scope.ts';
 import { objectKey, type PolicyObject } from '../conversion/policy-object.ts';
@@ -85,19 +86,14 @@ function refuseTwins(named: readonly NamedDocument<PolicyDocument>[], rootNamesp
   );
 }
 
-/** What the API server would refuse is refused, and what would apply to no workload for want of a namespace, too. */
+/** What the API server would refuse is refused, and what has no namespace, too: nobody knows what it is for. */
 function readObject(value: unknown, { rootNamespace, namespace }: ReadPoliciesOptions): PolicyObject {
   const given = withNamespace(value, namespace);
   const object = readPolicyObject(given);
   const problems = findObjectProblems(given, rootNamespace === undefined ? {} : { rootNamespace }).filter(
     ({ severity }) => severity === 'error',
   );
-  if (object.metadata.namespace === undefined)
-    problems.push({
-      severity: 'error',
-      path: 'metadata.namespace',
-      message: 'is missing, so it applies to no workload',
-    });
+  problems.push(...findMissingNamespace(object));
   if (problems.length > 0) throw invalidPolicy(objectKey(object), problems);
   return object;
 }

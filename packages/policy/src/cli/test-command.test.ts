@@ -192,7 +192,7 @@ describe('errors end in exit code 2 and one line with the place', () => {
       {
         s: `${ONE}policies:\n- {kind: AuthorizationPolicy, apiVersion: security.istio.io/v1, metadata: {name: x}}\n`,
       },
-      'metadata.namespace: is missing, so it applies to no workload',
+      'metadata.namespace: is missing: which workloads it is for depends on it',
     ],
     [
       'a kind that is none',

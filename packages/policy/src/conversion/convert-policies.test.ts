@@ -24,6 +24,20 @@ test.each([
   );
 });
 
+test.each(['AuthorizationPolicy', 'PeerAuthentication'])(
+  '%s without a namespace is refused, not for the whole mesh',
+  (kind) => {
+    const object = parseObject(`{${head(kind)}}`.replace(',"namespace":"n"', ''));
+    expect(() => convertPolicies([object])).toThrow(
+      expect.objectContaining({
+        code: 'POLICY_INVALID',
+        problems: [{ severity: 'error', path: 'metadata.namespace', message: expect.stringContaining('is missing') }],
+      }),
+    );
+    expect(() => convertPolicies([object], { withoutNamespace: true })).not.toThrow();
+  },
+);
+
 test('null is a field that is not set, as for the API server', () => {
   const object = parseObject(`{${head('AuthorizationPolicy')},"spec":{"selector":null,"rules":null}}`);
   const [policy] = convertPolicies([object]).policies;

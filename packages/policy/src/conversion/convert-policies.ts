@@ -1,9 +1,11 @@
 import { PolicyError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
 import { describeValue } from '../validation/describe-value.ts';
+import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { type ConversionOptions, convertAuthorizationPolicy } from './convert-authorization-policy.ts';
 import { convertPeerAuthentication, staticStrictPolicy } from './convert-peer-authentication.ts';
 import { peerAuthenticationKeys, strictObjectKeys } from './effective-peer-authentication.ts';
+import { findMissingNamespace } from './find-missing-namespace.ts';
 import {
   findOldest,
   type PeerAuthenticationScopes,
@@ -19,6 +21,15 @@ import {
 } from './policy-object.ts';
 import type { PolicyObjectStatus } from './policy-status.ts';
 import { readPolicyObject } from './read-policy-object.ts';
+
+/** How a set of objects is converted. */
+export interface SetConversionOptions extends ConversionOptions {
+  /**
+   * Whether objects without a namespace are taken, as `convertAuthorizationPolicy` takes one; off unless given. For showing
+   * what becomes of them: no proxy may get the policies, which would be for the whole mesh.
+   */
+  readonly withoutNamespace?: boolean;
+}
 
 /** What a set of objects means to node proxies. */
 export interface Conversion {
@@ -43,15 +54,16 @@ export interface Conversion {
  * Converts objects as the control plane does (spec istiod.md §6). Of two with the same kind and key the later counts.
  * Costs what the objects are; `policiesOf` costs what there is in the namespace of the workload. Values that
  * cannot be read (ports, addresses) are dropped; `findObjectProblems` tells them. Throws POLICY_INVALID for what
- * `readPolicyObject` refuses; `policiesOf` and `strictBy` do for what is no workload.
+ * `readPolicyObject` refuses, and for an object without a namespace; `policiesOf` and `strictBy` do for what is no workload.
  */
-export function convertPolicies(objects: Iterable<PolicyObject>, options: ConversionOptions = {}): Conversion {
-  const { rootNamespace = DEFAULT_ROOT_NAMESPACE } = options;
+export function convertPolicies(objects: Iterable<PolicyObject>, options: SetConversionOptions = {}): Conversion {
+  const { rootNamespace = DEFAULT_ROOT_NAMESPACE, withoutNamespace = false } = options;
   const authorization = new Map<string, AuthorizationPolicy>();
   const peer = new Map<string, PeerAuthentication>();
   for (const given of objects) {
     // Data from nowhere typed would mean something else: a DENY policy with a typo would be none.
     const object = readPolicyObject(given);
+    if (!withoutNamespace) checkNamespace(object);
     if (object.kind === 'AuthorizationPolicy') authorization.set(objectKey(object), object);
     else peer.set(objectKey(object), object);
   }
@@ -87,6 +99,12 @@ export function convertPolicies(objects: Iterable<PolicyObject>, options: Conver
       return modes.strictBy(workload);
     },
   };
+}
+
+/** In a cluster each object is in one: to node proxies, a policy of none is for the whole mesh. */
+function checkNamespace(object: PolicyObject): void {
+  const [problem] = findMissingNamespace(object);
+  if (problem !== undefined) throw invalidPolicy(objectKey(object), [problem]);
 }
 
 /** Without labels it would look like a workload that few policies are for. */

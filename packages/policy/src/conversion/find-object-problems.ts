@@ -70,7 +70,7 @@ function outerPaths(path: string): readonly string[] {
 function findValueProblems(object: PolicyObject, rootNamespace: string): readonly Problem[] {
   const problems = new ProblemList();
   if (object.metadata.namespace === undefined)
-    problems.warn('metadata.namespace', 'is missing: unless it is set when applied, the object applies to no workload');
+    problems.warn('metadata.namespace', 'is missing: which workloads it is for depends on where it is applied');
   if (object.kind === 'AuthorizationPolicy') findAuthorizationProblems(object, problems);
   else findPeerProblems(object, rootNamespace, problems);
   return problems.found;

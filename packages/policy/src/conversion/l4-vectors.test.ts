@@ -46,7 +46,7 @@ test.each(names)('%s', (name) => {
   const expected: unknown = parse(read(`${name}.yaml`));
   expect(policy === undefined ? null : renderMessage(policy)).toEqual(expected);
   // All objects together give the same, beside the policy that stands on every PeerAuthentication.
-  const { policies } = convertPolicies(objects);
+  const { policies } = convertPolicies(objects, { withoutNamespace: true });
   const made = policies.filter((each) => each.name !== 'istio_converted_static_strict');
   expect(made).toEqual(policy === undefined ? [] : [policy]);
 });
