@@ -15,12 +15,12 @@ export function compileRule(rule: Rule): Condition {
 }
 
 /** Any match suffices; but a clause without matches holds for everything. */
-export function compileClause(clause: Clause): Condition {
+function compileClause(clause: Clause): Condition {
   return clause.length === 0 ? always : any(clause.map(compileMatch));
 }
 
 /** All fields have to hold; but a match without any value matches nothing, for what was meant is unknown. */
-export function compileMatch(match: Match): Condition {
+function compileMatch(match: Match): Condition {
   const conditions = [
     // The cheapest first, as the first that fails ends it.
     ...compileField(match.destinationPorts, match.notDestinationPorts, anyPort),

@@ -74,10 +74,9 @@ export function* listWays({ policy, rule, matches }: RuleAttempt): Generator<rea
   const closest = matches.map(({ match }) => match);
   yield closest;
   for (const clause of policy.rules[rule]?.clauses ?? []) {
-    const at = closest.findIndex((match) => clause.matches.includes(match));
+    const at = closest.findIndex((match) => clause.includes(match));
     if (at < 0) continue;
-    for (const match of clause.matches)
-      if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
+    for (const match of clause) if (match !== closest[at] && match.conditions.length > 0) yield closest.with(at, match);
   }
 }
 

@@ -1,22 +1,16 @@
-import type { Condition as Comparison } from '../evaluation/compile-rule.ts';
-import type { Subject } from '../matching/subject.ts';
 import { compareMatches, type MatchAttempt, type RuleAttempt } from './attempt.ts';
 import type { Condition } from './condition.ts';
 import type { ClauseExplanation, FieldExplanation, RuleExplanation } from './explanation.ts';
 import { areAlike, type Facts } from './facts.ts';
-import {
-  type PreparedClause,
-  type PreparedMatch,
-  type PreparedPolicy,
-  type PreparedRule,
-  prepareOtherClause,
-  prepareOtherMatch,
-} from './prepared-policy.ts';
+import type { PreparedMatch, PreparedPolicy, PreparedRule } from './prepared-policy.ts';
 
 /** What becomes of one rule. */
 export interface ExplainedRule {
   readonly explanation: RuleExplanation;
-  /** Undefined if no connection at all can match: a clause has only matches without conditions. */
+  /**
+   * Undefined if no connection at all can match, as a clause has only matches without conditions, and of a rule that is
+   * too long to be told.
+   */
   readonly attempt: RuleAttempt | undefined;
 }
 
@@ -26,6 +20,7 @@ export interface ExplainedRule {
  * one is the same object.
  */
 export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
+  if (rule.more > 0) return { explanation: judgeRule(policy, rule, index, facts), attempt: undefined };
   const { last } = rule;
   if (last !== undefined && areAlike(last.facts, facts, rule.aspects)) return last.said;
   const said = compareRule(policy, rule, index, facts);
@@ -33,15 +28,18 @@ export function explainRule(policy: PreparedPolicy, rule: PreparedRule, index: n
   return said;
 }
 
+/** Only whether it matches. */
+function judgeRule({ policy, finder }: PreparedPolicy, { more }: PreparedRule, index: number, facts: Facts) {
+  const matched = finder.matches(index, facts.subject);
+  return { rule: index, sourceRule: policy.source?.rules[index], matched, clauses: [], more };
+}
+
 function compareRule(policy: PreparedPolicy, rule: PreparedRule, index: number, facts: Facts): ExplainedRule {
   const explained = rule.clauses.map((clause) => explainClause(clause, facts));
-  const { first, count } = countFailing(rule.others, facts.subject);
-  if (first !== undefined) explained.push(explainClause(prepareOtherClause(rule, first), facts));
   const matches: MatchAttempt[] = [];
   let matched = true;
   let possible = true;
-  // Those that are not told count, too.
-  let failed = Math.max(0, count - 1);
+  let failed = 0;
   let misspelt = 0;
   let held = 0;
   for (const { explanation, best } of explained) {
@@ -56,22 +54,10 @@ function compareRule(policy: PreparedPolicy, rule: PreparedRule, index: number, 
     held += best.held;
   }
   const clauses = explained.map(({ explanation }) => explanation);
-  const more = rule.rule.length - clauses.length;
   return {
-    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses, more },
+    explanation: { rule: index, sourceRule: policy.policy.source?.rules[index], matched, clauses, more: 0 },
     attempt: possible ? { failed, misspelt, held, likeness: -1, policy, rule: index, matches } : undefined,
   };
-}
-
-function countFailing(clauses: readonly Comparison[], subject: Subject): { first: number | undefined; count: number } {
-  let first: number | undefined;
-  let count = 0;
-  for (let index = 0; index < clauses.length; index++)
-    if (clauses[index]?.(subject) === false) {
-      first ??= index;
-      count++;
-    }
-  return { first, count };
 }
 
 interface ExplainedClause {
@@ -81,15 +67,14 @@ interface ExplainedClause {
 }
 
 /** What becomes of a clause, and of its match that comes closest, which is one that matches if any does. */
-function explainClause(prepared: PreparedClause, facts: Facts): ExplainedClause {
-  const { clause, matches, others } = prepared;
+function explainClause(matches: readonly PreparedMatch[], facts: Facts): ExplainedClause {
   const [only] = matches;
-  if (only !== undefined && clause.length === 1) {
+  if (only !== undefined && matches.length === 1) {
     const attempt = explainMatch(only, facts);
     const { explanation } = attempt;
     // A match without conditions never matches.
     const best = only.conditions.length > 0 ? attempt : undefined;
-    return { explanation: { matched: explanation.matched, matches: [explanation], more: 0 }, best };
+    return { explanation: { matched: explanation.matched, matches: [explanation] }, best };
   }
   const attempts = matches.map((match) => explainMatch(match, facts));
   let best: MatchAttempt | undefined;
@@ -97,14 +82,9 @@ function explainClause(prepared: PreparedClause, facts: Facts): ExplainedClause 
     if (attempt.match.conditions.length === 0) continue;
     if (best === undefined || compareMatches(attempt, best) < 0) best = attempt;
   }
-  const deciding = best?.failed === 0 ? -1 : others.findIndex((matchesSubject) => matchesSubject(facts.subject));
-  if (deciding >= 0) {
-    best = explainMatch(prepareOtherMatch(prepared, deciding), facts);
-    attempts.push(best);
-  }
-  const matched = clause.length === 0 || best?.failed === 0;
+  const matched = matches.length === 0 || best?.failed === 0;
   const told = attempts.map(({ explanation }) => explanation);
-  return { explanation: { matched, matches: told, more: clause.length - told.length }, best };
+  return { explanation: { matched, matches: told }, best };
 }
 
 function explainMatch(match: PreparedMatch, facts: Facts): MatchAttempt {

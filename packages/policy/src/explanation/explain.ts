@@ -33,13 +33,14 @@ export function explain(
     admitting.flatMap((policy) => policy.attempts),
     MOST_ATTEMPTS,
   );
-  const [first] = attempts;
+  const admitted = admitting.some(({ explanation }) => explanation.matched);
+  const [first] = admitted ? [] : attempts;
   return {
     connection,
     workload,
     decision,
     policies: explained.map(({ explanation }) => explanation),
-    nearest: first === undefined || first.failed === 0 ? undefined : describeNearest(first),
+    nearest: first && describeNearest(first),
     wouldPass: findChanges(connection, decision, policies, { workload, attempts }),
   };
 }
@@ -47,7 +48,7 @@ export function explain(
 interface ExplainedPolicy {
   readonly policy: PreparedPolicy;
   readonly explanation: PolicyExplanation;
-  /** Of the rules that some connection can match. */
+  /** Of the rules that are told and that some connection can match. */
   readonly attempts: readonly RuleAttempt[];
 }
 

@@ -26,10 +26,7 @@ export interface MatchExplanation {
 
 export interface ClauseExplanation {
   readonly matched: boolean;
-  /** Its first matches and the first that matches: of a very long list a part. */
   readonly matches: readonly MatchExplanation[];
-  /** How many more it has. */
-  readonly more: number;
 }
 
 export interface RuleExplanation {
@@ -38,9 +35,9 @@ export interface RuleExplanation {
   /** Index in the object that the policy was made of, if that is known. */
   readonly sourceRule: number | undefined;
   readonly matched: boolean;
-  /** Its first clauses and, if it does not match, one that does not: of a very long list a part. */
+  /** None of a rule that is too long to be told. */
   readonly clauses: readonly ClauseExplanation[];
-  /** How many more it has. */
+  /** How many more it has: of a rule that is too long to be told all, else none. */
   readonly more: number;
 }
 

@@ -1,6 +1,5 @@
-import { type Condition as Comparison, compileClause, compileMatch } from '../evaluation/compile-rule.ts';
 import type { RuleFinder } from '../evaluation/rule-finder.ts';
-import type { Clause, Match, Policy, Rule } from '../policy.ts';
+import type { Match, Policy, Rule } from '../policy.ts';
 import type { MatchAttempt } from './attempt.ts';
 import { type Aspect, type Condition, listConditions } from './condition.ts';
 import type { ExplainedRule } from './explain-rule.ts';
@@ -15,22 +14,12 @@ export interface PreparedMatch {
   last: Last<MatchAttempt> | undefined;
 }
 
-/** A clause ready to be explained. */
-export interface PreparedClause {
-  readonly clause: Clause;
-  /** The first of its matches. */
-  readonly matches: readonly PreparedMatch[];
-  /** Those behind them, of a very long clause: only one that decides is told. */
-  readonly others: readonly Comparison[];
-}
-
 /** A rule ready to be explained. */
 export interface PreparedRule {
-  readonly rule: Rule;
-  /** The first of its clauses. */
-  readonly clauses: readonly PreparedClause[];
-  /** Those behind them, of a very long rule: only one that decides is told. */
-  readonly others: readonly Comparison[];
+  /** The matches of each clause; none of a rule that is too long to be told. */
+  readonly clauses: readonly (readonly PreparedMatch[])[];
+  /** How many clauses are not told: none, or all. */
+  readonly more: number;
   /** Those that its conditions look at. */
   readonly aspects: readonly Aspect[];
   last: Last<ExplainedRule> | undefined;
@@ -54,67 +43,46 @@ export interface PreparedPolicy {
   readonly size: number;
 }
 
-/** So many clauses of a rule, and matches of a clause, are told one by one: who writes policies by hand has fewer. */
-const MOST_OF_LIST = 128;
-/** So many matches of a policy are: it takes about 2 MB and 4 ms to prepare them. */
-const MOST_MATCHES = 1024;
-const ALL_ASPECTS: readonly Aspect[] = ['identity', 'sourceIp', 'destinationIp', 'destinationPort'];
-
-/** How many more matches of a policy are told. */
-interface Room {
-  left: number;
-}
+/**
+ * A rule of more clauses and matches is not told, and those of a policy only until they have so many: it takes about 2 MB
+ * and 4 ms to prepare them. Who writes policies by hand has fewer.
+ */
+const MOST_TOLD = 1024;
 
 /** Prepares a policy, whose data must not change. One of 10 rules takes about 20 KB and 40 µs. */
 export function preparePolicy(policy: Policy, key: string, finder: RuleFinder): PreparedPolicy {
-  const room = { left: MOST_MATCHES };
   const rules: PreparedRule[] = [];
   let size = 0;
+  let told = 0;
   for (const rule of policy.rules) {
-    for (const clause of rule) size += clause.length;
-    if (room.left > 0) rules.push(prepareRule(rule, room));
+    const matches = countMatches(rule);
+    size += matches;
+    if (told >= MOST_TOLD) continue;
+    const prepared = prepareRule(rule);
+    rules.push(prepared);
+    // A rule takes some room even if nothing of it is told.
+    told += prepared.more > 0 ? 1 : 1 + rule.length + matches;
   }
   return { policy, key, rules, finder, size };
 }
 
 /** One of the rules of a policy, if need be prepared now: those far behind are. */
 export function pickRule({ policy, rules }: PreparedPolicy, index: number): PreparedRule {
-  return rules[index] ?? prepareRule(policy.rules[index] ?? [], { left: MOST_OF_LIST });
+  return rules[index] ?? prepareRule(policy.rules[index] ?? []);
 }
 
-/** One of the others of a rule. */
-export function prepareOtherClause({ rule, clauses }: PreparedRule, index: number): PreparedClause {
-  return prepareClause(rule[clauses.length + index] ?? [], { left: MOST_OF_LIST });
+function prepareRule(rule: Rule): PreparedRule {
+  if (rule.length + countMatches(rule) > MOST_TOLD)
+    return { clauses: [], more: rule.length, aspects: [], last: undefined };
+  const clauses = rule.map((clause) => clause.map(prepareMatch));
+  const aspects = new Set(clauses.flat().flatMap((match) => match.aspects));
+  return { clauses, more: 0, aspects: [...aspects], last: undefined };
 }
 
-/** One of the others of a clause. */
-export function prepareOtherMatch({ clause, matches }: PreparedClause, index: number): PreparedMatch {
-  return prepareMatch(clause[matches.length + index] ?? {});
-}
-
-/** A rule takes some room even if it has no match. */
-function prepareRule(rule: Rule, room: Room): PreparedRule {
-  const clauses: PreparedClause[] = [];
-  room.left--;
-  for (const clause of rule) {
-    if (clauses.length === MOST_OF_LIST || (clauses.length > 0 && room.left <= 0)) break;
-    clauses.push(prepareClause(clause, room));
-  }
-  const others = rule.slice(clauses.length).map(compileClause);
-  return { rule, clauses, others, aspects: listAspects(clauses, others), last: undefined };
-}
-
-/** What is not told one by one may look at anything. */
-function listAspects(clauses: readonly PreparedClause[], others: readonly Comparison[]): readonly Aspect[] {
-  if (others.length > 0 || clauses.some((clause) => clause.others.length > 0)) return ALL_ASPECTS;
-  return [...new Set(clauses.flatMap(({ matches }) => matches.flatMap((match) => match.aspects)))];
-}
-
-/** At least one match is told, if there is any. */
-function prepareClause(clause: Clause, room: Room): PreparedClause {
-  const matches = clause.slice(0, Math.max(1, Math.min(MOST_OF_LIST, room.left))).map(prepareMatch);
-  room.left -= matches.length;
-  return { clause, matches, others: clause.slice(matches.length).map(compileMatch) };
+function countMatches(rule: Rule): number {
+  let count = 0;
+  for (const clause of rule) count += clause.length;
+  return count;
 }
 
 function prepareMatch(match: Match): PreparedMatch {

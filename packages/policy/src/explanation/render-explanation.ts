@@ -1,6 +1,6 @@
 import { NO_ADDRESS } from '../matching/no-address.ts';
 import { escapeControls } from './escape-controls.ts';
-import type { Explanation, PassingChange } from './explanation.ts';
+import type { Explanation, PassingChange, PolicyExplanation } from './explanation.ts';
 import { renderFailures, renderNotes } from './render-field.ts';
 import { findRule, nameRule, renderPolicies } from './render-policy.ts';
 import { renderMatchedRule } from './render-rule.ts';
@@ -81,12 +81,19 @@ function describeDifference(explanation: Explanation): string | undefined {
     case 'NOT_ALLOWED': {
       if (nearest !== undefined)
         return `${nameRule(nearest.policy, nearest.rule, explanation)} failed on ${renderFailures(nearest.failed)}`;
-      return 'no connection can meet any of its rules';
+      return explanation.policies.some(isTooLong)
+        ? 'its rules are too long to tell why'
+        : 'no connection can meet any of its rules';
     }
     case 'NO_ALLOW_POLICIES':
     case 'POLICY_MISSING':
       return undefined;
   }
+}
+
+/** Whether it is an ALLOW policy with rules that are not told. */
+function isTooLong({ action, dryRun, rules, more }: PolicyExplanation): boolean {
+  return action === 'Allow' && !dryRun && (more > 0 || rules.some((rule) => rule.more > 0));
 }
 
 /** What the values do not tell. */

@@ -8,13 +8,15 @@ const MOST_CLAUSES = 16;
 const MOST_CAUSES = 6;
 /** Of a clause, so many matches are shown. */
 const MOST_MATCHES = 8;
+const TOO_LONG = 'it is too long to tell why';
 
 /** In one line what a rule that matches is met by. */
 export function renderMatchedRule({ clauses, more }: RuleExplanation): string {
+  if (more > 0) return `matches: ${TOO_LONG}`;
   const fields = clauses.flatMap(({ matches }) => matches.find(({ matched }) => matched)?.fields ?? []);
   if (fields.length === 0) return 'matches everything: it has no conditions';
   const causes = fields.slice(0, MOST_CAUSES).map(renderCause);
-  const hidden = fields.length - causes.length + more;
+  const hidden = fields.length - causes.length;
   return `matches: ${joinAnd(hidden === 0 ? causes : [...causes, `${hidden} more conditions`])}`;
 }
 
@@ -26,18 +28,19 @@ function renderCause(field: FieldExplanation): string {
 /** A rule with all its conditions, `+` those that hold, `-` those that do not. */
 export function renderRule(rule: RuleExplanation): readonly string[] {
   const head = `rule ${(rule.sourceRule ?? rule.rule) + 1} ${rule.matched ? 'matches' : 'does not match'}`;
+  if (rule.more > 0) return [`${head}: ${TOO_LONG}`];
   const clauses = rule.clauses.filter(({ matches }) => matches.length > 0);
   if (clauses.length === 0) return [`${head}: it has no conditions`];
   const shown = shorten(clauses, MOST_CLAUSES, ({ matched }) => !matched);
-  const hidden = renderHidden(clauses.length - shown.length + rule.more, 'clauses');
+  const hidden = renderHidden(clauses.length - shown.length, 'clauses');
   return [head, ...[...shown.flatMap(renderClause), ...hidden].map((line) => `  ${line}`)];
 }
 
-function renderClause({ matches, matched, more }: ClauseExplanation): readonly string[] {
+function renderClause({ matches, matched }: ClauseExplanation): readonly string[] {
   const [only] = matches;
   if (only !== undefined && matches.length === 1) return renderMatch(only);
   const shown = shorten(matches, MOST_MATCHES, (match) => match.matched);
-  const hidden = matches.length - shown.length + more;
+  const hidden = matches.length - shown.length;
   return [
     `${mark(matched)} one of these:`,
     ...shown.flatMap((match, index) => renderAlternative(match, index === 0)),

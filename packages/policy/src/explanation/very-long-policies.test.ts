@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compile } from '../evaluation/policy-set.ts';
 import type { Clause, Match, Policy, Rule } from '../policy.ts';
 import { buildPolicy, CONNECTIONS, exact } from '../testing/build-policy.ts';
@@ -24,45 +24,64 @@ function explain(rules: readonly Rule[], over: Partial<Policy> = {}) {
   return { ...explanation, text };
 }
 
-test('of very many matches the first are told, and how many more there are', () => {
-  const { policies, nearest, text } = explain([[others]]);
-  const clause = policies[0]?.rules[0]?.clauses[0];
-  expect(clause).toMatchObject({ matched: false, more: MANY - 128 });
-  expect(clause?.matches).toHaveLength(128);
-  expect(nearest?.failed).toHaveLength(1);
-  expect(text).toContain(`… (${MANY - 8} more)`);
+test.each<[string, Rule, string]>([
+  ['very many matches', [others], 'DENIED'],
+  ['very many matches of which one matches', [[...others, OWN]], 'ALLOWED'],
+  ['very many clauses of which one fails', [...holding, [{ destinationPorts: [9] }]], 'DENIED'],
+  ['very many clauses that hold', holding, 'ALLOWED'],
+  ['very many clauses without matches', holding.map(() => []), 'ALLOWED'],
+])('of a rule of %s only the verdict is told', (_, rule, verdict) => {
+  const { policies, nearest, wouldPass, text } = explain([rule]);
+  const matched = verdict === 'ALLOWED';
+  expect(policies[0]).toMatchObject({ matched, rules: [{ matched, clauses: [], more: rule.length }], more: 0 });
+  expect([nearest, policies[0]?.nearest, wouldPass]).toEqual([undefined, undefined, []]);
+  const difference = matched ? 'rule 1 of ns1/p matches: it is too long' : 'its rules are too long';
+  expect(text.split('\n')).toMatchObject({ 1: `${difference} to tell why`, 2: '' });
+  expect(text).toMatch(
+    new RegExp(`^${verdict} [^]* {2}rule 1 ${matched ? 'matches' : 'does not match'}: it is too long to tell why\n$`),
+  );
 });
 
-test('of very many matches the one that matches is told', () => {
-  const { policies, text } = explain([[[...others, OWN]]]);
-  const clause = policies[0]?.rules[0]?.clauses[0];
-  expect(clause).toMatchObject({ matched: true, more: MANY - 128 });
-  expect(clause?.matches.map(({ matched }) => matched)).toEqual([...Array<boolean>(128).fill(false), true]);
-  expect(text).toMatch(/^ALLOWED .*\nrule 1 of ns1\/p matches: `namespaces` \(namespace\)\n/);
-  expect(text).toContain('      or + namespaces: namespace\n');
-});
-
-test('of very many clauses the one that fails is told', () => {
-  const { policies, nearest, wouldPass, text } = explain([[...holding, [{ destinationPorts: [9] }]]]);
-  const rule = policies[0]?.rules[0];
-  expect(rule).toMatchObject({ matched: false, more: MANY - 128 });
-  expect(rule?.clauses.map(({ matched }) => matched)).toEqual([...Array<boolean>(128).fill(true), false]);
-  expect(nearest?.failed.map(({ field }) => field)).toEqual(['destinationPorts']);
-  expect(wouldPass.map((change) => change.text)).toEqual(['if the destination port were 9']);
-  expect(text).toContain(`… (${MANY + 1 - 16} more clauses)`);
-});
-
-test('a change with which only those clauses would hold that are told is not promised', () => {
-  const clauses = Array.from({ length: MANY }, (_, at): Clause => [{ destinationPorts: [at % 2] }]);
-  const { wouldPass, nearest } = explain([clauses]);
+test('a rule that is too long denies', () => {
+  const { wouldPass, text } = explain([holding], { action: 'Deny' });
+  expect(text).toMatch(/^DENIED .*\nrule 1 of ns1\/p matches: it is too long to tell why\n/);
   expect(wouldPass).toEqual([]);
-  expect(nearest?.failed).toHaveLength(129);
 });
 
-test('very many clauses that hold', () => {
-  const { text } = explain([holding], { action: 'Deny' });
-  expect(text).toMatch(/^DENIED .*\nrule 1 of ns1\/p matches: .* and 19994 more conditions\n/);
-  expect(explain([holding]).policies[0]?.rules[0]).toMatchObject({ matched: true, more: MANY - 128 });
+test('beside a rule that is too long others are told', () => {
+  const rule = [[{ destinationPorts: [9] }]];
+  expect(explain([[others], rule]).nearest).toMatchObject({ rule: 1, failed: [{ field: 'destinationPorts' }] });
+  expect(explain([rule, [[...others, OWN]]]).nearest).toBeUndefined();
+});
+
+test('a rule of 1,024 clauses and matches is told whole, and of one more nothing', () => {
+  const told = explain([[others.slice(0, 1023)]]).policies[0]?.rules[0];
+  expect(told).toMatchObject({ matched: false, more: 0 });
+  expect(told?.clauses[0]?.matches).toHaveLength(1023);
+  expect(explain([[others.slice(0, 1024)]]).policies[0]?.rules[0]).toMatchObject({ clauses: [], more: 1 });
+});
+
+describe('behind many other conditions', () => {
+  const AT = 128;
+
+  test('all that fail are told', () => {
+    const failing: Clause[] = [[{ destinationPorts: [9] }], [{ sourceIps: [{ address: '9.9.9.9', length: 32 }] }]];
+    const { nearest, text } = explain([[...holding.slice(0, AT), ...failing]]);
+    expect(nearest?.failed.map(({ field }) => field)).toEqual(['destinationPorts', 'sourceIps']);
+    expect(text).toMatch(/\nrule 1 of ns1\/p failed on `destinationPorts` \(.*\) and `sourceIps` \(/);
+  });
+
+  test('the only match that can match is told', () => {
+    const empty = Array.from({ length: AT }, (): Match => ({}));
+    const { wouldPass, text } = explain([[[...empty, { destinationPorts: [9] }]]]);
+    expect(text).toContain('\nrule 1 of ns1/p failed on `destinationPorts` only: ');
+    expect(wouldPass.map((change) => change.text)).toEqual(['if the destination port were 9']);
+  });
+
+  test('the only condition is told', () => {
+    const { text } = explain([[...Array.from({ length: AT }, () => []), [OWN]]], { action: 'Deny' });
+    expect(text).toContain('\nrule 1 of ns1/p matches: `namespaces` (namespace)\n');
+  });
 });
 
 test('of very many rules the one that matches is told', () => {
@@ -89,9 +108,13 @@ test('what is said again of another connection is right', () => {
   ]);
 });
 
-test.each<[string, Rule]>([
-  ['matches', [[...others, ...others, ...others, ...others, ...others]]],
-  ['clauses', [...others, ...others, ...others, ...others, ...others].map((match) => [match])],
-])('100,000 %s', (_, rule) => {
-  expect(explain([rule]).nearest?.failed).not.toEqual([]);
+const FIVE = [others, others, others, others, others].flat();
+
+test.each<[string, readonly Rule[]]>([
+  ['matches', [[FIVE]]],
+  ['clauses', [FIVE.map((match) => [match])]],
+  ['rules', FIVE.map((match) => [[match]])],
+  ['rules that are too long', Array.from({ length: 100 }, () => [FIVE.slice(0, 1024)])],
+])('100,000 %s', (_, rules) => {
+  expect(explain(rules).decision.code).toBe('NOT_ALLOWED');
 });
