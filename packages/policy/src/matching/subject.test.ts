@@ -81,3 +81,13 @@ test.each<[Partial<Connection>, string]>([
     expect.objectContaining({ name: 'PolicyError', code: 'POLICY_CONNECTION_INVALID', message }),
   );
 });
+
+test.each(['null', '"text"', '7'])('refuses %s as a connection', (text) => {
+  const none: Connection = JSON.parse(text);
+  expect(() => readSubject(none)).toThrow(
+    expect.objectContaining({
+      code: 'POLICY_CONNECTION_INVALID',
+      message: `connection ${text}: want an object`,
+    }),
+  );
+});

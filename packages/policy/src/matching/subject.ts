@@ -22,9 +22,12 @@ const IDENTITY_PARTS = ['trustDomain', 'namespace', 'serviceAccount'] as const;
 /**
  * Reads a connection once, for all conditions that it is compared with. v4-mapped addresses become IPv4; a zone
  * (`fe80::1%eth0`, as sockets tell link-local peers) is ignored, for no range has one. Throws POLICY_CONNECTION_INVALID
- * for an address, a port or an identity that is none.
+ * for what is no connection, or has an address, a port or an identity that is none.
  */
 export function readSubject(connection: Connection): Subject {
+  // Callers may have read it from JSON.
+  if (typeof connection !== 'object' || connection === null)
+    throw new PolicyError('POLICY_CONNECTION_INVALID', `connection ${describeValue(connection)}: want an object`);
   const { destinationPort } = connection;
   const identity = readIdentity(connection.identity);
   if (!Number.isInteger(destinationPort) || destinationPort < 0 || destinationPort > MAX_PORT)
@@ -44,7 +47,7 @@ export function readSubject(connection: Connection): Subject {
 
 /**
  * Data from JSON may have null for plain text. An identity that lacks a part, or has a slash in one, would be compared as
- * another one.
+ * another one. Parts may be empty: certificates may have such ones (spec hbone.md §1.2).
  */
 function readIdentity(identity: SourceIdentity | null | undefined): SourceIdentity | undefined {
   if (identity === undefined || identity === null) return undefined;
