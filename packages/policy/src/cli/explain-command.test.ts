@@ -167,9 +167,14 @@ describe('messages and policies of this package', () => {
   });
 
   test('one for workloads that name it, which nobody says', async () => {
-    const { code, error } = await explain('selected', '--from', 'none', ...to);
+    const { code, output, error } = await explain('selected', '--from', 'none', ...to);
     expect(code).toBe(0);
     expect(error).toBe('shop/selected is left out: it is for workloads that name it (--policy shop/selected)\n');
+    expect(output.trimEnd().split('\n').slice(-3)).toEqual([
+      'no policy applies',
+      'read, but not for this workload:',
+      '  shop/selected is for workloads that name it',
+    ]);
   });
 });
 

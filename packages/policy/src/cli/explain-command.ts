@@ -9,7 +9,7 @@ import { parseIpAddress } from '../matching/ip-address.ts';
 import { NO_ADDRESS } from '../matching/no-address.ts';
 import { MAX_PORT } from '../matching/port.ts';
 import { parsePrincipal } from '../matching/principal.ts';
-import type { Connection, Match, SourceIdentity, TargetWorkload } from '../policy.ts';
+import type { Connection, Match, Policy, SourceIdentity, TargetWorkload } from '../policy.ts';
 import { type Command, type CommandIo, EXIT } from './command-io.ts';
 import { leaveOutOthers } from './document-kind.ts';
 import type { MeshWorkload } from './mesh-file.ts';
@@ -86,16 +86,15 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
   const rootNamespace = values['root-namespace'];
   const { documents, workloads } = await readSoundDocuments(positionals, io);
   const read = readPolicies(leaveOutOthers(documents, io), { rootNamespace, namespace: values.namespace });
-  const { policies, unapplied } = sortOut(read, { namespace, labels }, rootNamespace);
   const named = new Set([
     ...read.policiesOf({ namespace, labels }),
     ...(values.policy ?? []),
     ...namesOf(values.workload, namespace, workloads),
   ]);
+  const { policies, unapplied } = sortOut(read, { namespace, labels, named }, rootNamespace);
   const workload = { namespace, authorizationPolicies: [...named] };
-  // What was made of objects has selectors, which do not match if it is not named.
   for (const policy of policies)
-    if (policy.scope === 'WorkloadSelector' && policy.source === undefined && !named.has(policyKey(policy)))
+    if (isUnnamed(policy, named))
       io.writeError(
         `${policyKey(policy)} is left out: it is for workloads that name it (--policy ${policyKey(policy)})\n`,
       );
@@ -114,7 +113,7 @@ async function runExplain(args: readonly string[], io: CommandIo): Promise<numbe
 /** What was read and does not apply, and why; the policy that all STRICT objects share gets the one that counts here. */
 function sortOut(
   { policies, objects, strictBy }: GoverningPolicies,
-  workload: SelectedWorkload,
+  workload: SelectedWorkload & { readonly named: ReadonlySet<string> },
   rootNamespace: string = DEFAULT_ROOT_NAMESPACE,
 ) {
   const unapplied = findUnapplied(objects, workload, rootNamespace);
@@ -125,6 +124,9 @@ function sortOut(
         source === undefined && scope === 'Namespace' && namespace !== '' && namespace !== workload.namespace,
     )
     .map((policy) => ({ object: policyKey(policy), why: `is for namespace ${policy.namespace}` }));
+  const unnamed = policies
+    .filter((policy) => isUnnamed(policy, workload.named))
+    .map((policy) => ({ object: policyKey(policy), why: 'is for workloads that name it' }));
   const shared = staticStrictKey(rootNamespace);
   return {
     policies: policies.map((policy) =>
@@ -132,8 +134,13 @@ function sortOut(
         ? { ...policy, source: { ...policy.source, object: strict } }
         : policy,
     ),
-    unapplied: [...unapplied, ...elsewhere],
+    unapplied: [...unapplied, ...elsewhere, ...unnamed],
   };
+}
+
+/** What was made of objects has selectors, which do not match if it is not named. */
+function isUnnamed(policy: Policy, named: ReadonlySet<string>): boolean {
+  return policy.scope === 'WorkloadSelector' && policy.source === undefined && !named.has(policyKey(policy));
 }
 
 /** As policies name it; `spiffe://` in front is how certificates do. */

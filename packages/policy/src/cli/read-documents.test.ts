@@ -98,6 +98,20 @@ describe('what holds no policy is not taken for policies', () => {
   });
 });
 
+test.each(['{}', 'foo:', '{name: "", namespace: shop, scope: NAMESPACE, action: DENY, groups: [{}]}'])(
+  'a message without a name is no policy: %s',
+  async (text) => {
+    const files = { ...FILES, x: text, s: `policies: [x]\n${SUITE}` };
+    const told = 'name: is missing: node proxies know a policy by it\n';
+    expect(await runForTest(['check', 'x'], files)).toMatchObject({ code: 1, output: expect.stringContaining(told) });
+    const refused = { code: 2, output: '', error: expect.stringContaining(told) };
+    expect(await runForTest(['explain', 'x', ...TO_API], files)).toMatchObject(refused);
+    expect(await runForTest(['test', 's'], files)).toMatchObject(refused);
+    const whatIf = ['what-if', '--log', 'log', '--policies', 'x', '--changed', 'next'];
+    expect(await runForTest(whatIf, files)).toMatchObject(refused);
+  },
+);
+
 test('a suite with a typo is told as one, not read as policies', async () => {
   const s = `policies: [next]\nworkloads: {}\n${SUITE.replace('tests', 'test')}`;
   expect(await runForTest(['test', 's'], { ...FILES, s })).toMatchObject({

@@ -5,7 +5,7 @@ import type { SelectedWorkload } from '../conversion/peer-authentication-scope.t
 import { objectKey, type PolicyObject } from '../conversion/policy-object.ts';
 import { readPolicyObject } from '../conversion/read-policy-object.ts';
 import { PolicyError } from '../errors.ts';
-import { readMessage } from '../message/read-message.ts';
+import { findMessageProblems, readMessage } from '../message/read-message.ts';
 import type { Policy } from '../policy.ts';
 import { invalidPolicy } from '../validation/invalid-policy.ts';
 import { guessForm } from '../validation/policy-form.ts';
@@ -30,7 +30,7 @@ export interface GoverningPolicies {
   readonly strictBy: (workload: SelectedWorkload) => readonly string[];
 }
 
-const READERS = { message: readMessage, policy: readPolicy, local: readLocalPolicy } as const;
+const READERS = { message: readNamedMessage, policy: readPolicy, local: readLocalPolicy } as const;
 
 /** How objects are understood. */
 export interface ReadPoliciesOptions {
@@ -96,6 +96,13 @@ function readObject(value: unknown, { rootNamespace, namespace }: ReadPoliciesOp
   problems.push(...findMissingNamespace(object));
   if (problems.length > 0) throw invalidPolicy(objectKey(object), problems);
   return object;
+}
+
+/** Without a name it would be a policy to a node proxy, but hardly to who wrote it. */
+function readNamedMessage(value: unknown): Policy {
+  const policy = readMessage(value);
+  if (policy.name === '') throw invalidPolicy('policy', findMessageProblems(value));
+  return policy;
 }
 
 function readAt<T>({ value, locate }: PolicyDocument, read: (value: unknown) => T): T {

@@ -7,6 +7,7 @@ import { findMessageProblems, readMessage } from './read-message.ts';
 import { renderMessage } from './render-message.ts';
 
 const EMPTY = { name: '', namespace: '', scope: 'Global', action: 'Allow', dryRun: false, rules: [] };
+const NAMELESS = { severity: 'error', path: 'name', message: 'is missing: node proxies know a policy by it' };
 const withMatch = (match: unknown) => ({ name: 'a', groups: [{ rules: [{ matches: [match] }] }] });
 const readOne = (match: unknown) => readMessage(withMatch(match)).rules[0]?.[0]?.[0];
 const base64 = (...bytes: readonly number[]) => Buffer.from(bytes).toString('base64');
@@ -195,7 +196,8 @@ test.each([
     says: 'want a whole number from 0 to 4294967295',
   })),
 ])('refused: $path $says', ({ data, path, says }) => {
-  const problems = findMessageProblems(data);
+  // That a name is missing is told beside.
+  const problems = findMessageProblems(data).filter(({ message }) => message !== NAMELESS.message);
   expect(problems).toEqual([{ severity: 'error', path, message: expect.stringContaining(says) }]);
   expect(() => readMessage(data)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID', problems }));
 });
@@ -221,6 +223,7 @@ test.each([
 });
 
 const messageWithLength = (length: number) => ({
+  name: 'a',
   groups: [{ rules: [{ matches: [{ sourceIps: [addressOf([1, 2, 3, 4], length)] }] }] }],
 });
 
@@ -236,13 +239,21 @@ test('a length that is cut is told', () => {
 });
 
 test('a DENY message without groups has no effect; only errors are thrown', () => {
-  expect(findMessageProblems({ action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
+  expect(findMessageProblems({ name: 'a', action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
   const both = { ...withMatch({ namespaces: [{}] }), action: 7 };
   expect(findMessageProblems(both).map(({ severity }) => severity)).toEqual(['error', 'warning']);
   expect(() => readMessage(both)).toThrow(
     expect.objectContaining({ problems: [expect.objectContaining({ path: 'action' })] }),
   );
 });
+
+test.each([{}, { name: '' }, { foo: null }, { namespace: 'shop', scope: 'NAMESPACE', groups: [] }])(
+  '%o is a message, but without a name no policy that anybody meant',
+  (message) => {
+    expect(readMessage(message)).toMatchObject({ name: '' });
+    expect(findMessageProblems(message)).toEqual([NAMELESS]);
+  },
+);
 
 test('the error names the resource', () => {
   expect(() => readMessage({ name: 'web', namespace: 'shop', action: 7 })).toThrow(/^policy shop\/web: action: /);
@@ -346,7 +357,9 @@ test('any data is read or refused, never anything else', () => {
   const data = fc.oneof(anything, fc.record({ name: anything, groups: anything }), match.map(withMatch));
   fc.assert(
     fc.property(data, (value) => {
-      const { length } = findMessageProblems(value).filter(({ severity }) => severity === 'error');
+      const { length } = findMessageProblems(value).filter(
+        ({ severity, message }) => severity === 'error' && message !== NAMELESS.message,
+      );
       try {
         renderMessage(readMessage(value));
         expect(length).toBe(0);

@@ -37,14 +37,25 @@ export function readMessage(value: unknown): Policy {
 
 /**
  * All mistakes in what should be a message, and what is dropped or cut (warnings); without any, what hardly does what was
- * meant (warnings). Never throws.
+ * meant (warnings). A missing name is one, too, though `readMessage` takes that as a node proxy does. Never throws.
  */
 export function findMessageProblems(value: unknown): readonly Problem[] {
   const place = new DataPlace(value);
   const policy = read(place);
-  if (place.problems.length > 0) return place.problems;
-  return findDoubts(policy).map((doubt) => ({ ...doubt, path: renderMessagePath(doubt.path) }));
+  const problems =
+    place.problems.length > 0
+      ? place.problems
+      : findDoubts(policy).map((doubt) => ({ ...doubt, path: renderMessagePath(doubt.path) }));
+  const told = problems.some(({ severity, path }) => severity === 'error' && (path === '' || path === 'name'));
+  return policy.name === '' && !told ? [NAMELESS, ...problems] : problems;
 }
+
+/** A map of anything or nothing is a message by the rules of protocol buffers: a policy for the whole mesh that allows nobody. */
+const NAMELESS: Problem = {
+  severity: 'error',
+  path: 'name',
+  message: 'is missing: node proxies know a policy by it',
+};
 
 function isError({ severity }: Problem): boolean {
   return severity === 'error';
