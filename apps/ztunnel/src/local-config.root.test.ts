@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 const WAIT = { timeout: 20_000, interval: 50 };
+/** A dump of a large configuration has some MiB. */
+const MOST_ANSWERED = 2 ** 26;
 
 const directory = mkdtempSync(join(tmpdir(), 'ztunnel-reload-'));
 const path = join(directory, 'mesh.yaml');
@@ -62,7 +64,8 @@ afterAll(async () => {
 
 async function get(url: string, fail = '-f'): Promise<string> {
   const curl = ['curl', '-s', fail, '--max-time', '5', `127.0.0.1:${url}`];
-  return (await promisify(execFile)('nsenter', ['-t', String(child.pid), '-n', ...curl])).stdout;
+  return (await promisify(execFile)('nsenter', ['-t', String(child.pid), '-n', ...curl], { maxBuffer: MOST_ANSWERED }))
+    .stdout;
 }
 
 async function inForce(hash: string): Promise<void> {
