@@ -4,9 +4,9 @@ import type { SelectedWorkload } from '../conversion/peer-authentication-scope.t
 import { DEFAULT_ROOT_NAMESPACE } from '../conversion/policy-object.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type PolicySet } from '../evaluation/policy-set.ts';
+import { NO_ADDRESS } from '../explanation/no-address.ts';
 import { renderExplanation } from '../explanation/render-explanation.ts';
 import { parseIpAddress } from '../matching/ip-address.ts';
-import { NO_ADDRESS } from '../matching/no-address.ts';
 import { MAX_PORT } from '../matching/port.ts';
 import { parsePrincipal } from '../matching/principal.ts';
 import type { Connection, Match, Policy, SourceIdentity, TargetWorkload } from '../policy.ts';

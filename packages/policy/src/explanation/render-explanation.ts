@@ -1,6 +1,6 @@
-import { NO_ADDRESS } from '../matching/no-address.ts';
 import { escapeControls } from './escape-controls.ts';
 import type { Explanation, PassingChange, PolicyExplanation } from './explanation.ts';
+import { NO_ADDRESS } from './no-address.ts';
 import { renderFailures, renderNotes } from './render-field.ts';
 import { findRule, nameRule, renderPolicies } from './render-policy.ts';
 import { renderMatchedRule } from './render-rule.ts';

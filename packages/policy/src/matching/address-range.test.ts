@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { expect, test } from 'vitest';
 import type { AddressRange } from '../policy.ts';
-import { contains, parseRange } from './address-range.ts';
+import { contains, parseRange, unmapRange } from './address-range.ts';
 import { parseIpAddress } from './ip-address.ts';
 
 /** Undefined if one of the two cannot be read. */
@@ -50,6 +50,24 @@ test.each<AddressRange>([
   { address: '', length: 0 },
 ])('$address/$length is no range', (range) => {
   expect(parseRange(range)).toBeUndefined();
+});
+
+test.each<[string, number, string]>([
+  ['::ffff:10.0.0.1', 128, '10.0.0.1/32'],
+  ['::ffff:10.0.0.0', 104, '10.0.0.0/8'],
+  ['::ffff:0:0', 96, '0.0.0.0/0'],
+])('%s/%i was meant to be %s', (address, length, expected) => {
+  const range = unmapRange({ address, length });
+  expect(`${range?.address}/${range?.length}`).toBe(expected);
+});
+
+test.each<AddressRange>([
+  { address: '::ffff:0:0', length: 95 },
+  { address: 'fd00::1', length: 128 },
+  { address: '10.0.0.0', length: 32 },
+  { address: '::ffff:10.0.0', length: 128 },
+])('$address/$length has no other meaning', (range) => {
+  expect(unmapRange(range)).toBeUndefined();
 });
 
 test('agrees with another library about addresses that share some bits', () => {

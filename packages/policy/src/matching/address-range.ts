@@ -48,7 +48,7 @@ const MAPPED_BITS = 96;
  */
 export function unmapRange(range: AddressRange): AddressRange | undefined {
   const parsed = parseRange(range);
-  if (parsed === undefined || parsed.family === 4 || range.length < MAPPED_BITS) return undefined;
+  if (parsed === undefined || range.length < MAPPED_BITS) return undefined;
   const ip = unmapIpAddress(parsed);
   return ip.family === 6 ? undefined : { address: renderIpAddress(ip), length: range.length - MAPPED_BITS };
 }

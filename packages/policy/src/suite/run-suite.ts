@@ -2,7 +2,7 @@ import type { Decision, Verdict } from '../evaluation/decision.ts';
 import { policyKey } from '../evaluation/policy-key.ts';
 import { compile, type EvaluationOptions, type PolicySet } from '../evaluation/policy-set.ts';
 import type { Explanation } from '../explanation/explanation.ts';
-import { NO_ADDRESS } from '../matching/no-address.ts';
+import { NO_ADDRESS } from '../explanation/no-address.ts';
 import type { Connection, Match, Policy, TargetWorkload } from '../policy.ts';
 import { describeDecider, type Expectation, NO_POLICY, STRICT_MODE, type Suite, type SuiteWorkload } from './suite.ts';
 
