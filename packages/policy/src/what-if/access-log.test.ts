@@ -241,6 +241,15 @@ test.each([
   expect(log.connections.map(({ line }) => line)).toEqual([1, 3]);
 });
 
+test.each([' \0', ' b', '" c=', '\\" x="'])(
+  'a host that begins with a quote takes nothing of the field behind it: %j',
+  (service) => {
+    const quoted = `"${service.replaceAll(/["\\]/g, '\\$&').replaceAll('\0', '\\0')}"`;
+    const hbone = `${FROM_PA} dst.addr=10.211.2.10:15008 dst.hbone_addr=":80 dst.service=${quoted} ${TO_PB} ${ENDED}`;
+    expect(readOne(plain(hbone))).toMatchObject({ tunnelTarget: '":80', connection: { destinationPort: 80 } });
+  },
+);
+
 test('of a file that is no log at all, the first lines are told and all are counted', () => {
   const { unreadable } = parseAccessLog('x\n'.repeat(1_000));
   expect(unreadable.count).toBe(1_000);

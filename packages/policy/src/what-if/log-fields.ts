@@ -53,12 +53,13 @@ interface Value {
   readonly end: number;
 }
 
-/** Addresses are printed without quotes, so that a host name that begins with one looks like a text. */
+/**
+ * Addresses are printed without quotes, and without spaces: a host name may begin with a quote, and is no text then,
+ * whatever stands behind it.
+ */
 function readText(key: string, text: string, start: number): Value | undefined {
-  const quoted = readQuoted(text, start);
-  if (quoted !== undefined || !key.endsWith('addr')) return quoted;
-  const address = readBare(text, start);
-  return /:\d{1,5}$/.test(address.value) ? address : undefined;
+  const bare = key.endsWith('addr') ? readBare(text, start) : undefined;
+  return bare !== undefined && /:\d{1,5}$/.test(bare.value) ? bare : readQuoted(text, start);
 }
 
 /** Undefined if the text has no end before a space or the end of the line, or an escape that is none. */
