@@ -1,0 +1,3 @@
+export { ReactorError, type ReactorErrorCode, type ReactorErrorDetails } from './errors.ts';
+export type { ReactorOptions } from './loop/reactor.ts';
+export type { TurnTimes } from './loop/turn-histogram.ts';
