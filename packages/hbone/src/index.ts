@@ -22,6 +22,7 @@ export type {
   TlsOptions,
 } from './engine.ts';
 export { END } from './engine.ts';
+export type { CloseLimits } from './engine-rules/close-limits.ts';
 export type { HboneErrorCode, HboneErrorDetails } from './errors.ts';
 export { HboneError } from './errors.ts';
 export type { GivenTunnelOptions } from './node/checked-options.ts';
@@ -38,7 +39,6 @@ export type { TunnelDuplex } from './node/tunnel-duplex.ts';
 export type { TunnelHeaders } from './node/tunnel-headers.ts';
 export type { OpenTunnelOptions, TunnelClientOptions } from './node/tunnel-opener.ts';
 export type { PeerRefusal, VerifyPeer } from './node/verify-peer.ts';
-export type { CloseLimits } from './node-engine/close-limits.ts';
 export type { NodeEngine } from './node-engine/engine.ts';
 export { createNodeEngine } from './node-engine/engine.ts';
 export { PlainRelay } from './relay/plain-relay.ts';

@@ -13,13 +13,14 @@ import type {
   SecureHandler,
   TlsOptions,
 } from '../engine.ts';
-import { CLOSE_LIMITS, type CloseLimits } from './close-limits.ts';
+import { CLOSE_LIMITS, type CloseLimits } from '../engine-rules/close-limits.ts';
+import { DEADLINE_TEXT } from '../engine-rules/system-failure.ts';
+import type { TlsRole } from '../engine-rules/tls-failure.ts';
 import { NodeCredentials } from './credentials.ts';
 import { NodePlain } from './plain.ts';
 import { PlainDuplex } from './plain-duplex.ts';
 import { type Carrier, NodeSecure } from './secure.ts';
-import { DEADLINE_TEXT, errorCode, socketFailure } from './system-failure.ts';
-import type { TlsRole } from './tls-failure.ts';
+import { errorCode, socketFailure } from './socket-failure.ts';
 import { Turn } from './turn.ts';
 
 /** Node reads up to 64 KiB at once; with less buffered than that a paused socket stops after one chunk. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type ByteSink, END, type Plain, type PlainHandler, type SocketAddress } from '../engine.ts';
 import { readInto, socketDescriptor } from './node-internals.ts';
 import { Outgoing } from './outgoing.ts';
-import { socketFailure } from './system-failure.ts';
+import { socketFailure } from './socket-failure.ts';
 import { type Flushable, READ_BYTES, type Turn } from './turn.ts';
 
 /**

@@ -3,40 +3,27 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
-import { emptyContext, NodeCredentials } from './credentials.ts';
-import { canPresentWithoutRoot, clientChainError, onTlsError, presentWithoutRoot, readInto } from './node-internals.ts';
-import { Outgoing } from './outgoing.ts';
-
+import { CHAIN_TOO_LONG, MAX_CHAIN } from '../engine-rules/peer-chain-limit.ts';
+import { QUEUE_LIMIT_BYTES, RESUME_ROOM_BYTES, TURN_BYTES } from '../engine-rules/queue-limits.ts';
+import { systemFailure } from '../engine-rules/system-failure.ts';
 import {
   chainFailure,
   handshakeEnd,
   handshakeTimeout,
-  isPlainHttp,
   type TlsRole,
-  tlsFailure,
   verificationFailure,
-} from './tls-failure.ts';
+} from '../engine-rules/tls-failure.ts';
+import { ALPN_PROTOCOL, DECODE_ERROR_ALERT } from '../engine-rules/tls-parameters.ts';
+import { emptyContext, NodeCredentials } from './credentials.ts';
+import { canPresentWithoutRoot, clientChainError, onTlsError, presentWithoutRoot, readInto } from './node-internals.ts';
+import { Outgoing } from './outgoing.ts';
+import { hasSpokenHttp, tlsFailure } from './tls-error.ts';
 import type { Flushable, Turn } from './turn.ts';
 
-/** Bytes queued before the owner is asked to stop; measured best with node:tls (data-path.md). */
-const QUEUE_LIMIT_BYTES = 1_048_576;
-/** The owner may go on when this much has left: early enough to keep the socket busy. */
-const RESUME_ROOM_BYTES = QUEUE_LIMIT_BYTES / 2;
-/**
- * Longest chain, in certificates and in octets, of a peer that is not refused; real ones have two or three of 1 KiB each.
- * OpenSSL takes no certificate message of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT) and no path of more than 100.
- */
-const MAX_CHAIN = { certificates: 16, bytes: 65_536 };
-/** A connection that brought this much rests until the end of the turn: libuv would read 2 MiB before others had theirs. */
-const TURN_BYTES = 524_288;
-const CHAIN_TOO_LONG = 'certificate chain too long';
-const ALPN = ['h2'];
 /** Host names play no part: `verify` looks at SPIFFE ids. */
 const ANY_NAME = (): undefined => undefined;
-/** RFC 8446 6: a fatal decode_error alert. */
-const DECODE_ERROR_ALERT = Uint8Array.of(21, 3, 3, 0, 2, 2, 50);
 /** The socket went without an error of its own. */
-const CLOSED: ConnectionFailure = { code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' };
+const CLOSED = systemFailure('ECONNRESET');
 
 const NOBODY: SecureHandler = {
   established: () => {},
@@ -95,7 +82,7 @@ export class NodeSecure implements Secure, Flushable {
     if (!(options.credentials instanceof NodeCredentials)) throw new TypeError('credentials of another engine');
     const { context } = options.credentials;
     const { stream: raw, lost } = carrier;
-    const shared = { secureContext: context, ALPNProtocols: ALPN, highWaterMark: QUEUE_LIMIT_BYTES };
+    const shared = { secureContext: context, ALPNProtocols: [ALPN_PROTOCOL], highWaterMark: QUEUE_LIMIT_BYTES };
     if (role === 'server') {
       const secureContext = presentsWithoutRoot() ? emptyContext() : context;
       const server = { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true };
@@ -112,7 +99,7 @@ export class NodeSecure implements Secure, Flushable {
     }
     this.#outgoing = new Outgoing(this.#socket, turn.slabs, () => this.#wrote());
     this.#socket.on('error', (error) => {
-      if (isPlainHttp(error)) raw.write(DECODE_ERROR_ALERT);
+      if (hasSpokenHttp(error)) raw.write(DECODE_ERROR_ALERT);
       this.#fail(tlsFailure(role, error));
     });
     onTlsError(this.#socket, (error) => {

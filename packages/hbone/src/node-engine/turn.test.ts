@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CLOSE_LIMITS } from './close-limits.ts';
+import { CLOSE_LIMITS } from '../engine-rules/close-limits.ts';
 import { Turn } from './turn.ts';
 
 test('a callback that throws costs neither the others nor the flushes, and is called once', async () => {

@@ -1,4 +1,4 @@
-import type { CloseLimits } from './close-limits.ts';
+import type { CloseLimits } from '../engine-rules/close-limits.ts';
 import { Slabs } from './slabs.ts';
 
 /** A socket with writes to hand to the kernel at the end of the turn. */

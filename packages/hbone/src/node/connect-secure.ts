@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Cancellable, ConnectionFailure, Plain, Secure, TlsOptions } from '../engine.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
-import { socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/socket-failure.ts';
 import type { HandshakeHandler } from '../tunnel/accept-tunnel.ts';
 import { DuplexPlain } from './duplex-plain.ts';
 import type { DialFailure } from './tunnel-error.ts';

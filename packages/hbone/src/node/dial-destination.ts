@@ -1,7 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import { type LookupFunction, Socket } from 'node:net';
 import type { Cancellable, ConnectionFailure } from '../engine.ts';
-import { socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/socket-failure.ts';
 
 export interface Destination {
   readonly host: string;

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type ByteSink, END, type Plain, type PlainHandler, type SocketAddress } from '../engine.ts';
-import { socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/socket-failure.ts';
 
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
 const NOWHERE: SocketAddress = { ip: '', port: 0 };

@@ -9,7 +9,7 @@ import type {
 } from '../engine.ts';
 import { HboneError } from '../errors.ts';
 import { createNodeEngine } from '../node-engine/engine.ts';
-import { socketFailure } from '../node-engine/system-failure.ts';
+import { socketFailure } from '../node-engine/socket-failure.ts';
 import { acceptTunnel } from '../tunnel/accept-tunnel.ts';
 import type { TunnelOptions } from '../tunnel/link.ts';
 import { ServerConnection } from '../tunnel/server-connection.ts';

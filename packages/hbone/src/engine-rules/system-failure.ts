@@ -23,14 +23,7 @@ const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
 /** Text of a deadline of our own, as opposed to the kernel's ETIMEDOUT. */
 export const DEADLINE_TEXT = 'deadline has elapsed';
 
-/** `errno` name of an error of Node, or `EIO`. */
-export function errorCode(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return 'EIO';
-}
-
-/** The failure of a plain socket: the kernel's text where it is known, Node's otherwise. */
-export function socketFailure(error: unknown): ConnectionFailure {
-  const code = errorCode(error);
-  return { code, message: SYSTEM_TEXTS[code] ?? (error instanceof Error ? error.message : String(error)) };
+/** The failure of which the kernel gave this `errno` name: its text where it is known, `otherwise` if not. */
+export function systemFailure(code: string, otherwise = code): ConnectionFailure {
+  return { code, message: SYSTEM_TEXTS[code] ?? otherwise };
 }

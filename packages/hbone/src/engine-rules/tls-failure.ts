@@ -1,9 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ConnectionFailure } from '../engine.ts';
-import { errorCode, socketFailure } from './system-failure.ts';
 
 /**
- * What OpenSSL and Node report about TLS, in the words that operators of the reference know (hbone.md §4, the table of
+ * What OpenSSL reports about TLS, in the words that operators of the reference know (hbone.md §4, the table of
  * TLS failures; ztunnel.md §11.1). The server's are shown behind `tls handshake error: `, the client's behind `io error: `.
  */
 export type TlsRole = 'client' | 'server';
@@ -69,22 +68,25 @@ const KEY_PURPOSES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.2': 'ClientAuth',
 };
 
-/** An `error` event of a TLS socket, before or after the handshake. */
-export function tlsFailure(role: TlsRole, error: Error): ConnectionFailure {
-  const code = errorCode(error);
-  if (!code.startsWith('ERR_SSL_') && !code.startsWith('ERR_TLS_') && !code.startsWith('ERR_OSSL_')) {
-    const failure = socketFailure(error);
-    return code === 'ECONNRESET' && role === 'server' ? { code, message: resetDebug(failure.message) } : failure;
-  }
-  const alert = /SSL alert number (\d+)/.exec(error.message)?.[1];
-  if (alert !== undefined) return refused(role, alertText(role, Number(alert)));
-  const reason = code.slice('ERR_SSL_'.length);
+/** TLS failed here, before or after the handshake: `reason` as OpenSSL names it, for example `NO_SHARED_CIPHER`. */
+export function localFailure(role: TlsRole, reason: string): ConnectionFailure {
   return refused(role, LOCAL_REASONS[reason] ?? `General("${reason.toLowerCase().replaceAll('_', ' ')}")`);
 }
 
-/** Whether the peer spoke HTTP where TLS was due: OpenSSL recognises it, and then sends no alert of its own. */
-export function isPlainHttp(error: Error): boolean {
-  return ['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'].includes(errorCode(error));
+/** The peer sent a fatal alert. RFC 8446 6.2 */
+export function alertFailure(role: TlsRole, number: number): ConnectionFailure {
+  return refused(role, alertText(role, number));
+}
+
+/** The socket under TLS failed. */
+export function carrierFailure(role: TlsRole, failure: ConnectionFailure): ConnectionFailure {
+  if (failure.code !== 'ECONNRESET' || role === 'client') return failure;
+  return { code: failure.code, message: resetDebug(failure.message) };
+}
+
+/** Whether `reason` (as for `localFailure`) says that the peer spoke HTTP: OpenSSL recognises it, and sends no alert then. */
+export function isPlainHttp(reason: string): boolean {
+  return reason === 'HTTP_REQUEST' || reason === 'HTTPS_PROXY_REQUEST';
 }
 
 /** The peer's chain did not verify; `code` is OpenSSL's name of the result. */
