@@ -1,6 +1,6 @@
-import { ReactorError } from '../errors.ts';
 import type { Arena } from '../memory/arena.ts';
-import { EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../native/kernel-constants.ts';
+import { EBADF, EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../native/kernel-constants.ts';
+import { checked } from '../native/system-call-error.ts';
 import type { SystemCalls } from '../native/system-calls.ts';
 
 /** Something that waits for its descriptor. */
@@ -19,7 +19,7 @@ const MOST_EVENTS = 512;
 export class Epoll {
   readonly #arena: Arena;
   readonly #calls: SystemCalls;
-  readonly #descriptor: number;
+  #descriptor: number;
   readonly #events: number;
   readonly #change: number;
   /** By token. */
@@ -28,6 +28,9 @@ export class Epoll {
   readonly #free: number[] = [];
   readonly #givenBack: number[] = [];
   #watched = 0;
+  /** Events of the last `wait`, and how many of them were told. */
+  #count = 0;
+  #told = 0;
 
   /** @throws {ReactorError} `REACTOR_SYSTEM_CALL` */
   constructor(arena: Arena, calls: SystemCalls) {
@@ -43,7 +46,7 @@ export class Epoll {
     return this.#watched;
   }
 
-  /** Answers a token for `change` and `remove`, or the negated errno. The descriptor stays the caller's. */
+  /** Answers a token (0 or more) for `change` and `remove`, or the negated errno. The descriptor stays the caller's. */
   add(fd: number, events: number, watcher: Watcher): number {
     const token = this.#free.pop() ?? this.#watchers.length;
     const result = this.#control(EPOLL_CTL_ADD, fd, events, token);
@@ -58,8 +61,12 @@ export class Epoll {
     return token;
   }
 
-  /** Other events, or another watcher. With EPOLLET the ones that hold now are told again. */
+  /**
+   * Other events, or another watcher; 0 or the negated errno. With EPOLLET the ones that hold now are told again. Not to be
+   * called after `remove`.
+   */
   change(token: number, events: number, watcher: Watcher): number {
+    if (this.#watchers[token] === undefined) return -EBADF;
     this.#watchers[token] = watcher;
     return this.#control(EPOLL_CTL_MOD, this.#descriptors[token] ?? -1, events, token);
   }
@@ -73,25 +80,45 @@ export class Epoll {
     this.#watched--;
   }
 
-  /** Waits for `timeoutMs` at most and tells the watchers. Answers how many events there were. @throws {ReactorError} `REACTOR_SYSTEM_CALL` */
+  /** Events that were taken from the kernel, and not told: a watcher threw. */
+  get untold(): number {
+    return this.#count - this.#told;
+  }
+
+  /**
+   * Waits for `timeoutMs` at most. Answers how many events there are for `tell`; at once, and without asking the kernel,
+   * if some are left from the last time.
+   * @throws {ReactorError} `REACTOR_SYSTEM_CALL`
+   */
   wait(timeoutMs: number): number {
+    if (this.untold > 0) return this.untold;
     for (const token of this.#givenBack) this.#free.push(token);
     this.#givenBack.length = 0;
     const count = this.#calls.epollWait(this.#descriptor, this.#events, MOST_EVENTS, timeoutMs);
-    if (count === -EINTR) return 0;
-    return checked(count, 'epoll_wait');
+    // A signal has interrupted it: Node's own, or a debugger's.
+    this.#count = count === -EINTR ? 0 : checked(count, 'epoll_wait');
+    this.#told = 0;
+    return this.#count;
   }
 
-  /** Tells the watchers of the first `count` events of the last `wait`. */
-  tell(count: number): void {
+  /** Tells the watchers of the events of the last `wait`. If one throws, those behind it are told the next time. */
+  tell(): void {
     const { view } = this.#arena;
     const { size, events, data } = this.#calls.epollEvent;
-    for (let index = 0, at = this.#events; index < count; index++, at += size)
+    while (this.#told < this.#count) {
+      const at = this.#events + this.#told++ * size;
       this.#watchers[view.getUint32(at + data, true)]?.ready(view.getUint32(at + events, true));
+    }
   }
 
+  /** Idempotent. Nobody is told anything after it; the descriptors are their owners'. */
   close(): void {
+    if (this.#descriptor < 0) return;
     this.#calls.close(this.#descriptor);
+    this.#descriptor = -1;
+    this.#watchers.length = 0;
+    this.#watched = 0;
+    this.#count = this.#told = 0;
   }
 
   #control(operation: number, fd: number, events: number, token: number): number {
@@ -102,10 +129,4 @@ export class Epoll {
     view.setUint32(this.#change + layout.data + 4, 0, true);
     return this.#calls.epollControl(this.#descriptor, operation, fd, this.#change);
   }
-}
-
-function checked(result: number, operation: string): number {
-  if (result < 0)
-    throw new ReactorError('REACTOR_SYSTEM_CALL', `${operation} failed with errno ${-result}`, { operation });
-  return result;
 }

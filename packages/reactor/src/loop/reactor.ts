@@ -1,11 +1,14 @@
+import { ReactorError } from '../errors.ts';
 import { Arena } from '../memory/arena.ts';
-import { SlabPool } from '../memory/slab-pool.ts';
+import { SLAB_BYTES, SlabPool } from '../memory/slab-pool.ts';
 import { EPOLLIN } from '../native/kernel-constants.ts';
+import { checked } from '../native/system-call-error.ts';
 import { SystemCalls } from '../native/system-calls.ts';
 import { Epoll } from './epoll.ts';
 import { ReadMemory } from './read-memory.ts';
 import { Timers } from './timers.ts';
 import { TurnHistogram } from './turn-histogram.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** A socket with bytes to hand to the kernel. */
 export interface Flushable {
@@ -34,7 +37,6 @@ export interface ReactorOptions {
 const DEFAULT_SLAB_BYTES = 268_435_456;
 /** The rest of the arena: what is read into, vectors, events, addresses. */
 const FIXED_BYTES = 4_194_304;
-const SLAB_BYTES = 16_384;
 /** Rounds at the end of one turn; what is asked for after them is done in the next one, which does not wait. */
 const MOST_ROUNDS = 8;
 /** The longest sleep: a thread whose wake-up was lost looks after itself again. */
@@ -57,26 +59,40 @@ export class Reactor {
   readonly wakeDescriptor: number;
   readonly #timers = new Timers();
   readonly #wakeMemory: number;
-  #now: number;
-  #callbacks: (() => void)[] = [];
-  #dirty: Flushable[] = [];
-  #borrowers: Borrower[] = [];
-  #unfinished: Unfinished[] = [];
+  readonly #callbacks = new TurnQueue<() => void>((callback) => callback());
+  readonly #dirty = new TurnQueue<Flushable>((socket) => socket.flush());
+  readonly #borrowers = new TurnQueue<Borrower>((borrower) => borrower.settle());
+  readonly #unfinished = new TurnQueue<Unfinished>((connection) => connection.goOn());
+  #now = performance.now();
+  #closed = false;
 
-  /** @throws {ReactorError} `REACTOR_UNSUPPORTED`, `REACTOR_MEMORY_EXHAUSTED`, `REACTOR_SYSTEM_CALL` */
+  /**
+   * What was opened is closed again if it throws.
+   * @throws {ReactorError} `REACTOR_UNSUPPORTED`, `REACTOR_INVALID_ARGUMENT`, `REACTOR_MEMORY_EXHAUSTED`,
+   * `REACTOR_SYSTEM_CALL`
+   */
   constructor(options: ReactorOptions = {}) {
     const slabs = Math.ceil((options.slabBytes ?? DEFAULT_SLAB_BYTES) / SLAB_BYTES);
+    if (!(slabs >= 1))
+      throw new ReactorError('REACTOR_INVALID_ARGUMENT', `slabBytes is ${options.slabBytes}: want a positive number`);
     this.arena = new Arena(FIXED_BYTES + slabs * SLAB_BYTES);
-    this.calls = new SystemCalls(this.arena);
-    this.epoll = new Epoll(this.arena, this.calls);
-    this.readMemory = new ReadMemory(this.arena);
-    this.slabs = new SlabPool(this.arena, slabs - 1, options.debug);
-    this.#wakeMemory = this.arena.reserve(WAKE_BYTES);
-    this.wakeDescriptor = this.calls.eventDescriptor();
-    this.epoll.add(this.wakeDescriptor, EPOLLIN, {
-      ready: () => void this.calls.read(this.wakeDescriptor, this.#wakeMemory, WAKE_BYTES),
-    });
-    this.#now = performance.now();
+    const opened: (() => void)[] = [() => this.arena.close()];
+    try {
+      this.calls = new SystemCalls(this.arena);
+      this.epoll = new Epoll(this.arena, this.calls);
+      opened.push(() => this.epoll.close());
+      this.readMemory = new ReadMemory(this.arena);
+      this.slabs = new SlabPool(this.arena, slabs, options.debug);
+      this.#wakeMemory = this.arena.reserve(WAKE_BYTES);
+      const descriptor = checked(this.calls.eventDescriptor(), 'eventfd');
+      this.wakeDescriptor = descriptor;
+      opened.push(() => void this.calls.close(descriptor));
+      const ready = (): void => void this.calls.read(descriptor, this.#wakeMemory, WAKE_BYTES);
+      checked(this.epoll.add(descriptor, EPOLLIN, { ready }), 'epoll_ctl');
+    } catch (error) {
+      for (const close of opened.toReversed()) close();
+      throw error;
+    }
   }
 
   /** Monotonic milliseconds, read once a turn. */
@@ -84,7 +100,7 @@ export class Reactor {
     return this.#now;
   }
 
-  /** Calls once after `ms` milliseconds, in a turn. */
+  /** Calls once after `ms` milliseconds, in a turn; in the next one, if `ms` is not positive. */
   after(ms: number, callback: () => void): { cancel(): void } {
     // Not from the beginning of this turn: it may have been a long one.
     return this.#timers.add(performance.now() + ms, callback);
@@ -92,71 +108,75 @@ export class Reactor {
 
   /** Calls at the end of this turn, before the flushes. */
   atEndOfTurn(callback: () => void): void {
-    this.#callbacks.push(callback);
+    this.#callbacks.add(callback);
   }
 
   /** Flushes at the end of this turn; to be called once a turn. */
   flushAtEnd(socket: Flushable): void {
-    this.#dirty.push(socket);
+    this.#dirty.add(socket);
   }
 
   /** `borrower.settle` is called before memory is read into again, and at the end of the turn at the latest. */
   lend(borrower: Borrower): void {
-    this.#borrowers.push(borrower);
+    this.#borrowers.add(borrower);
   }
 
   /** To be called by whoever is about to read into `readMemory`. */
   settle(): void {
-    if (this.#borrowers.length === 0) return;
-    const borrowers = this.#borrowers;
-    this.#borrowers = [];
-    for (const borrower of borrowers) borrower.settle();
+    if (this.#borrowers.waiting > 0) this.#borrowers.run();
   }
 
   /** `goOn` is called in the next turn, which does not wait. */
   goOnNextTurn(connection: Unfinished): void {
-    this.#unfinished.push(connection);
+    this.#unfinished.add(connection);
   }
 
-  /** One turn: waits `timeoutMs` at most for something to do, does it, and what is due at its end. */
+  /**
+   * One turn: waits `timeoutMs` at most for something to do, does it, and what is due at its end. What a callback throws
+   * comes out of it; the others are called in the next turn, which does not wait.
+   * @throws {ReactorError} `REACTOR_SYSTEM_CALL`; `REACTOR_CLOSED` after `close`.
+   */
   turn(timeoutMs: number = LONGEST_WAIT_MS): void {
-    const events = this.epoll.wait(this.#patience(timeoutMs));
+    if (this.#closed) throw new ReactorError('REACTOR_CLOSED', 'the reactor is closed, and has no turns any more');
+    this.epoll.wait(this.#patience(timeoutMs));
     const start = performance.now();
     this.#now = start;
+    // Those that go on in this turn are behind all that became ready, and those that ask in this turn wait for the next.
+    const unfinished = this.#unfinished.waiting;
     this.#timers.fire(start);
-    const unfinished = this.#unfinished;
-    this.#unfinished = [];
-    this.epoll.tell(events);
-    for (const connection of unfinished) connection.goOn();
+    this.epoll.tell();
+    if (unfinished > 0) this.#unfinished.run(unfinished);
     this.#end();
     this.turns.add(performance.now() - start);
   }
 
-  /** Nothing is told any more; whoever has a descriptor closes it before. */
+  /** Nothing is told any more; whoever has a descriptor closes it before. Not to be called in a turn. Idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.epoll.close();
     this.calls.close(this.wakeDescriptor);
     this.arena.close();
   }
 
   #patience(timeoutMs: number): number {
-    if (this.#unfinished.length > 0 || this.#callbacks.length > 0 || this.#dirty.length > 0) return 0;
+    if (this.#unfinished.waiting > 0 || this.#atEnd > 0) return 0;
     const untilTimer = Math.ceil(this.#timers.next - performance.now());
     return Math.max(0, Math.min(timeoutMs, untilTimer, LONGEST_WAIT_MS));
   }
 
+  /** What is due at the end of a turn. */
+  get #atEnd(): number {
+    return this.#callbacks.waiting + this.#borrowers.waiting + this.#dirty.waiting;
+  }
+
   #end(): void {
-    for (let round = 0; round < MOST_ROUNDS; round++) {
-      if (this.#callbacks.length === 0 && this.#dirty.length === 0 && this.#borrowers.length === 0) return;
-      const callbacks = this.#callbacks;
-      this.#callbacks = [];
-      for (const callback of callbacks) callback();
-      // What a callback has asked for may be written in this round, too.
-      if (this.#callbacks.length > 0) continue;
+    for (let round = 1; round <= MOST_ROUNDS && this.#atEnd > 0; round++) {
+      if (this.#callbacks.waiting > 0) this.#callbacks.run();
+      // What a callback has asked for may be written in this round, too; but writing waits for no endless ones.
+      if (this.#callbacks.waiting > 0 && round < MOST_ROUNDS) continue;
       this.settle();
-      const dirty = this.#dirty;
-      this.#dirty = [];
-      for (const socket of dirty) socket.flush();
+      if (this.#dirty.waiting > 0) this.#dirty.run();
     }
     this.settle();
   }

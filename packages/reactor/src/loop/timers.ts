@@ -13,6 +13,8 @@ const SWEEP = 64;
 export class Timers {
   #heap: Timer[] = [];
   #number = 0;
+  /** What is added is not due before this: whoever adds from a callback waits for his turn behind those that were due. */
+  #fired = 0;
   #cancelled = 0;
 
   /** Timers that are to fire. */
@@ -26,9 +28,9 @@ export class Timers {
     return this.#heap[0]?.due ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Calls once at `due` or later; the answer cancels. */
+  /** Calls once at `due` or later, in the next `fire` if that is no number or is past; the answer cancels. */
   add(due: number, callback: () => void): { cancel(): void } {
-    const timer: Timer = { due, number: this.#number++, callback };
+    const timer: Timer = { due: due > this.#fired ? due : this.#fired, number: this.#number++, callback };
     this.#push(timer);
     return {
       cancel: () => {
@@ -40,8 +42,9 @@ export class Timers {
     };
   }
 
-  /** Calls what is due at `now`; those that are added meanwhile wait for the next time. */
+  /** Calls what is due at `now`; those that are added meanwhile wait for the next time, and so do the others if one throws. */
   fire(now: number): void {
+    this.#fired = now;
     const last = this.#number;
     for (;;) {
       this.#dropCancelled();

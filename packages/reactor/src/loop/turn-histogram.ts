@@ -21,9 +21,9 @@ export class TurnHistogram {
     this.#turns++;
     this.#totalMs += ms;
     if (ms > this.#longestMs) this.#longestMs = ms;
-    const us = Math.ceil(ms * 1000);
-    const bucket = us <= 1 ? 0 : 32 - Math.clz32(us - 1);
-    this.#buckets[Math.min(bucket, BUCKETS - 1)]!++;
+    // More than the last limit is as good as that: clz32 sees 32 bits.
+    const us = Math.min(Math.ceil(ms * 1000), 2 ** (BUCKETS - 1));
+    this.#buckets[us <= 1 ? 0 : 32 - Math.clz32(us - 1)]!++;
   }
 
   /** What was counted since the last call. */

@@ -1,7 +1,8 @@
 import { ReactorError } from '../errors.ts';
-import { type ForeignFunction, foreignLibrary } from '../native/foreign-library.ts';
+import { type ForeignFunction, type ForeignLibrary, foreignLibrary } from '../native/foreign-library.ts';
 import {
   MADV_DONTNEED,
+  MADV_NOHUGEPAGE,
   MAP_ANONYMOUS,
   MAP_NORESERVE,
   MAP_PRIVATE,
@@ -27,17 +28,21 @@ export class Arena {
   readonly view: DataView;
   readonly #base: number;
   readonly #madvise: ForeignFunction;
+  readonly #pageBytes: number;
   #next = 0;
   #closed = false;
 
   /**
-   * `size` in bytes, a multiple of the page size; nothing of it is resident before it is used.
-   * @throws {ReactorError} `REACTOR_UNSUPPORTED`; `REACTOR_MEMORY_EXHAUSTED` if there is no such range.
+   * `size` in bytes; nothing of it is resident before it is used.
+   * @throws {ReactorError} `REACTOR_UNSUPPORTED`, `REACTOR_INVALID_ARGUMENT`; `REACTOR_MEMORY_EXHAUSTED` if there is no
+   * such range.
    */
-  constructor(size: number) {
-    const library = foreignLibrary();
+  constructor(size: number, library: ForeignLibrary = foreignLibrary()) {
+    if (!Number.isSafeInteger(size) || size <= 0)
+      throw new ReactorError('REACTOR_INVALID_ARGUMENT', `an arena of ${size} bytes: want a positive integer`);
     const mmap = library.find('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']);
     this.#madvise = library.find('madvise', 'int', ['uintptr_t', 'size_t', 'int']);
+    this.#pageBytes = library.find('getpagesize', 'int', [])();
     const base = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     // MAP_FAILED is 2^64 - 1.
     if (!Number.isSafeInteger(base))
@@ -47,13 +52,20 @@ export class Arena {
       );
     this.#base = base;
     this.size = size;
+    // A kernel without huge pages refuses, and needs no telling.
+    this.#madvise(base, size, MADV_NOHUGEPAGE);
     const memory = library.koffi.view(BigInt(base), size);
     this.bytes = new Uint8Array(memory);
     this.view = new DataView(memory);
   }
 
-  /** Sets `length` bytes aside for good; answers their offset. @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED` */
+  /**
+   * Sets `length` bytes aside for good; answers their offset, a multiple of `alignment`.
+   * @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED`, `REACTOR_INVALID_ARGUMENT`
+   */
   reserve(length: number, alignment = ALIGNMENT_BYTES): number {
+    if (!Number.isSafeInteger(length) || length < 0)
+      throw new ReactorError('REACTOR_INVALID_ARGUMENT', `${length} bytes of the arena: want an integer, 0 or more`);
     const at = Math.ceil(this.#next / alignment) * alignment;
     if (at + length > this.size)
       throw new ReactorError(
@@ -69,16 +81,20 @@ export class Arena {
     return this.size - this.#next;
   }
 
-  /** Where `[at, at + length)` is. @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if that is not all inside. */
+  /** Where `[at, at + length)` is, for a call that is made at once. @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if that is not all inside. */
   address(at: number, length: number): number {
     if (!(at >= 0 && length >= 0 && at + length <= this.size) || this.#closed) this.#refuse(at, length);
     return this.#base + at;
   }
 
-  /** Writes the `index`th `struct iovec` of the array at `at`: `[target, target + length)`. */
+  /**
+   * Writes the `index`th `struct iovec` of the array at `at`: `[target, target + length)`.
+   * @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if either is not all inside.
+   */
   putVector(at: number, index: number, target: number, length: number): void {
     const address = this.address(target, length);
     const vector = at + index * IOVEC.size;
+    this.address(vector, IOVEC.size);
     this.view.setUint32(vector, address % WORD, true);
     this.view.setUint32(vector + 4, Math.floor(address / WORD), true);
     this.view.setUint32(vector + IOVEC.length, length, true);
@@ -87,13 +103,17 @@ export class Arena {
 
   /** Gives pages back to the kernel; they read as zeros. Whole pages inside of `[at, at + length)` only. */
   discard(at: number, length: number): void {
-    this.#madvise(this.address(at, length), length, MADV_DONTNEED);
+    this.address(at, length);
+    // The kernel rounds the length up: where pages are larger than what is given back, neighbours would lose theirs.
+    const start = Math.ceil(at / this.#pageBytes) * this.#pageBytes;
+    const end = Math.floor((at + length) / this.#pageBytes) * this.#pageBytes;
+    if (end > start) this.#madvise(this.#base + start, end - start, MADV_DONTNEED);
   }
 
   /** Gives all pages back; idempotent. Every address asked for later is refused. */
   close(): void {
     if (this.#closed) return;
-    this.discard(0, this.size);
+    this.#madvise(this.#base, this.size, MADV_DONTNEED);
     this.#closed = true;
   }
 

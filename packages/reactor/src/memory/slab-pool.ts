@@ -4,7 +4,7 @@ import type { Arena } from './arena.ts';
 /** A TLS record's worth, and whole pages of 4 and of 16 KiB. */
 export const SLAB_BYTES = 16_384;
 /** Free slabs kept with their pages: 8 MiB; those of more go back to the kernel. */
-const WARM_SLABS = 512;
+export const WARM_SLABS = 512;
 const POISON = 0xdb;
 
 const TAKEN = 1;
@@ -20,8 +20,9 @@ export class SlabPool {
   readonly #poison: boolean;
   /** By number of the slab. */
   readonly #states: Uint8Array;
-  /** Free ones; the first WARM_SLABS of them have their pages. */
-  readonly #free: number[] = [];
+  /** Free ones that have their pages, and such as have none: those are taken last. */
+  readonly #warm: number[] = [];
+  readonly #cold: number[] = [];
   #reached = 0;
   #taken = 0;
 
@@ -43,9 +44,12 @@ export class SlabPool {
     return this.#states.length - this.#taken;
   }
 
-  /** Offset of a slab. @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED` */
+  /**
+   * Offset of a slab, whose bytes are whatever they are.
+   * @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED`; with `poison` `REACTOR_MEMORY_MISUSED`, and that slab is out of use.
+   */
   take(): number {
-    const number = this.#free.pop() ?? this.#unused();
+    const number = this.#warm.pop() ?? this.#cold.pop() ?? this.#unused();
     if (this.#poison && this.#states[number] === FREE) this.#checkPoison(number);
     this.#states[number] = TAKEN;
     this.#taken++;
@@ -60,8 +64,12 @@ export class SlabPool {
     this.#states[number] = FREE;
     this.#taken--;
     if (this.#poison) this.#arena.bytes.fill(POISON, at, at + SLAB_BYTES);
-    else if (this.#free.length >= WARM_SLABS) this.#arena.discard(at, SLAB_BYTES);
-    this.#free.push(number);
+    else if (this.#warm.length >= WARM_SLABS) {
+      this.#arena.discard(at, SLAB_BYTES);
+      this.#cold.push(number);
+      return;
+    }
+    this.#warm.push(number);
   }
 
   #unused(): number {

@@ -3,6 +3,7 @@
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
+export const SOCK_STREAM = 1;
 export const SOCK_NONBLOCK = 0x800;
 export const SOCK_CLOEXEC = 0x8_0000;
 
@@ -26,6 +27,10 @@ export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x8000_0000;
 
+/** Of pipe2(2), too. */
+export const O_NONBLOCK = 0x800;
+export const O_CLOEXEC = 0x8_0000;
+
 export const EFD_NONBLOCK = 0x800;
 export const EFD_CLOEXEC = 0x8_0000;
 
@@ -36,9 +41,12 @@ export const MAP_ANONYMOUS = 0x20;
 /** Pages cost nothing, not even a reservation, before they are touched. */
 export const MAP_NORESERVE = 0x4000;
 export const MADV_DONTNEED = 4;
+/** Without it, one touched byte may cost 2 MiB, and pages that were given back may come back by themselves. */
+export const MADV_NOHUGEPAGE = 15;
 
 /** errno values that are looked at; system calls answer them negated. */
 export const EINTR = 4;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const ENFILE = 23;

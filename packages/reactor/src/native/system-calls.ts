@@ -1,6 +1,5 @@
-import { ReactorError } from '../errors.ts';
 import type { Arena } from '../memory/arena.ts';
-import { type ForeignFunction, foreignLibrary } from './foreign-library.ts';
+import { type ForeignFunction, type ForeignLibrary, foreignLibrary } from './foreign-library.ts';
 import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
@@ -12,7 +11,7 @@ import {
   SOCK_NONBLOCK,
   SOL_SOCKET,
 } from './kernel-constants.ts';
-import { type EpollEventLayout, epollEventLayout, INT_BYTES, IOVEC, LINGER } from './kernel-layout.ts';
+import { type EpollEventLayout, INT_BYTES, IOVEC, LINGER } from './kernel-layout.ts';
 
 /** Room for the largest thing passed by reference that is not the caller's. */
 const SCRATCH_BYTES = 64;
@@ -43,13 +42,9 @@ export class SystemCalls {
   readonly #epollWait: ForeignFunction;
   readonly #eventfd: ForeignFunction;
 
-  /** @throws {ReactorError} `REACTOR_UNSUPPORTED` */
-  constructor(arena: Arena) {
-    const library = foreignLibrary();
-    const layout = epollEventLayout(process.arch);
-    if (layout === undefined)
-      throw new ReactorError('REACTOR_UNSUPPORTED', `the layout of epoll_event on ${process.arch} is not known`);
-    this.epollEvent = layout;
+  /** @throws {ReactorError} `REACTOR_UNSUPPORTED` if a function is missing; `REACTOR_MEMORY_EXHAUSTED` */
+  constructor(arena: Arena, library: ForeignLibrary = foreignLibrary()) {
+    this.epollEvent = library.epollEvent;
     this.#arena = arena;
     this.#errno = () => library.koffi.errno();
     this.#scratch = arena.reserve(SCRATCH_BYTES);
