@@ -67,7 +67,6 @@ test('the levels follow a filter that is set while the process runs', () => {
   if (typeof filter === 'string') throw new TypeError(filter);
   expect(logLevels(parse({ RUST_LOG: 'error' }), filter)).toEqual({
     accessLog: { info: true, debug: true },
-    dnsLog: false,
     policyLog: 'debug',
     policyCutLog: false,
   });

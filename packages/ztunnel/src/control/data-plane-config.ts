@@ -3,7 +3,6 @@ import type { LogFilter } from '../log/log-filter.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 
 const ports = { outbound: 15_001, inboundPlaintext: 15_006, inboundHbone: 15_008 };
-const dnsPort = 15_053;
 const socks5Port = 15_080;
 
 /** The most that Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_KEEPCNT (include/net/tcp.h). */
@@ -22,7 +21,7 @@ const mostMaxFrame = 16_777_215;
  * what the kernel or HTTP/2 takes become the nearest that they do: otherwise each connection would fail for them.
  */
 export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 'thread' | 'threads'> {
-  const { keepAlive, preferredNamespace } = config;
+  const { keepAlive } = config;
   const idleMs = keepAlive.timeMs + keepAlive.retries * keepAlive.intervalMs;
   return {
     network: config.network,
@@ -47,7 +46,7 @@ export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 't
     connectionWindow: within(leastConnectionWindow, config.connectionWindow, maxSigned32),
     maxFrame: within(leastMaxFrame, config.maxFrame, mostMaxFrame),
     responseBaggage: config.responseBaggage,
-    dns: config.dnsProxy ? { port: dnsPort, clusterDomain: config.clusterDomain, preferredNamespace } : undefined,
+    lookups: config.dnsProxy,
     socks5Port: config.socks5 ? socks5Port : undefined,
     logFormat: config.logFormat,
     ...logLevels(config, config.logFilter),
@@ -60,7 +59,6 @@ export function logLevels({ policyInfoLogging }: ZtunnelConfig, filter: LogFilte
   const policyLevel = policyInfoLogging ? 'info' : 'debug';
   return {
     accessLog: { info: filter.isEnabled('access', 'info'), debug: filter.isEnabled('access', 'debug') },
-    dnsLog: filter.isEnabled('dns', 'debug'),
     policyLog: filter.isEnabled('state', policyLevel) ? policyLevel : 'off',
     policyCutLog: filter.isEnabled('proxy::connection_manager', 'info'),
   };

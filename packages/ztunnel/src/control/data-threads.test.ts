@@ -3,7 +3,7 @@ import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { defaultFilter, LogRoot } from '../log/logger.ts';
 import { parseCommandLine } from './command-line.ts';
-import { DataThreads } from './data-threads.ts';
+import { type DataThreadEvents, DataThreads } from './data-threads.ts';
 import { PodProxies } from './pod-proxies.ts';
 
 type Behaviour = (message: ToDataThread) => FromDataThread | undefined;
@@ -51,16 +51,27 @@ function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
     flush: () => Promise.resolve(),
   };
   const log = new LogRoot({ format: 'plain', filter: defaultFilter(), sink });
-  const pods: PodProxies = new PodProxies({ threads: () => threads, log, ipv6: true });
+  const dnsCalls: string[] = [];
+  const dns = {
+    start: (uid: string) => void dnsCalls.push(`start ${uid}`),
+    stop: (uid: string) => void dnsCalls.push(`stop ${uid}`),
+  };
+  const pods: PodProxies = new PodProxies({ threads: () => threads, log, ipv6: true, dns });
+  const lookups: {
+    readonly wanted: Parameters<DataThreadEvents['lookupWanted']>[0];
+    readonly answer: Parameters<DataThreadEvents['lookupWanted']>[1];
+  }[] = [];
   const events = {
     certificateWanted: () => undefined,
+    lookupWanted: (...[wanted, answer]: Parameters<DataThreadEvents['lookupWanted']>) =>
+      void lookups.push({ wanted, answer }),
     log: () => undefined,
     report: () => undefined,
     componentDrained: (message: Extract<FromDataThread, { type: 'component-drained' }>) =>
       pods.componentDrained(message),
   };
   const threads: DataThreads = new DataThreads(fakes, events, podAnswerMs);
-  return { fakes, threads, pods, lines };
+  return { fakes, threads, pods, lines, dns, dnsCalls, lookups };
 }
 
 const info = { name: 'a', namespace: 'n', serviceAccount: 's' };
@@ -69,6 +80,36 @@ test('a pod that fails on one thread is undone on all', async () => {
   const { fakes, threads } = gather(healthy, failing);
   await expect(threads.startPod('u', info, 7)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
   for (const fake of fakes) expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
+});
+
+test("a pod's DNS comes before its listeners and goes with them", async () => {
+  const { pods, dns, dnsCalls, fakes } = gather(healthy);
+  await pods.start('u', info, { fd: 7 });
+  await pods.stop('u');
+  expect(dnsCalls).toEqual(['start u', 'stop u']);
+  fakes[0]?.posted.splice(0);
+  dns.start = () => {
+    throw new Error('Bind(127.0.0.1:15053)');
+  };
+  await expect(pods.start('u', info, { fd: 7 })).rejects.toThrow('Bind(127.0.0.1:15053)');
+  expect(fakes[0]?.posted).toEqual([]);
+});
+
+test('a pod that fails on a data thread has no DNS either', async () => {
+  const { pods, dnsCalls } = gather(failing);
+  await expect(pods.start('u', info, { fd: 7 })).rejects.toThrow('taken');
+  expect(dnsCalls).toEqual(['start u', 'stop u']);
+});
+
+test('the answer to a lookup goes to the thread that wants it', () => {
+  const fakes = [new FakeThread(healthy), new FakeThread(healthy)];
+  const { lookups } = threadsOf(fakes);
+  fakes[1]?.onMessage({ type: 'lookup-wanted', id: 3, uid: 'u', name: 'web', family: 4 });
+  for (const { wanted, answer } of lookups) answer({ ip: `10.0.0.${wanted.id}` });
+  expect(fakes.map(({ posted }) => posted)).toEqual([
+    [],
+    [{ type: 'lookup-answer', id: 3, result: { ip: '10.0.0.3' } }],
+  ]);
 });
 
 test('a thread that does not report makes the collection incomplete, without end', async () => {

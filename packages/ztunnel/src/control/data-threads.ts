@@ -7,6 +7,7 @@ import type {
   ToDataThread,
 } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
+import type { LookupResult } from '../dns/lookup.ts';
 import { ZtunnelError } from './errors.ts';
 import { mergeDenials } from './merge-denials.ts';
 
@@ -17,6 +18,7 @@ const drainGraceMs = 2000;
 
 type ReportMessage = Extract<FromDataThread, { readonly type: 'report' }>;
 type ListingMessage = Extract<FromDataThread, { readonly type: 'connections' | 'denials' }>;
+type WantedLookup = Extract<FromDataThread, { readonly type: 'lookup-wanted' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
 type DrainedComponent = Extract<FromDataThread, { readonly type: 'component-drained' }>;
 
@@ -28,6 +30,8 @@ interface CollectedConnections {
 /** What comes from data threads without having been asked for. */
 export interface DataThreadEvents {
   certificateWanted(identity: string): void;
+  /** `answer`: may be called once, now or later. */
+  lookupWanted(wanted: WantedLookup, answer: (result: LookupResult) => void): void;
   /** Finished log lines. */
   log(text: string): void;
   /** Also those that come too late for the one who asked. */
@@ -199,6 +203,10 @@ export class DataThreads {
         return this.#events.componentDrained(message);
       case 'certificate-wanted':
         return this.#events.certificateWanted(message.identity);
+      case 'lookup-wanted':
+        return this.#events.lookupWanted(message, (result) =>
+          this.#threads[thread]?.post({ type: 'lookup-answer', id: message.id, result }),
+        );
       case 'log':
         return this.#events.log(message.text);
     }

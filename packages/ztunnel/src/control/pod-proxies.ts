@@ -4,6 +4,7 @@ import type { FromDataThread, PodInfo, ProxyComponent } from '../data-plane/prot
 import { bare, type LogSpan } from '../log/line.ts';
 import type { LogRoot } from '../log/logger.ts';
 import type { DataThreads } from './data-threads.ts';
+import type { PodDns } from './dns/pod-dns.ts';
 
 /** Listeners of a pod in the order of their making: module, name in logs, port. */
 const listeners = [
@@ -20,20 +21,28 @@ interface Pod {
   readonly finished: Set<ProxyComponent>;
 }
 
+/** What the proxies of pods work with. */
+export interface PodProxiesOptions {
+  /** Asked at each use, for the threads call back into this object. */
+  readonly threads: () => DataThreads;
+  readonly log: LogRoot;
+  readonly ipv6: boolean;
+  readonly dns: Pick<PodDns, 'start' | 'stop'>;
+}
+
 /** The proxies of the node's pods: started and stopped on every data thread as the agent says, logged once. */
 export class PodProxies implements ProxyHandler {
   readonly #pods = new Map<string, Pod>();
-  readonly #options: { readonly threads: () => DataThreads; readonly log: LogRoot; readonly ipv6: boolean };
+  readonly #options: PodProxiesOptions;
 
-  /** `threads`: asked at each use, for the threads call back into this object. */
-  constructor(options: { readonly threads: () => DataThreads; readonly log: LogRoot; readonly ipv6: boolean }) {
+  constructor(options: PodProxiesOptions) {
     this.#options = options;
   }
 
   async start(uid: string, info: PodInfo, netns: Pick<Namespace, 'fd'>): Promise<void> {
-    const { threads, log, ipv6 } = this.#options;
+    const { log, ipv6 } = this.#options;
     const { name, namespace, serviceAccount } = info;
-    const { transparent } = await threads().startPod(uid, { name, namespace, serviceAccount }, netns.fd);
+    const { transparent } = await this.#start(uid, { name, namespace, serviceAccount }, netns.fd);
     this.#pods.set(uid, { info, drained: new Map(), finished: new Set() });
     for (const { scope, component, port } of listeners)
       log.logger(scope).info(
@@ -49,8 +58,21 @@ export class PodProxies implements ProxyHandler {
   async stop(uid: string): Promise<void> {
     const pod = this.#pods.get(uid);
     this.#pods.delete(uid);
+    this.#options.dns.stop(uid);
     await this.#options.threads().stopPod(uid);
     if (pod !== undefined) this.#finish(pod);
+  }
+
+  /** All of it or nothing. */
+  async #start(uid: string, info: PodInfo, netns: number): Promise<{ readonly transparent: boolean }> {
+    const { dns, threads } = this.#options;
+    dns.start(uid, info, netns);
+    try {
+      return await threads().startPod(uid, info, netns);
+    } catch (error) {
+      dns.stop(uid);
+      throw error;
+    }
   }
 
   /** A data thread has ended all connections of one kind of a pod. */

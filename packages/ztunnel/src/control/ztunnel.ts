@@ -3,6 +3,7 @@ import { probe, raiseFileLimit } from '@ambientmesh/netns';
 import { ZdsClient } from '@ambientmesh/zds';
 import type { StateChange } from '../data-plane/protocol.ts';
 import { startDataThreads } from '../data-plane/threads.ts';
+import { readResolvConf } from '../dns/resolv-conf.ts';
 import type { LogRoot } from '../log/logger.ts';
 import { CaSource } from './certificates/ca-source.ts';
 import { systemClock } from './certificates/certificate-source.ts';
@@ -15,6 +16,7 @@ import { renderConfigDump } from './config-dump.ts';
 import { CrlFile } from './crl-file.ts';
 import { dataPlaneConfig, logLevels } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
+import { PodDns } from './dns/pod-dns.ts';
 import { ZtunnelError } from './errors.ts';
 import { LocalConfigFile } from './local-config/local-config-file.ts';
 import { emptySnapshot, type MeshSnapshot } from './local-config/mesh-snapshot.ts';
@@ -66,6 +68,7 @@ export class Ztunnel {
   readonly #prefetcher: CertificatePrefetcher;
   readonly #certificates: CertificateManager;
   readonly #caSource: CaSource;
+  readonly #dns: PodDns;
   readonly #pods: PodProxies;
   readonly #zds: ZdsClient;
   readonly #stopZds = new AbortController();
@@ -112,7 +115,8 @@ export class Ztunnel {
       publish: (file) => this.#threads?.broadcast({ type: 'revocations', file }),
       logger: log.logger('tls::crl'),
     });
-    this.#pods = new PodProxies({ threads: () => this.#running(), log, ipv6: config.ipv6 });
+    this.#dns = new PodDns({ config, log, resolvConf: readResolvConf() });
+    this.#pods = new PodProxies({ threads: () => this.#running(), log, ipv6: config.ipv6, dns: this.#dns });
     this.#zds = new ZdsClient({
       path: config.inpodUds,
       handler: this.#pods,
@@ -205,6 +209,7 @@ export class Ztunnel {
     const serversClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#stopZds.abort();
     await this.#zdsEnded;
+    this.#dns.close();
     await this.#threads?.drain(config.drainDeadlineMs);
     this.#pods.allDrained();
     this.#certificates.close();
@@ -273,10 +278,10 @@ export class Ztunnel {
     this.#threads = new DataThreads(threads, {
       certificateWanted: (identity) => this.#certificates.want(identity),
       log: (text) => log.writeLines(text),
-      report: (thread, { counters, openSockets, dns, revocations }) => {
+      lookupWanted: (wanted, answer) => this.#dns.lookup(wanted, answer),
+      report: (thread, { counters, openSockets, revocations }) => {
         this.#metrics.add(thread, counters, openSockets);
         this.#revocationMetrics.add(revocations);
-        this.#dnsMetrics.add(dns);
       },
       componentDrained: (message) => this.#pods.componentDrained(message),
     });
@@ -285,12 +290,14 @@ export class Ztunnel {
   /** Gives what has changed to every data thread as one; resolves when all of them go by it. */
   async #applyState(changes: readonly StateChange[]): Promise<void> {
     if (changes.length > 0) this.#running().broadcast({ type: 'batch', changes });
+    const named = this.#dns.apply(changes);
     // An identity that one workload gives up and another takes on is not forgotten in between.
     for (const change of changes) if (change.type === 'workload') this.#prefetcher.workloadSeen(change.workload);
     for (const change of changes) if (change.type === 'workload-removed') this.#prefetcher.workloadRemoved(change.uid);
     // A thread does one thing after the other: when it reports it has taken the batch.
     let taken = false;
     while (!taken && this.#draining === undefined) taken = await this.#ping();
+    await named;
   }
 
   /** Whether every data thread answers. Before they are started there is nobody to be stuck. */
@@ -300,6 +307,7 @@ export class Ztunnel {
 
   async #renderMetrics(): Promise<string> {
     await this.#ping();
+    this.#dnsMetrics.add(this.#dns.drainCounters());
     return renderOpenMetrics([
       ...(await processFamilies(this.#maxDescriptors)),
       buildFamily(this.#options.config.istioVersion),

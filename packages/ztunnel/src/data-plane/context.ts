@@ -1,7 +1,5 @@
 import type { Engine } from '@ambientmesh/hbone';
 import type { PolicySet } from '@ambientmesh/policy';
-import type { DnsCounters } from '../dns/dns-counters.ts';
-import type { ResolvConf } from '../dns/resolv-conf.ts';
 import type { Denials } from '../inbound/denials.ts';
 import type { UpstreamSelector } from '../outbound/upstream.ts';
 import type { MeshState } from '../state/mesh-state.ts';
@@ -10,6 +8,7 @@ import type { Counters } from '../telemetry/counters.ts';
 import type { ThreadLog } from '../telemetry/thread-log.ts';
 import type { ThreadCertificates } from './certificates.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
+import type { NameLookups } from './name-lookups.ts';
 import type { DataPlaneConfig } from './protocol.ts';
 import type { Rechecks } from './rechecks.ts';
 import type { RefusedClients } from './refused-clients.ts';
@@ -40,7 +39,5 @@ export interface DataPlaneContext {
   readonly log: ThreadLog;
   readonly sockets: SocketGauge;
   readonly refusedClients: RefusedClients;
-  readonly dnsCounters: DnsCounters;
-  /** Of the proxy's own namespace. */
-  readonly resolvConf: ResolvConf;
+  readonly lookups: NameLookups;
 }

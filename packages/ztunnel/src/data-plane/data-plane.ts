@@ -2,8 +2,6 @@ import type { Engine } from '@ambientmesh/hbone';
 import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
 import { PolicySet } from '@ambientmesh/policy';
 import { describeStartFailure } from '@ambientmesh/zds';
-import { DnsCounters } from '../dns/dns-counters.ts';
-import { readResolvConf } from '../dns/resolv-conf.ts';
 import { Denials } from '../inbound/denials.ts';
 import { explainDenials } from '../inbound/explain-denial.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
@@ -15,6 +13,7 @@ import { ThreadLog } from '../telemetry/thread-log.ts';
 import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
+import { NameLookups } from './name-lookups.ts';
 import { PodProxy } from './pod-proxy.ts';
 import type { DataPlaneConfig, FromDataThread, LogLevels, PodInfo, ToDataThread } from './protocol.ts';
 import { Rechecks } from './rechecks.ts';
@@ -77,15 +76,14 @@ export class DataPlane {
       log,
       sockets,
       refusedClients: new RefusedClients(engine, sockets),
-      dnsCounters: new DnsCounters(),
-      resolvConf: readResolvConf(),
+      lookups: new NameLookups(engine, emit),
     };
     this.#changes = new StateChanges(this.#context, () => this.#governed());
   }
 
   apply(message: ToDataThread): void {
     if (isCommand(message)) return this.#command(message);
-    const { certificates } = this.#context;
+    const { certificates, lookups } = this.#context;
     switch (message.type) {
       case 'batch':
         return this.#changes.apply(message.changes);
@@ -94,6 +92,8 @@ export class DataPlane {
         return;
       case 'certificate-unavailable':
         return certificates.unavailable(message.identity, message.message);
+      case 'lookup-answer':
+        return lookups.answer(message.id, message.result);
       case 'certificate-forgotten':
         return certificates.forget(message.identity);
       case 'workload':
@@ -147,7 +147,7 @@ export class DataPlane {
     let namespace: Namespace | undefined;
     try {
       namespace = Namespace.ofDescriptor(duplicate(netns));
-      const proxy = new PodProxy(this.#context, info, namespace);
+      const proxy = new PodProxy(this.#context, { uid, info }, namespace);
       this.#pods.set(uid, { proxy, namespace });
       this.#emit({ type: 'pod-started', uid, transparent: proxy.keepsSource });
     } catch (error) {
@@ -201,7 +201,7 @@ export class DataPlane {
   }
 
   #report(id: number): void {
-    const { counters, dnsCounters, revocations, sockets, log } = this.#context;
+    const { counters, revocations, sockets, log } = this.#context;
     log.flush();
     const openSockets = { ...sockets };
     this.#emit({
@@ -209,7 +209,6 @@ export class DataPlane {
       id,
       counters: counters.drain(),
       openSockets,
-      dns: dnsCounters.drain(),
       revocations: revocations.drain(),
     });
   }

@@ -15,10 +15,10 @@ interface Waiting {
 /** Finds the workload of an enrolled pod, and waits for it when discovery is late. */
 export class LocalWorkloads {
   readonly #state: MeshState;
-  readonly #engine: Engine;
+  readonly #engine: Pick<Engine, 'after'>;
   readonly #waiting = new Set<Waiting>();
 
-  constructor(state: MeshState, engine: Engine) {
+  constructor(state: MeshState, engine: Pick<Engine, 'after'>) {
     this.#state = state;
     this.#engine = engine;
   }

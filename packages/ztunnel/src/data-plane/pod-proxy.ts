@@ -1,6 +1,6 @@
 import { type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
 import { closeDescriptor, listenTcp, type Namespace, openTcp, setKeepAlive, setUserTimeout } from '@ambientmesh/netns';
-import type { DnsProxy } from '../dns/dns-proxy.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
 import { PodAuthorization } from '../inbound/pod-authorization.ts';
@@ -13,7 +13,6 @@ import { describePod } from './local-workloads.ts';
 import { OpeningTunnels } from './opening-tunnels.ts';
 import { cutUntrustedTunnels } from './peer-trust.ts';
 import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
-import { openPodDns } from './pod-dns.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
 import type { Recheckable } from './rechecks.ts';
 import { tunnelOptions } from './tunnel-options.ts';
@@ -24,6 +23,12 @@ export interface DrainObserver {
   componentDrained(component: ProxyComponent, forced: boolean): void;
   /** All have; `cut` of them by the deadline. */
   drained(cut: number): void;
+}
+
+/** A pod as the node agent names it. */
+export interface PodOfAgent {
+  readonly uid: string;
+  readonly info: PodInfo;
 }
 
 const COMPONENTS: readonly ProxyComponent[] = ['inbound passthrough', 'inbound', 'outbound'];
@@ -45,12 +50,13 @@ export class PodProxy implements Pod, Recheckable {
   readonly recordContext: RecordContext;
   readonly #listeners: Listening[] = [];
   readonly #connections = new Set<PodConnection>();
-  readonly #dns: DnsProxy | undefined;
+  readonly #uid: string;
   #drain: Drain | undefined;
 
   /** `namespace` stays the caller's. @throws {NetnsError} when a listener cannot be made; then none is left. */
-  constructor(context: DataPlaneContext, info: PodInfo, namespace: Namespace) {
+  constructor(context: DataPlaneContext, { uid, info }: PodOfAgent, namespace: Namespace) {
     this.context = context;
+    this.#uid = uid;
     this.info = info;
     this.namespace = namespace;
     this.authorization = new PodAuthorization(this);
@@ -64,12 +70,7 @@ export class PodProxy implements Pod, Recheckable {
     });
     const { ports } = config;
     const bound: { fd: number; serve: (plain: Plain) => void }[] = [];
-    let dns: DnsProxy | undefined;
     try {
-      if (config.dns !== undefined) {
-        const { resolvConf } = context;
-        dns = openPodDns({ context, dns: config.dns, resolvConf, info, namespace });
-      }
       const hbone = this.#bind(ports.inboundHbone);
       bound.push({ fd: hbone.fd, serve: (plain) => this.#serve(new HboneConnection(this, plain)) });
       const plaintext = this.#bind(ports.inboundPlaintext);
@@ -86,11 +87,9 @@ export class PodProxy implements Pod, Recheckable {
         });
       this.keepsSource = config.originalSource !== 'off' && hbone.transparent && plaintext.transparent;
     } catch (error) {
-      dns?.close();
       for (const { fd } of bound) closeDescriptor(fd);
       throw error;
     }
-    this.#dns = dns;
     for (const { fd, serve } of bound) {
       const acceptor = {
         accepted: serve,
@@ -129,9 +128,10 @@ export class PodProxy implements Pod, Recheckable {
   }
 
   /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
-  get lookup(): DnsProxy['lookup'] | undefined {
-    const dns = this.#dns;
-    return dns && ((name, family, done) => dns.lookup(name, family, done));
+  get lookup(): Lookup | undefined {
+    const { config, lookups } = this.context;
+    if (!config.lookups) return undefined;
+    return (name, family, done) => lookups.lookup({ uid: this.#uid, name, family }, done);
   }
 
   warn(message: string, { scope = 'proxy', spans = [] }: WarningPlace = {}): void {
@@ -191,6 +191,7 @@ export class PodProxy implements Pod, Recheckable {
     for (const connection of this.#connections)
       connection.cut(connection.component === 'inbound' ? POD_REMOVED : DRAINED);
     this.authorization.close();
+    this.context.lookups.forget(this.#uid);
     this.context.rechecks.forget(this);
     this.pool.close();
     this.context.refusedClients.closeOf(this);
@@ -222,7 +223,6 @@ export class PodProxy implements Pod, Recheckable {
 
   #stopListening(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
-    this.#dns?.close();
   }
 }
 

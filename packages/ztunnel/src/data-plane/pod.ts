@@ -1,5 +1,5 @@
 import type { TunnelPool } from '@ambientmesh/hbone';
-import type { DnsProxy } from '../dns/dns-proxy.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import type { PodAuthorization } from '../inbound/pod-authorization.ts';
 import type { LogSpan } from '../log/line.ts';
 import type { ConnectionError, RecordContext } from '../telemetry/connection-record.ts';
@@ -37,7 +37,7 @@ export interface Pod {
   /** Whether the application sees the client's own address. */
   readonly keepsSource: boolean;
   /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
-  readonly lookup: DnsProxy['lookup'] | undefined;
+  readonly lookup: Lookup | undefined;
   /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
   openSocket(family: 4 | 6, source?: string): number;
   /** A warning about this pod. */

@@ -4,7 +4,7 @@
  */
 
 import type { Connection, Explanation, Policy } from '@ambientmesh/policy';
-import type { DnsCounterDelta } from '../dns/dns-counters.ts';
+import type { LookupResult } from '../dns/lookup.ts';
 import type { Service } from '../state/service.ts';
 import type { Endpoint, Workload } from '../state/workload.ts';
 
@@ -26,8 +26,6 @@ export interface PodPorts {
 export interface LogLevels {
   /** Whether lines of the `access` target are printed at all, and at DEBUG too. */
   readonly accessLog: { readonly info: boolean; readonly debug: boolean };
-  /** Whether a line is printed for each DNS query; counts for pods that start later. */
-  readonly dnsLog: boolean;
   /** Level of the lines about single policies (spec policy.md §4.4); `off`: none. */
   readonly policyLog: 'info' | 'debug' | 'off';
   /** Whether a line is printed for each running connection that a change of policies ends (spec policy.md §5). */
@@ -57,19 +55,13 @@ export interface DataPlaneConfig extends LogLevels {
   readonly connectionWindow: number;
   readonly maxFrame: number;
   readonly responseBaggage: boolean;
-  /** DNS proxy and socks5 front in every pod, when on. */
-  readonly dns: DnsConfig | undefined;
+  /** Whether the control thread looks names up. */
+  readonly lookups: boolean;
+  /** Of the socks5 front in every pod, when on. */
   readonly socks5Port: number | undefined;
   readonly logFormat: 'plain' | 'json';
   /** What a policy does that a workload names and nobody has put: `skip` is what the reference does. */
   readonly unknownPolicy: 'deny' | 'skip';
-}
-
-/** Settings of the DNS proxy. */
-export interface DnsConfig {
-  readonly port: number;
-  readonly clusterDomain: string;
-  readonly preferredNamespace: string | undefined;
 }
 
 /** A certificate with its key and the roots it came with, for one identity. */
@@ -101,6 +93,8 @@ export type ToDataThread =
   | { readonly type: 'certificate-forgotten'; readonly identity: string }
   /** The whole set of revocation lists, PEM or DER, read and found good: it replaces the one before. */
   | { readonly type: 'revocations'; readonly file: Uint8Array }
+  /** To `lookup-wanted` of the same id. */
+  | { readonly type: 'lookup-answer'; readonly id: number; readonly result: LookupResult }
   /** In place of those of the configuration. */
   | { readonly type: 'log-levels'; readonly levels: LogLevels }
   /** `netns` stays open until `pod-stopped` or `pod-failed` is answered; the control thread owns it. */
@@ -123,6 +117,14 @@ export type FromDataThread =
   | { readonly type: 'pod-stopped'; readonly uid: string }
   /** A connection needs this certificate now. Asked once until answered by `certificate` or `certificate-unavailable`. */
   | { readonly type: 'certificate-wanted'; readonly identity: string }
+  /** A connection of the pod `uid` waits for the address of a name. Answered by `lookup-answer`, or never if the pod is gone. */
+  | {
+      readonly type: 'lookup-wanted';
+      readonly id: number;
+      readonly uid: string;
+      readonly name: string;
+      readonly family: 4 | 6;
+    }
   /** Finished log lines, each ending in a newline. */
   | { readonly type: 'log'; readonly text: string }
   /** During a drain: the last connection of this kind has ended; `forced`: the deadline ended it. Before `drained`. */
@@ -142,7 +144,6 @@ export type FromDataThread =
       readonly id: number;
       readonly counters: readonly CounterDelta[];
       readonly openSockets: OpenSockets;
-      readonly dns: readonly DnsCounterDelta[];
       /** Handshakes that a revoked certificate ended. */
       readonly revocations: RevocationCounts;
     };

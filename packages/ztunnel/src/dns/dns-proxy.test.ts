@@ -7,8 +7,9 @@ import type { LogField } from '../log/line.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import type { Workload } from '../state/workload.ts';
 import { DnsCounters } from './dns-counters.ts';
-import { DnsProxy, type DnsProxyOptions, type LookupResult, MAX_TCP_CLIENTS } from './dns-proxy.ts';
+import { DnsProxy, type DnsProxyOptions, MAX_TCP_CLIENTS } from './dns-proxy.ts';
 import { MAX_PIPELINED_QUERIES } from './dns-tcp-session.ts';
+import type { LookupResult } from './lookup.ts';
 import { makeService, makeWorkload } from './testing/mesh-records.ts';
 import { startNameServer, type TestNameServer } from './testing/name-server.ts';
 

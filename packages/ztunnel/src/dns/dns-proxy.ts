@@ -4,7 +4,9 @@ import type { Namespace } from '@ambientmesh/netns';
 import { type DnsListenerOptions, type DnsListeners, listenDns } from './dns-listeners.ts';
 import { type DnsProtocol, DnsResolver, type DnsResolverOptions, emptyReply } from './dns-resolver.ts';
 import { DnsTcpSession } from './dns-tcp-session.ts';
+import { FairTurns } from './fair-turns.ts';
 import { Forwarder } from './forwarder.ts';
+import type { LookupResult } from './lookup.ts';
 import {
   MAX_MESSAGE_BYTES,
   MIN_UDP_PAYLOAD,
@@ -27,6 +29,8 @@ import { recordAddress } from './wire-record.ts';
 export const MAX_QUERIES_IN_FLIGHT = 1024;
 /** TCP connections of a pod at a time; more are closed at once. */
 export const MAX_TCP_CLIENTS = 128;
+/** Datagrams of a pod that wait for their turn; more are dropped, as UDP may: clients ask again. */
+export const MAX_WAITING_DATAGRAMS = 256;
 /** Responses that the kernel has not taken yet; more are dropped, as UDP may. */
 const MAX_UDP_SEND_QUEUE_BYTES = 1_048_576;
 const DNS_PORT = 53;
@@ -42,22 +46,23 @@ export interface DnsProxyOptions extends Omit<DnsResolverOptions, 'forwarder'> {
   /** Times of `resolvConf` apply; servers are at port 53 unless `servers` says otherwise. */
   readonly resolvConf: Pick<ResolvConf, 'nameServers' | 'tryTimeoutMs' | 'tries'>;
   readonly servers?: readonly NameServer[];
+  /** When its work is done, where it is not alone on the thread. */
+  readonly turns?: FairTurns;
 }
-
-/** A lookup for a part of the proxy itself: its first address, or words for why there is none. */
-export type LookupResult = { readonly ip: string } | { readonly failure: string };
 
 /** The DNS proxy of one pod: UDP and TCP servers around a resolver. One a pod: the cache is its own. */
 export class DnsProxy {
   readonly #options: DnsProxyOptions;
   readonly #forwarder: Forwarder;
   readonly #resolver: DnsResolver;
+  readonly #turns: FairTurns;
   readonly #clients = new Set<Socket>();
   #inFlight = 0;
   #closed = false;
 
   constructor(options: DnsProxyOptions) {
     this.#options = options;
+    this.#turns = options.turns ?? new FairTurns();
     const { resolvConf, sockets, now } = options;
     const servers = options.servers ?? resolvConf.nameServers.map((ip) => ({ ip, port: DNS_PORT }));
     const { tryTimeoutMs, tries } = resolvConf;
@@ -81,18 +86,20 @@ export class DnsProxy {
       done({ failure: 'dns lookup: too many queries' });
       return;
     }
-    this.#resolve(question, 'udp', ({ rcode, records }) => {
+    const resolved = ({ rcode, records }: Reply): void => {
       const ip = records.map(recordAddress).find((address) => address !== undefined);
       if (ip !== undefined) done({ ip });
       else if (rcode === RCODE_NO_ERROR) done({ failure: 'dns response had no valid IP addresses' });
       else done({ failure: `dns lookup: response code ${rcode}` });
-    });
+    };
+    this.#turns.run(this, () => this.#resolve(question, 'udp', resolved));
   }
 
   /** Stops listening, ends all clients and forgets all queries. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#turns.forget(this);
     for (const socket of this.#options.listeners.udp) socket.close();
     for (const server of this.#options.listeners.tcp) server.close();
     for (const client of this.#clients) client.destroy();
@@ -102,14 +109,19 @@ export class DnsProxy {
   #serveUdp(socket: UdpSocket): void {
     socket.on('error', (error) => this.#options.log.warned(`DNS over UDP: ${error.message}`));
     socket.on('message', (bytes, peer) => {
-      const query = decodeQuery(bytes);
-      if (query === undefined) return;
-      const maxBytes = Math.min(query.edns?.payloadBytes ?? MIN_UDP_PAYLOAD, MAX_UDP_RESPONSE_BYTES);
-      this.#respond(query, { protocol: 'udp', maxBytes }, (response) => {
-        if (this.#closed || socket.getSendQueueSize() > MAX_UDP_SEND_QUEUE_BYTES) return;
-        // A client that is gone is no failure of ours.
-        socket.send(response, peer.port, peer.address, () => undefined);
-      });
+      if (this.#turns.waitingOf(this) >= MAX_WAITING_DATAGRAMS) return;
+      this.#turns.run(this, () => this.#answerDatagram(socket, bytes, peer));
+    });
+  }
+
+  #answerDatagram(socket: UdpSocket, bytes: Buffer, peer: { readonly port: number; readonly address: string }): void {
+    const query = decodeQuery(bytes);
+    if (query === undefined) return;
+    const maxBytes = Math.min(query.edns?.payloadBytes ?? MIN_UDP_PAYLOAD, MAX_UDP_RESPONSE_BYTES);
+    this.#respond(query, { protocol: 'udp', maxBytes }, (response) => {
+      if (this.#closed || socket.getSendQueueSize() > MAX_UDP_SEND_QUEUE_BYTES) return;
+      // A client that is gone is no failure of ours.
+      socket.send(response, peer.port, peer.address, () => undefined);
     });
   }
 
@@ -123,9 +135,12 @@ export class DnsProxy {
       this.#clients.add(socket);
       socket.on('close', () => this.#clients.delete(socket));
       const session = new DnsTcpSession(socket, (bytes, respond) => {
-        const query = decodeQuery(bytes);
-        if (query === undefined) respond(undefined);
-        else this.#respond(query, { protocol: 'tcp', maxBytes: MAX_MESSAGE_BYTES }, respond);
+        // Bounded by the clients, and by what each may ask before it is answered.
+        this.#turns.run(this, () => {
+          const query = decodeQuery(bytes);
+          if (query === undefined) respond(undefined);
+          else this.#respond(query, { protocol: 'tcp', maxBytes: MAX_MESSAGE_BYTES }, respond);
+        });
       });
       session.start();
     });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type Cancellable, createNodeEngine, type Plain, type SocketAddress } from '@ambientmesh/hbone';
 import { expect, test } from 'vitest';
-import type { LookupResult } from '../dns/dns-proxy.ts';
+import type { LookupResult } from '../dns/lookup.ts';
 import { acceptSocks5, HANDSHAKE_TIMEOUT_MS, type Socks5Owner } from './socks5.ts';
 
 const hello = '050100';

@@ -1,5 +1,5 @@
 import { type Cancellable, END, type Engine, type Plain, type SocketAddress } from '@ambientmesh/hbone';
-import type { LookupResult } from '../dns/dns-proxy.ts';
+import type { Lookup } from '../dns/lookup.ts';
 import {
   encodeReply,
   REPLY_COMMAND_NOT_SUPPORTED,
@@ -19,7 +19,7 @@ const READ_BYTES = 1024;
 export interface Socks5Owner {
   readonly engine: Pick<Engine, 'after'>;
   /** Looks a name up for a client of this family, calling back once; absent without a DNS proxy, then names are refused. */
-  readonly resolve?: ((name: string, family: 4 | 6, done: (result: LookupResult) => void) => void) | undefined;
+  readonly resolve?: Lookup | undefined;
   /**
    * The handshake is done and success was replied. `plain` is the owner's now, who sets its handler and begins with a
    * `read`; `leftover` are bytes for the target that were read already.

@@ -23,11 +23,11 @@ interface Totals extends Record<CounterName, number> {
   readonly buckets: number[];
 }
 
-/** The DNS metrics of all data threads together, for the life of the process. */
+/** The DNS metrics of all pods together, for the life of the process. */
 export class DnsMetrics {
   readonly #totals = new Map<string, Totals>();
 
-  /** Adds what a thread has counted since its last report. */
+  /** Adds what has been counted since the last call. */
   add(deltas: readonly DnsCounterDelta[]): void {
     for (const delta of deltas) {
       const totals = this.#totalsOf(delta.labels);

@@ -12,7 +12,6 @@ import {
 import { PolicySet } from '@ambientmesh/policy';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { formatAddress } from '../../address.ts';
-import { DnsCounters } from '../../dns/dns-counters.ts';
 import { Denials } from '../../inbound/denials.ts';
 import { explainDenials } from '../../inbound/explain-denial.ts';
 import { PodAuthorization } from '../../inbound/pod-authorization.ts';
@@ -26,6 +25,7 @@ import { ThreadLog } from '../../telemetry/thread-log.ts';
 import { ThreadCertificates } from '../certificates.ts';
 import type { DataPlaneContext } from '../context.ts';
 import { LocalWorkloads } from '../local-workloads.ts';
+import { NameLookups } from '../name-lookups.ts';
 import { OpeningTunnels } from '../opening-tunnels.ts';
 import type { Pod, PodConnection } from '../pod.ts';
 import type { CertificateMaterial, DataPlaneConfig, PodInfo } from '../protocol.ts';
@@ -54,11 +54,10 @@ export const TEST_CONFIG: DataPlaneConfig = {
   connectionWindow: 16_777_216,
   maxFrame: 1_048_576,
   responseBaggage: true,
-  dns: undefined,
+  lookups: false,
   socks5Port: undefined,
   logFormat: 'plain',
   accessLog: { info: true, debug: false },
-  dnsLog: false,
   policyLog: 'off',
   policyCutLog: true,
   unknownPolicy: 'deny',
@@ -126,8 +125,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     log,
     sockets,
     refusedClients: new RefusedClients(engine, sockets),
-    dnsCounters: new DnsCounters(),
-    resolvConf: { nameServers: [], tryTimeoutMs: 5000, tries: 1, searchDomains: [] },
+    lookups: new NameLookups(engine, () => undefined),
   };
   const connections = new Set<PodConnection>();
   const { counters, accessLog } = context;
