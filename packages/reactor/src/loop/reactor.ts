@@ -159,6 +159,10 @@ export class Reactor {
     this.arena.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #patience(timeoutMs: number): number {
     if (this.#unfinished.waiting > 0 || this.#atEnd > 0) return 0;
     const untilTimer = Math.ceil(this.#timers.next - performance.now());

@@ -117,6 +117,10 @@ export class Arena {
     this.#closed = true;
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #refuse(at: number, length: number): never {
     throw new ReactorError(
       'REACTOR_MEMORY_MISUSED',

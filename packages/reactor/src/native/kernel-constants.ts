@@ -55,5 +55,6 @@ export const EPIPE = 32;
 export const ECONNABORTED = 103;
 export const ECONNRESET = 104;
 export const ENOBUFS = 105;
+export const ENOTCONN = 107;
 export const ETIMEDOUT = 110;
 export const EINPROGRESS = 115;

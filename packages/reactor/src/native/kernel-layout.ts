@@ -10,14 +10,14 @@ export interface EpollEventLayout {
   readonly data: number;
 }
 
-const EPOLL_EVENT: Readonly<Record<string, EpollEventLayout>> = {
-  x64: { size: 12, events: 0, data: 4 },
-  arm64: { size: 16, events: 0, data: 8 },
-};
+const EPOLL_EVENT: ReadonlyMap<string, EpollEventLayout> = new Map([
+  ['x64', { size: 12, events: 0, data: 4 }],
+  ['arm64', { size: 16, events: 0, data: 8 }],
+]);
 
 /** Of an architecture as `process.arch` names it; undefined for one that is not known. */
 export function epollEventLayout(architecture: string): EpollEventLayout | undefined {
-  return EPOLL_EVENT[architecture];
+  return EPOLL_EVENT.get(architecture);
 }
 
 /** `struct iovec` of readv(2). */
