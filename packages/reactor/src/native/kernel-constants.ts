@@ -14,12 +14,15 @@ export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 
 export const SHUT_WR = 1;
+export const MSG_PEEK = 0x2;
 
 export const EPOLL_CLOEXEC = 0x8_0000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 export const EPOLLIN = 0x1;
+/** Urgent data, at which the kernel ends a read. */
+export const EPOLLPRI = 0x2;
 export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;

@@ -4,6 +4,7 @@ import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   EPOLL_CLOEXEC,
+  MSG_PEEK,
   SHUT_WR,
   SO_ERROR,
   SO_LINGER,
@@ -27,6 +28,7 @@ export class SystemCalls {
   readonly #scratch: number;
   readonly #read: ForeignFunction;
   readonly #write: ForeignFunction;
+  readonly #recv: ForeignFunction;
   readonly #readv: ForeignFunction;
   readonly #writev: ForeignFunction;
   readonly #accept4: ForeignFunction;
@@ -51,6 +53,7 @@ export class SystemCalls {
     const [int, size, pointer, long] = ['int', 'size_t', 'uintptr_t', 'int64_t'];
     this.#read = library.find('read', long, [int, pointer, size]);
     this.#write = library.find('write', long, [int, pointer, size]);
+    this.#recv = library.find('recv', long, [int, pointer, size, int]);
     this.#readv = library.find('readv', long, [int, pointer, int]);
     this.#writev = library.find('writev', long, [int, pointer, int]);
     this.#accept4 = library.find('accept4', int, [int, pointer, pointer, int]);
@@ -69,6 +72,11 @@ export class SystemCalls {
 
   read(fd: number, at: number, length: number): number {
     return this.#answer(this.#read(fd, this.#arena.address(at, length), length));
+  }
+
+  /** As `read` of a socket, but what is read stays; an error that waits is taken. */
+  peek(fd: number, at: number, length: number): number {
+    return this.#answer(this.#recv(fd, this.#arena.address(at, length), length, MSG_PEEK));
   }
 
   write(fd: number, at: number, length: number): number {
