@@ -110,10 +110,7 @@ export class ReactorListener implements Listening, Watcher {
   #scarceMemory(): ConnectionFailure | undefined {
     const { left, taken } = this.#reactor.slabs;
     if (left >= (left + taken) * SPARE_SLABS_PART) return undefined;
-    return systemFailure(
-      ENOMEM,
-      `${taken} of ${left + taken} slabs for unsent bytes are taken: accepting pauses (slow readers?)`,
-    );
+    return { code: 'ENOMEM', message: `${taken} of ${left + taken} slabs for unsent bytes are taken (slow readers?)` };
   }
 
   #rest(failure: ConnectionFailure): void {

@@ -22,6 +22,7 @@ import {
   EPOLLRDHUP,
 } from '../native/kernel-constants.ts';
 import { Outgoing } from './outgoing.ts';
+import { SlotReader } from './slot-reader.ts';
 import { type SocketShare, socketShare } from './socket-share.ts';
 import { systemFailure } from './system-failure.ts';
 
@@ -30,15 +31,6 @@ export const CONNECTION_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EP
 /** Something other than the bytes there were may be read, and has no event of its own after this. */
 const UNSURE_EVENTS = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 const GONE_EVENTS = EPOLLHUP | EPOLLERR;
-
-/** What one socket reads in a turn before the others have theirs. */
-const TURN_BYTES = 1_048_576;
-/**
- * A socket that has delivered less than this is read in small shares: the other end's word on the first bytes (a reset, say)
- * is heard before all that has arrived was passed on.
- */
-const SLOW_START_BYTES = 1_048_576;
-const SLOW_TURN_BYTES = 65_536;
 
 const NOBODY: PlainHandler = { readable: () => {}, written: () => {}, failed: () => {} };
 
@@ -61,6 +53,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   readonly remote: SocketAddress;
   readonly #reactor: Reactor;
   readonly #share: SocketShare;
+  readonly #reader: SlotReader;
   readonly #outgoing: Outgoing;
   #descriptor: number;
   #token: number;
@@ -80,11 +73,6 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   #broken = false;
   /** More of what was read waits behind what is being delivered. */
   #undelivered = false;
-  #slots = 1;
-  #delivered = 0;
-  /** When the turn began in which `#turnBytes` may still be read. */
-  #turn = -1;
-  #turnBytes = 0;
   /** To go on in the next turn. */
   #unfinished = false;
 
@@ -94,7 +82,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   #dirty = false;
   /** Bytes the kernel took that the owner is to be told of. */
   #untold = 0;
-  /** Bytes that were dropped when the socket was lost. */
+  /** Bytes that were dropped when the socket was lost: `queued` still has them, for the owner to see in `failed`. */
   #unsent = 0;
   #ending = false;
   #shutDown = false;
@@ -105,6 +93,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   constructor(reactor: Reactor, descriptor: number, { local, remote }: Ends, token = -1) {
     this.#reactor = reactor;
     this.#share = socketShare(reactor);
+    this.#reader = new SlotReader(reactor);
     this.#outgoing = new Outgoing(reactor, this.#share);
     this.#descriptor = descriptor;
     this.#token = token;
@@ -126,13 +115,13 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     if (this.#state !== 'open' || max <= 0) return 0;
     this.#untouched = false;
     if (this.#ended) return END;
-    const most = Math.min(max, this.#slots * SLOT_PAYLOAD_BYTES, this.#turnShare());
+    const most = this.#reader.most(max);
     if (!this.#readable || most <= 0) return this.#await();
-    const bytes = this.#receive(most);
+    const bytes = this.#reader.receive(this.#descriptor, most);
     if (bytes < 0) {
       this.#readable = false;
       if (bytes !== -EAGAIN) {
-        this.#lose(systemFailure(-bytes));
+        this.lose(systemFailure(-bytes));
         return 0;
       }
       return this.#await();
@@ -143,10 +132,8 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
       if (this.#broken) this.#lookAtError();
       return END;
     }
-    if (bytes === most) this.#slots = Math.min(this.#slots * 2, this.#reactor.readMemory.slotCount);
-    else if (!this.#unsure) this.#readable = false;
-    this.#turnBytes -= bytes;
-    this.#delivered += bytes;
+    // What comes after a short read has an event of its own.
+    if (bytes < most && !this.#unsure) this.#readable = false;
     this.#deliver(bytes, sink);
     return bytes;
   }
@@ -199,9 +186,15 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     return lost === undefined ? { descriptor } : { descriptor, lost };
   }
 
-  /** The socket is gone: `failed` comes at the end of the turn. */
+  /** The socket is gone: everything is given back now, and `failed` comes at the end of the turn. */
   lose(failure: ConnectionFailure): void {
-    this.#lose(failure);
+    if (this.#state === 'gone' || this.#state === 'lost') return;
+    if (this.#state === 'closing') return this.#dispose();
+    this.#state = 'lost';
+    this.#failure = failure;
+    this.#unsent = this.#outgoing.bytes;
+    this.#giveBack();
+    this.#touch();
   }
 
   ready(events: number): void {
@@ -236,24 +229,6 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     this.#tell();
   }
 
-  /** What this socket may still read in this turn. */
-  #turnShare(): number {
-    const now = this.#reactor.now();
-    if (this.#turn !== now) {
-      this.#turn = now;
-      this.#turnBytes = this.#delivered < SLOW_START_BYTES ? SLOW_TURN_BYTES : TURN_BYTES;
-    }
-    return this.#turnBytes;
-  }
-
-  #receive(most: number): number {
-    const { readMemory, calls } = this.#reactor;
-    this.#reactor.settle();
-    if (most <= SLOT_PAYLOAD_BYTES) return calls.read(this.#descriptor, readMemory.payloadOf(0), most);
-    const { vectors, count } = readMemory.prepare(most);
-    return calls.readv(this.#descriptor, vectors, count);
-  }
-
   #deliver(bytes: number, sink: ByteSink): void {
     const { readMemory, arena } = this.#reactor;
     let left = bytes;
@@ -282,14 +257,14 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     this.#broken = true;
     const { calls } = this.#reactor;
     const waiting = this.#ended ? 0 : calls.peek(this.#descriptor, this.#share.address, 1);
-    if (waiting < 0 && waiting !== -EAGAIN) this.#lose(systemFailure(-waiting));
-    else if (this.#ended) this.#lose(systemFailure(calls.takeError(this.#descriptor) || ENOTCONN));
+    if (waiting < 0 && waiting !== -EAGAIN) this.lose(systemFailure(-waiting));
+    else if (this.#ended) this.lose(systemFailure(calls.takeError(this.#descriptor) || ENOTCONN));
   }
 
   #watch(): void {
     if (this.#token >= 0) return;
     const token = this.#reactor.epoll.add(this.#descriptor, CONNECTION_EVENTS, this);
-    if (token < 0) this.#lose(systemFailure(-token, 'epoll_ctl (is fs.epoll.max_user_watches reached?)'));
+    if (token < 0) this.lose(systemFailure(-token, 'epoll_ctl (is fs.epoll.max_user_watches reached?)'));
     else this.#token = token;
   }
 
@@ -321,7 +296,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
       this.#full = true;
       this.#watch();
       if (this.#state === 'closing') this.#watchStall();
-    } else if (result < 0) this.#lose(systemFailure(-result));
+    } else if (result < 0) this.lose(systemFailure(-result));
   }
 
   /** Tells the owner what is news, and goes on with what waits for it. */
@@ -338,26 +313,15 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     else if (this.#ending && !this.#shutDown) {
       this.#shutDown = true;
       const result = this.#reactor.calls.shutdown(this.#descriptor);
-      if (result < 0) this.#lose(systemFailure(this.#reactor.calls.takeError(this.#descriptor) || -result));
+      if (result < 0) this.lose(systemFailure(this.#reactor.calls.takeError(this.#descriptor) || -result));
     }
   }
 
   #loseForMemory(): void {
     const { taken } = this.#reactor.slabs;
-    this.#lose(
+    this.lose(
       systemFailure(ENOBUFS, `all ${taken} slabs for unsent bytes are taken (raise slabBytes of the reactor?)`),
     );
-  }
-
-  /** Gives everything back now, and tells the owner later. `queued` stays what was not sent. */
-  #lose(failure: ConnectionFailure): void {
-    if (this.#state === 'gone' || this.#state === 'lost') return;
-    if (this.#state === 'closing') return this.#dispose();
-    this.#state = 'lost';
-    this.#failure = failure;
-    this.#unsent = this.#outgoing.bytes;
-    this.#giveBack();
-    this.#touch();
   }
 
   #fail(): void {
@@ -368,7 +332,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
 
   #dispose(): void {
     this.#state = 'gone';
-    // The kernel does so by itself for bytes that are still there.
+    // The kernel resets by itself for bytes that it still has.
     if (this.#undelivered && this.#descriptor >= 0) this.#reactor.calls.resetOnClose(this.#descriptor);
     this.#giveBack();
   }

@@ -54,11 +54,6 @@ export function writeSocketAddress(arena: Arena, at: number, { ip, port }: Socke
   return SOCKADDR_IN6.size;
 }
 
-/** An address in the form in which `readSocketAddress` answers it; unchanged if it is none. */
-export function canonicalAddress(arena: Arena, scratch: number, address: SocketAddress): SocketAddress {
-  return writeSocketAddress(arena, scratch, address) === 0 ? address : readSocketAddress(arena, scratch);
-}
-
 function v4Text(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { ConnectionFailure, Plain } from '@ambientmesh/hbone';
 import { Reactor, type ReactorOptions } from '../../loop/reactor.ts';
+import { foreignLibrary } from '../../native/foreign-library.ts';
 import { Loopback } from '../../native/loopback.ts';
 import { dial } from '../dialer.ts';
 import { ReactorListener } from '../listener.ts';
@@ -10,6 +11,7 @@ import { readSocketAddress } from '../socket-address.ts';
 
 const DEADLINE_MS = 10_000;
 const DIAL_TIMEOUT_MS = 5000;
+const BACKLOG = 512;
 /** As many turns as news on loopback ever take. */
 const SETTLE_TURNS = 20;
 
@@ -60,6 +62,8 @@ export class SocketRig implements AsyncDisposable {
 
   listen(accepted: (plain: ReactorPlain) => void): Listened {
     const { descriptor, port } = this.listening();
+    // Longer than the loopback's own queue.
+    foreignLibrary().find('listen', 'int', ['int', 'int'])(descriptor, BACKLOG);
     const failures: ConnectionFailure[] = [];
     const listener = new ReactorListener(this.reactor, descriptor, {
       accepted: (plain) => accepted(ours(plain)),
@@ -118,8 +122,13 @@ export class SocketRig implements AsyncDisposable {
     return { dialled, accepted };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends all that is there. */
+  clear(): void {
     for (const undo of this.#undos.splice(0).toReversed()) undo();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.clear();
     await this.turn();
     const { taken } = this.reactor.slabs;
     this.reactor.close();
