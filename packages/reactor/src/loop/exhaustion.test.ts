@@ -77,17 +77,21 @@ test('an arena that cannot be mapped is a typed error, and opens nothing', () =>
   expect(readdirSync('/proc/self/fd').length).toBe(before);
 });
 
+function residentPages(): number {
+  return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[1]);
+}
+
+function makeAndClose(): void {
+  const reactor = new Reactor({ slabBytes: 1_048_576 });
+  reactor.arena.bytes.fill(1);
+  reactor.turn(0);
+  reactor.close();
+}
+
 test('sixty reactors leave no descriptor and no page', () => {
-  const residentPages = (): number => Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[1]);
-  const make = (): void => {
-    const reactor = new Reactor({ slabBytes: 1_048_576 });
-    reactor.arena.bytes.fill(1);
-    reactor.turn(0);
-    reactor.close();
-  };
-  make();
+  makeAndClose();
   const before = { descriptors: readdirSync('/proc/self/fd').length, pages: residentPages() };
-  for (let time = 0; time < 60; time++) make();
+  for (let time = 0; time < 60; time++) makeAndClose();
   expect(readdirSync('/proc/self/fd').length).toBe(before.descriptors);
   // Of 5 MiB each, 315 MB in all; what the functions of each cost is garbage until it is collected.
   expect((residentPages() - before.pages) * 4096).toBeLessThan(150_000_000);

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { expect, test } from 'vitest';
+import { ReactorError } from './errors.ts';
+import { runSelfTest, type SelfTestStep, selfTest } from './self-test.ts';
+
+const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
+
+test('passes here, again and again, and leaves nothing open', () => {
+  selfTest();
+  const before = openDescriptors();
+  for (let time = 0; time < 5; time++) selfTest();
+  expect(openDescriptors()).toBe(before);
+});
+
+test('a step that fails is named, with what it said; what it opened is closed', () => {
+  selfTest();
+  const before = openDescriptors();
+  const cause = new ReactorError('REACTOR_SYSTEM_CALL', 'pipe2: EMFILE');
+  const ran: string[] = [];
+  const steps: readonly SelfTestStep[] = [
+    { name: 'first', run: () => void ran.push('first') },
+    {
+      name: 'second',
+      run: ({ loopback, opened }) => {
+        for (const descriptor of loopback.pipe()) opened.add(descriptor);
+        throw cause;
+      },
+    },
+    { name: 'third', run: () => void ran.push('third') },
+  ];
+  expect(() => runSelfTest(steps)).toThrow(
+    expect.objectContaining({
+      name: 'ReactorError',
+      code: 'REACTOR_SELF_TEST',
+      operation: 'second',
+      message: 'self-test, second: pipe2: EMFILE',
+      cause,
+    }),
+  );
+  expect(ran).toEqual(['first']);
+  expect(openDescriptors()).toBe(before);
+});
+
+const SCRIPT = `
+import { selfTest } from 'SELF_TEST';
+import { parentPort } from 'node:worker_threads';
+selfTest();
+parentPort.postMessage('passed');
+`;
+
+test('passes on a thread of its own', async () => {
+  const script = SCRIPT.replace('SELF_TEST', new URL('./self-test.ts', import.meta.url).href);
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
+    execArgv: ['--conditions=@ambientmesh/source'],
+  });
+  expect(await once(worker, 'message')).toEqual(['passed']);
+  await once(worker, 'exit');
+});
