@@ -114,6 +114,11 @@ export interface Secure {
 export interface Credentials {
   /** Brand: made by an engine, used by the same. */
   readonly engine: Engine;
+  /**
+   * No more connections are made with them: what the engine keeps for them is freed once those that there are have ended.
+   * Idempotent. Engines that leave this to the garbage collection have none.
+   */
+  close?(): void;
 }
 
 export interface CredentialsSource {

@@ -4,7 +4,12 @@ import { type ForeignFunction, type ForeignLibrary, foreignLibrary } from './for
 /** A handle of OpenSSL's, or 0. Whoever has one frees it once. */
 export type Handle = number;
 
-const [INT, LONG, SIZE, UINT64, POINTER, VOID] = ['int', 'long', 'size_t', 'uint64_t', 'uintptr_t', 'void'];
+const INT = 'int';
+const LONG = 'long';
+const SIZE = 'size_t';
+const UINT64 = 'uint64_t';
+const POINTER = 'uintptr_t';
+const VOID = 'void';
 const TEXT = 'const char *';
 
 /** Result and parameters of what takes numbers and handles. */
@@ -65,24 +70,43 @@ const FUNCTIONS = {
   X509_verify_cert: [INT, POINTER],
   i2d_X509: [INT, POINTER, POINTER],
   memcpy: [POINTER, POINTER, POINTER, SIZE],
-} as const satisfies Record<string, readonly (string | undefined)[]>;
-
-/** Those that take a text, which is copied. */
-const TEXT_FUNCTIONS = {
-  BIO_puts: [INT, POINTER, TEXT],
-  SSL_CTX_set_ciphersuites: [INT, POINTER, TEXT],
 } as const;
 
-type Functions = Readonly<Record<keyof typeof FUNCTIONS, ForeignFunction>>;
-/** Words that a call writes to or reads: two pointers. */
-const SCRATCH_BYTES = 32;
-const POINTER_BYTES = 8;
-const WORD = 2 ** 32;
-/** What `ERR_error_string_n` needs at most. */
-const ERROR_TEXT_BYTES = 256;
+/** Those that take a text, which koffi copies for the call, or answer one. */
+const TEXT_FUNCTIONS = {
+  BIO_puts: [INT, POINTER, TEXT],
+  ERR_reason_error_string: [TEXT, UINT64],
+  SSL_CTX_ctrl: [LONG, POINTER, INT, LONG, TEXT],
+  SSL_CTX_set_ciphersuites: [INT, POINTER, TEXT],
+  SSL_rstate_string: [TEXT, POINTER],
+} as const;
 
-/** What a callback of OpenSSL's is told: numbers, addresses and handles. Must not throw. */
+interface TextFunctions {
+  BIO_puts(bio: Handle, text: string): number;
+  ERR_reason_error_string(error: number): string | null;
+  SSL_CTX_ctrl(context: Handle, command: number, zero: 0, text: string): number;
+  SSL_CTX_set_ciphersuites(context: Handle, text: string): number;
+  SSL_rstate_string(ssl: Handle): string | null;
+}
+
+type Functions = Readonly<Record<keyof typeof FUNCTIONS, ForeignFunction>>;
+
+const POINTER_BYTES = 8;
+/** What a 64-bit pointer has above its lower 32 bits. */
+const WORD = 2 ** 32;
+/** What `ERR_error_string_n` fills at most. */
+const ERROR_TEXT_BYTES = 256;
+/** As `SSL_rstate_string` says it: the header of a record is there, and the record is not. */
+const READING_BODY = 'RB';
+
+/** What OpenSSL calls: with numbers, addresses and handles. Must not throw. */
 export type Callback = (...values: readonly number[]) => number;
+
+/** Bytes that are not the arena's: OpenSSL lends them until the next call for the same object. */
+export interface LentBytes {
+  readonly address: number;
+  readonly length: number;
+}
 
 /**
  * The OpenSSL inside of the node binary. Memory is the arena's and named by offsets, which are checked; handles are numbers
@@ -90,41 +114,160 @@ export type Callback = (...values: readonly number[]) => number;
  * the arena's.
  */
 export class OpenSsl {
-  /** What takes nothing but numbers and handles, and the rest for the methods here. */
+  /** What takes nothing but numbers and handles. Parameters that are pointers to memory are for the methods of this class. */
   readonly call: Functions;
+  readonly text: TextFunctions;
   readonly #arena: Arena;
   readonly #library: ForeignLibrary;
-  readonly #scratch: number;
   readonly #errorText: number;
-  readonly #puts: (bio: Handle, text: string) => number;
-  readonly #setSuites: (context: Handle, text: string) => number;
-  readonly #controlText: (context: Handle, command: number, zero: number, text: string) => number;
-  readonly #reason: (error: number) => string | null;
-  readonly #state: (ssl: Handle) => string | null;
+  readonly #pointers: number;
+  readonly #pointersAddress: number;
+  readonly #lent = { address: 0, length: 0 };
 
-  /** @throws {ReactorError} `REACTOR_UNSUPPORTED` */
+  /** @throws {ReactorError} `REACTOR_UNSUPPORTED` if this node binary lacks one of the functions. */
   constructor(arena: Arena) {
-    const library = foreignLibrary();
-    this.#library = library;
+    this.#library = foreignLibrary();
     this.#arena = arena;
-    this.call = Object.fromEntries(
-      Object.entries(FUNCTIONS).map(([name, [result, ...parameters]]) => [
-        name,
-        library.find(name, String(result), parameters.map(String)),
-      ]),
-    ) as unknown as Functions;
-    this.#scratch = arena.reserve(SCRATCH_BYTES);
+    this.call = this.#bind(FUNCTIONS);
+    // koffi turns `const char *` into texts and back.
+    // oxlint-disable-next-line no-unsafe-type-assertion -- what C declares, no type guard can see
+    this.text = this.#bind(TEXT_FUNCTIONS) as unknown as TextFunctions;
     this.#errorText = arena.reserve(ERROR_TEXT_BYTES);
-    const texts = Object.entries(TEXT_FUNCTIONS).map(([name, [result, ...parameters]]) =>
-      library.find(name, String(result), parameters.map(String)),
+    this.#pointers = arena.reserve(2 * POINTER_BYTES);
+    this.#pointersAddress = arena.address(this.#pointers, 2 * POINTER_BYTES);
+  }
+
+  /** `SSL_read` into `[at, at + length)`. */
+  read(ssl: Handle, at: number, length: number): number {
+    return this.call.SSL_read(ssl, this.#arena.address(at, length), length);
+  }
+
+  /** `SSL_write` of `[at, at + length)`. */
+  write(ssl: Handle, at: number, length: number): number {
+    return this.call.SSL_write(ssl, this.#arena.address(at, length), length);
+  }
+
+  /** `BIO_write` of `[at, at + length)`. */
+  put(bio: Handle, at: number, length: number): number {
+    return this.call.BIO_write(bio, this.#arena.address(at, length), length);
+  }
+
+  /** Two BIOs of which each reads what the other was written; `bytes` of room the first is written into. Empty: no memory. */
+  pair(bytes: number): readonly [Handle, Handle] | undefined {
+    const second = this.#pointersAddress + POINTER_BYTES;
+    if (this.call.BIO_new_bio_pair(this.#pointersAddress, bytes, second, POINTER_BYTES) !== 1) return undefined;
+    return [this.#pointer(this.#pointers), this.#pointer(this.#pointers + POINTER_BYTES)];
+  }
+
+  /** What may be taken of one of a pair in one piece: `take` it, or a part. The same object each time. */
+  waiting(bio: Handle): LentBytes {
+    this.#lent.length = Math.max(0, this.call.BIO_nread0(bio, this.#pointersAddress));
+    this.#lent.address = this.#lent.length === 0 ? 0 : this.#pointer(this.#pointers);
+    return this.#lent;
+  }
+
+  /** Takes `bytes` of what was `waiting`. */
+  take(bio: Handle, bytes: number): void {
+    this.call.BIO_nread(bio, this.#pointersAddress, bytes);
+  }
+
+  /** Copies bytes that were lent, of an address in the middle of them too, to `[at, at + length)`. */
+  copyIn(at: number, address: number, length: number): void {
+    this.call.memcpy(this.#arena.address(at, length), address, length);
+  }
+
+  /** Writes where the arena's `[at, at + length)` is, and the length as an octet, to what a callback was given for it. */
+  answerBytes(pointerAddress: number, lengthAddress: number, at: number, length: number): void {
+    this.#putPointer(this.#arena.address(at, length));
+    this.#arena.bytes[this.#pointers + POINTER_BYTES] = length;
+    this.call.memcpy(pointerAddress, this.#pointersAddress, POINTER_BYTES);
+    this.call.memcpy(lengthAddress, this.#pointersAddress + POINTER_BYTES, 1);
+  }
+
+  /** Octets of a certificate as DER, or a negative number. */
+  certificateBytes(certificate: Handle): number {
+    return this.call.i2d_X509(certificate, 0);
+  }
+
+  /** Writes a certificate of `length` octets as DER to `[at, at + length)`. */
+  putCertificate(certificate: Handle, at: number, length: number): void {
+    this.#putPointer(this.#arena.address(at, length));
+    this.call.i2d_X509(certificate, this.#pointersAddress);
+  }
+
+  /** The next certificate of a BIO with PEM, or 0. */
+  readCertificate(bio: Handle): Handle {
+    return this.call.PEM_read_bio_X509_AUX(bio, 0, 0, this.#noPassword());
+  }
+
+  /** The key of a BIO with PEM, or 0. */
+  readPrivateKey(bio: Handle): Handle {
+    return this.call.PEM_read_bio_PrivateKey(bio, 0, 0, this.#noPassword());
+  }
+
+  /** The protocols a client offers, in the format of ALPN, at `[at, at + length)`. 0: done. */
+  offerProtocols(context: Handle, at: number, length: number): number {
+    return this.call.SSL_CTX_set_alpn_protos(context, this.#arena.address(at, length), length);
+  }
+
+  /** The oldest error in the queue, or 0; it stays there. */
+  peekError(): number {
+    return this.call.ERR_peek_error();
+  }
+
+  /** For people: the code, the library and the reason of an error. */
+  errorText(error: number): string {
+    const at = this.#errorText;
+    this.call.ERR_error_string_n(error, this.#arena.address(at, ERROR_TEXT_BYTES), ERROR_TEXT_BYTES);
+    const { bytes } = this.#arena;
+    return Buffer.from(bytes.subarray(at, bytes.indexOf(0, at))).toString('latin1');
+  }
+
+  /** Whether the record that is being read is not all there. */
+  isInsideRecord(ssl: Handle): boolean {
+    return this.call.SSL_has_pending(ssl) === 1 || this.text.SSL_rstate_string(ssl) === READING_BODY;
+  }
+
+  /** errno, to be asked before anything else is called. */
+  errno(): number {
+    return this.#library.koffi.errno();
+  }
+
+  /** Makes a function of C; `release` when OpenSSL does not know it any more. */
+  register(callback: Callback, parameters: number): { readonly address: number; readonly release: () => void } {
+    const { koffi } = this.#library;
+    const prototype = koffi.proto(INT, Array<string>(parameters).fill(POINTER));
+    const registered = koffi.register(callback, koffi.pointer(prototype));
+    return { address: Number(registered), release: () => koffi.unregister(registered) };
+  }
+
+  #bind<Name extends string>(
+    table: Readonly<Record<Name, readonly string[]>>,
+  ): Readonly<Record<Name, ForeignFunction>> {
+    const bound = Object.fromEntries(
+      Object.entries<readonly string[]>(table).map(([name, [result, ...parameters]]) => [
+        name,
+        this.#library.find(name, result ?? VOID, parameters),
+      ]),
     );
-    const [puts, setSuites] = texts as unknown as readonly OpenSsl['textFunction'][];
-    this.#puts = puts!;
-    this.#setSuites = setSuites!;
-    const find = <Signature>(name: string, result: string, ...parameters: (string | undefined)[]): Signature =>
-      library.find(name, result, parameters.map(String)) as unknown as Signature;
-    this.#controlText = find('SSL_CTX_ctrl', 'long', POINTER, INT, LONG, TEXT);
-    this.#reason = find('ERR_reason_error_string', TEXT, UINT64);
-    this.#state = find('SSL_rstate_string', TEXT, POINTER);
+    // oxlint-disable-next-line no-unsafe-type-assertion -- `fromEntries` forgets the names
+    return bound as Record<Name, ForeignFunction>;
+  }
+
+  /** An empty text: without one, OpenSSL would ask the terminal for the password of an encrypted key. */
+  #noPassword(): number {
+    this.#putPointer(0);
+    return this.#pointersAddress;
+  }
+
+  #pointer(at: number): number {
+    const { view } = this.#arena;
+    return view.getUint32(at + 4, true) * WORD + view.getUint32(at, true);
+  }
+
+  #putPointer(address: number): void {
+    const { view } = this.#arena;
+    view.setUint32(this.#pointers, address % WORD, true);
+    view.setUint32(this.#pointers + 4, Math.floor(address / WORD), true);
   }
 }

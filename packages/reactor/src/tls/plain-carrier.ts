@@ -1,0 +1,130 @@
+import { type ByteSink, type ConnectionFailure, END, type Plain, type SocketAddress } from '@ambientmesh/hbone';
+import type { Unfinished } from '../loop/reactor.ts';
+import type { Handle } from '../native/open-ssl.ts';
+import { BIO_C_SET_BUF_MEM_EOF_RETURN } from '../native/open-ssl-constants.ts';
+import { type Carrier, type CarrierOwner, NO_OWNER } from './carrier.ts';
+import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
+
+/** What an empty memory BIO answers to `BIO_read`: that more may come, or that nothing will. */
+const MORE = -1;
+const NO_MORE = 0;
+const MOST_DROPS = 8;
+const FORGET: ByteSink = { bytes: () => {} };
+
+/** A `Plain` of another making (a tunnel's stream, say) under TLS, at the price of a few copies. Takes the `Plain` over. */
+export class PlainCarrier implements Carrier, Unfinished {
+  owner: CarrierOwner = NO_OWNER;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly #tls: TlsThread;
+  readonly #plain: Plain;
+  readonly #sink: ByteSink = { bytes: (memory, start, end) => this.#put(memory, start, end) };
+  /** What is written leaves the arena: memory of which no engine may think that it is lent for longer. */
+  #copy: Uint8Array | undefined;
+  #bio: Handle = 0;
+  #ended = false;
+  #closed = false;
+  #due = false;
+
+  constructor(tls: TlsThread, plain: Plain) {
+    this.#tls = tls;
+    this.#plain = plain;
+    this.local = plain.local;
+    this.remote = plain.remote;
+    plain.handler = {
+      // Not at once: the bytes of the connection beneath may still be being delivered from the memory we would read into.
+      readable: () => this.#goOnSoon(),
+      written: () => this.owner.sent(),
+      failed: (failure: ConnectionFailure) => this.owner.lost(failure),
+    };
+  }
+
+  get queued(): number {
+    return this.#plain.queued;
+  }
+
+  newReadBio(): Handle {
+    const { call } = this.#tls.openSsl;
+    this.#bio = call.BIO_new(call.BIO_s_mem());
+    this.#answerWhenEmpty(MORE);
+    return this.#bio;
+  }
+
+  fill(): boolean {
+    if (this.#closed || this.#ended) return false;
+    const bytes = this.#plain.read(SCRATCH_BYTES, this.#sink);
+    if (bytes !== END) return bytes > 0;
+    this.#ended = true;
+    this.#answerWhenEmpty(NO_MORE);
+    return true;
+  }
+
+  watch(reading: boolean): void {
+    if (reading) this.#goOnSoon();
+  }
+
+  goOn(): void {
+    this.#due = false;
+    this.owner.readable();
+  }
+
+  drain(): void {
+    const { wire, openSsl, scratch, reactor } = this.#tls;
+    if (this.#closed) return wire.discard();
+    for (let lent = wire.waiting(); lent.length > 0; lent = wire.waiting()) {
+      const length = Math.min(lent.length, SCRATCH_BYTES);
+      openSsl.copyIn(scratch, lent.address, length);
+      wire.take(length);
+      this.#copy ??= new Uint8Array(SCRATCH_BYTES);
+      this.#copy.set(reactor.arena.bytes.subarray(scratch, scratch + length));
+      this.#plain.write(this.#copy, 0, length);
+    }
+  }
+
+  end(): void {
+    this.#plain.end();
+  }
+
+  drop(): boolean {
+    if (this.#ended) return true;
+    for (let count = 0; count < MOST_DROPS; count++) {
+      const bytes = this.#plain.read(SCRATCH_BYTES, FORGET);
+      if (bytes === END) return true;
+      if (bytes === 0) return false;
+    }
+    this.#goOnSoon();
+    return false;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.owner = NO_OWNER;
+    this.#plain.close();
+  }
+
+  reset(): void {
+    this.#closed = true;
+    this.owner = NO_OWNER;
+    this.#plain.reset();
+  }
+
+  #goOnSoon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    this.#tls.reactor.goOnNextTurn(this);
+  }
+
+  #put(memory: Uint8Array, start: number, end: number): void {
+    const { openSsl, reactor, scratch } = this.#tls;
+    if (memory === reactor.arena.bytes) return void openSsl.put(this.#bio, start, end - start);
+    for (let at = start; at < end; at += SCRATCH_BYTES) {
+      const piece = memory.subarray(at, Math.min(end, at + SCRATCH_BYTES));
+      reactor.arena.bytes.set(piece, scratch);
+      openSsl.put(this.#bio, scratch, piece.length);
+    }
+  }
+
+  #answerWhenEmpty(answer: number): void {
+    this.#tls.openSsl.call.BIO_ctrl(this.#bio, BIO_C_SET_BUF_MEM_EOF_RETURN, answer, 0);
+  }
+}

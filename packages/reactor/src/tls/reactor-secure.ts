@@ -1,0 +1,369 @@
+import type { ConnectionFailure, Plain, Secure, SecureHandler, SocketAddress, TlsOptions } from '@ambientmesh/hbone';
+import {
+  carrierFailure,
+  handshakeTimeout,
+  QUEUE_LIMIT_BYTES,
+  RESUME_ROOM_BYTES,
+  systemFailure,
+  type TlsRole,
+} from '@ambientmesh/hbone/engine';
+import type { Flushable, Unfinished } from '../loop/reactor.ts';
+import { SLOT_HEADROOM_BYTES, SLOT_PAYLOAD_BYTES } from '../loop/read-memory.ts';
+import type { Handle } from '../native/open-ssl.ts';
+import { ReactorPlain } from '../sockets/reactor-plain.ts';
+import type { Carrier, CarrierOwner } from './carrier.ts';
+import { DescriptorCarrier } from './descriptor-carrier.ts';
+import { Farewell } from './farewell.ts';
+import { Gathered } from './gathered.ts';
+import type { Verifier } from './peer-verification.ts';
+import { PlainCarrier } from './plain-carrier.ts';
+import { type Outcome, Session } from './session.ts';
+import { ReactorCredentials } from './tls-context.ts';
+import type { TlsThread } from './tls-thread.ts';
+import type { WireUser } from './wire.ts';
+
+/** Frames of more than this are records of their own if they need no copy; smaller ones share one. */
+const OWN_RECORD_BYTES = 4096;
+
+const NOBODY: SecureHandler = {
+  established: () => {},
+  bytes: () => {},
+  delivered: () => {},
+  writable: () => {},
+  ended: () => {},
+  failed: () => {},
+};
+
+/**
+ * `handshake`; `open`; `closing`: the last words are to be written at the end of the turn; `leaving`: they were; `gone`.
+ */
+type State = 'handshake' | 'open' | 'closing' | 'leaving' | 'gone';
+
+/** `Secure` by the OpenSSL inside of node. */
+export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwner, Verifier, WireUser {
+  handler: SecureHandler;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly role: TlsRole;
+  readonly verify: TlsOptions['verify'];
+  /** The `SSL_CTX`, which the session takes a reference of. */
+  readonly context: Handle;
+  readonly #tls: TlsThread;
+  readonly #carrier: Carrier;
+  readonly #session: Session | undefined;
+  readonly #gathered: Gathered;
+  #state: State = 'handshake';
+  #timer: { cancel(): void } | undefined;
+  #inGate: boolean;
+  #verifiedChain: readonly Uint8Array[] = [];
+  #refusal: ConnectionFailure | undefined;
+  /** Sent before the handshake was done. */
+  #early: Uint8Array[] = [];
+  /** Plaintext of records that are on the wire. */
+  #onWire = 0;
+  #dirty = false;
+  #blocked = false;
+  #paused = false;
+  #unfinished = false;
+  #peerEnded = false;
+  /** Why nothing can be written any more; told at the end of the turn. */
+  #broken: ConnectionFailure | undefined;
+  #farewell: Farewell | undefined;
+  #done: (() => void) | undefined;
+
+  // oxlint-disable-next-line max-params -- one caller, the engine
+  constructor(role: TlsRole, tls: TlsThread, plain: Plain, options: TlsOptions, handler: SecureHandler) {
+    const { credentials, handshakeTimeoutMs } = options;
+    if (!(credentials instanceof ReactorCredentials)) throw new TypeError('credentials of another engine');
+    this.role = role;
+    this.verify = (chain) => options.verify(chain);
+    this.handler = handler;
+    this.context = credentials.context;
+    this.#tls = tls;
+    this.#carrier = carrierOf(tls, plain);
+    this.#carrier.owner = this;
+    this.local = this.#carrier.local;
+    this.remote = this.#carrier.remote;
+    this.#gathered = new Gathered(tls.reactor);
+    this.#inGate = tls.gate.begin();
+    if (!this.#inGate) this.#broken = { code: 'TLS', message: `more than ${tls.gate.most} handshakes at once` };
+    else if (this.context === 0) this.#broken = { code: 'TLS', message: 'the credentials are closed' };
+    else this.#session = new Session(tls, role, this.#carrier, this);
+    if (this.#session?.freed) this.#broken = systemFailure('ENOMEM', 'OpenSSL has no memory for a connection');
+    this.#timer = tls.reactor.after(handshakeTimeoutMs, () => this.#fail(handshakeTimeout(handshakeTimeoutMs)));
+    this.#touch();
+  }
+
+  get peerChain(): readonly Uint8Array[] {
+    return this.#state === 'handshake' ? [] : this.#verifiedChain;
+  }
+
+  get room(): number {
+    if (this.#state !== 'open' && this.#state !== 'handshake') return 0;
+    const room = QUEUE_LIMIT_BYTES - this.#gathered.bytes - this.#onWire - this.#carrier.queued;
+    if (room <= 0) this.#blocked = true;
+    return room;
+  }
+
+  send(memory: Uint8Array, start: number, end: number): void {
+    if (this.#state === 'handshake') this.#early.push(memory.slice(start, end));
+    if (this.#state !== 'open' || this.#broken !== undefined) return;
+    this.#touch();
+    for (let at = start; at < end; ) {
+      const bytes = this.#gathered.append(memory, at, end);
+      if (bytes === 0) return this.#break(systemFailure('ENOBUFS', 'No buffer space available (os error 105)'));
+      at += bytes;
+      if (this.#gathered.full) this.#writeGathered();
+    }
+  }
+
+  sendFrame(header: Uint8Array, memory: Uint8Array, start: number, end: number): void {
+    const { arena, readMemory } = this.#tls.reactor;
+    const ownRecord =
+      memory === arena.bytes &&
+      end - start > OWN_RECORD_BYTES &&
+      end - start <= SLOT_PAYLOAD_BYTES &&
+      header.length === SLOT_HEADROOM_BYTES &&
+      readMemory.isPayloadStart(start);
+    if (!ownRecord || this.#state !== 'open') {
+      this.send(header, 0, header.length);
+      this.send(memory, start, end);
+      return;
+    }
+    this.#touch();
+    this.#writeGathered();
+    const at = start - SLOT_HEADROOM_BYTES;
+    for (let index = 0; index < SLOT_HEADROOM_BYTES; index++) arena.bytes[at + index] = header[index]!;
+    this.#write(at, end - at);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state !== 'open' || this.#peerEnded) return;
+    this.#carrier.watch(true);
+    // What OpenSSL has read ahead has no event of its own.
+    if (this.#session?.pending) this.#goOnSoon();
+  }
+
+  close(done?: () => void): void {
+    if (this.#state === 'closing' || this.#state === 'leaving') return;
+    if (this.#state === 'gone') {
+      if (done !== undefined) this.#tls.reactor.atEndOfTurn(done);
+      return;
+    }
+    this.#done = done;
+    this.handler = NOBODY;
+    const { closeStalledMs } = this.#tls.closeLimits;
+    if (this.#state === 'handshake') this.#leave();
+    else {
+      this.#state = 'closing';
+      this.#timer = this.#tls.reactor.after(closeStalledMs, () => this.abort());
+      this.#touch();
+    }
+  }
+
+  abort(): void {
+    if (this.#state === 'gone') return;
+    this.handler = NOBODY;
+    if (this.#farewell !== undefined) return this.#farewell.cut();
+    this.#release();
+    this.#carrier.reset();
+    this.#over();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.#broken !== undefined) this.#fail(this.#broken);
+    else if (this.#state === 'handshake') this.#shakeHands();
+    else if (this.#state === 'open') {
+      this.#writeGathered();
+      this.drain();
+      this.#tellRoom();
+    } else if (this.#state === 'closing') {
+      this.#writeGathered();
+      if (this.#broken === undefined) this.#session?.closeNotify();
+      this.#leave();
+    }
+  }
+
+  drain(): void {
+    this.#onWire = 0;
+    this.#carrier.drain();
+  }
+
+  readable(): void {
+    if (this.#unfinished) return;
+    if (this.#state === 'handshake') this.#shakeHands();
+    else if (this.#state === 'open') this.#receive();
+  }
+
+  sent(): void {
+    this.#tellRoom();
+  }
+
+  lost(failure: ConnectionFailure): void {
+    if (this.#state === 'gone') return;
+    const { handler } = this;
+    this.#release();
+    this.#carrier.close();
+    this.#over();
+    handler.failed(carrierFailure(this.role, failure));
+  }
+
+  goOn(): void {
+    this.#unfinished = false;
+    this.readable();
+  }
+
+  accepted(peerChain: readonly Uint8Array[]): void {
+    this.#verifiedChain = peerChain;
+  }
+
+  refused(failure: ConnectionFailure): void {
+    this.#refusal = failure;
+  }
+
+  #shakeHands(): void {
+    if (this.#session === undefined) return;
+    if (!this.#tls.gate.step()) return this.#goOnSoon();
+    const outcome = this.#session.shakeHands(this);
+    if (this.#state !== 'handshake') return;
+    if (outcome === 'more') this.#establish();
+    else if (outcome === 'wait') this.#carrier.watch(true);
+    else if (typeof outcome === 'object') this.#fail(this.#refusal ?? outcome);
+  }
+
+  #establish(): void {
+    this.#state = 'open';
+    this.#leaveGate();
+    this.#timer?.cancel();
+    this.#carrier.watch(true);
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) this.send(bytes, 0, bytes.length);
+    this.handler.established();
+    // What came behind the handshake may be read already.
+    if (this.#state === 'open') this.#receive();
+  }
+
+  #receive(): void {
+    if (this.#peerEnded || this.#session === undefined) return;
+    if (this.#paused) return this.#carrier.watch(false);
+    const { reactor, wire } = this.#tls;
+    const { records, recordsBytes } = reactor.readMemory;
+    reactor.settle();
+    const { bytes, outcome } = this.#session.read(records, recordsBytes);
+    // Answers to KeyUpdates.
+    if (wire.waiting().length > 0) this.#touch();
+    if (bytes > 0) this.handler.bytes(reactor.arena.bytes, records, records + bytes);
+    if (bytes > 0 && this.#isOpen()) this.handler.delivered();
+    if (this.#isOpen()) this.#conclude(outcome);
+  }
+
+  /** Not narrowed by what was known before a callback. */
+  #isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  #conclude(outcome: Outcome): void {
+    if (outcome === 'more') this.#goOnSoon();
+    else if (outcome === 'end') {
+      this.#peerEnded = true;
+      this.#carrier.watch(false);
+      this.handler.ended();
+    } else if (typeof outcome === 'object') this.#fail(outcome);
+  }
+
+  #goOnSoon(): void {
+    if (this.#unfinished) return;
+    this.#unfinished = true;
+    this.#tls.reactor.goOnNextTurn(this);
+  }
+
+  #touch(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#tls.reactor.flushAtEnd(this);
+  }
+
+  #writeGathered(): void {
+    const { at, bytes } = this.#gathered;
+    if (bytes === 0) return;
+    this.#write(at, bytes);
+    this.#gathered.drop();
+  }
+
+  #write(at: number, length: number): void {
+    if (this.#session === undefined || this.#broken !== undefined) return;
+    const failure = this.#session.write(at, length);
+    if (failure !== undefined) this.#break(failure);
+    else this.#onWire += length;
+  }
+
+  #break(failure: ConnectionFailure): void {
+    this.#broken ??= failure;
+    this.#touch();
+  }
+
+  #tellRoom(): void {
+    if (!this.#blocked || this.#state !== 'open' || this.room < RESUME_ROOM_BYTES) return;
+    this.#blocked = false;
+    this.handler.writable();
+  }
+
+  /** TLS is over: what OpenSSL has said of it leaves, and FIN. */
+  #fail(failure: ConnectionFailure): void {
+    if (this.#state !== 'handshake' && this.#state !== 'open') return this.abort();
+    const { handler } = this;
+    this.handler = NOBODY;
+    this.#leave();
+    handler.failed(failure);
+  }
+
+  #leave(): void {
+    this.#state = 'leaving';
+    this.#timer?.cancel();
+    this.#gathered.drop();
+    this.drain();
+    this.#tls.wire.release(this);
+    this.#session?.free();
+    this.#farewell = new Farewell(this.#tls, this.#carrier, this.#peerEnded, () => this.#over());
+  }
+
+  /** Gives back everything but the carrier. */
+  #release(): void {
+    this.#timer?.cancel();
+    this.#gathered.drop();
+    this.#early = [];
+    this.#tls.wire.release(this);
+    this.#session?.free();
+  }
+
+  #over(): void {
+    if (this.#state === 'gone') return;
+    this.#state = 'gone';
+    this.handler = NOBODY;
+    this.#leaveGate();
+    const done = this.#done;
+    this.#done = undefined;
+    if (done !== undefined) this.#tls.reactor.atEndOfTurn(done);
+  }
+
+  #leaveGate(): void {
+    if (!this.#inGate) return;
+    this.#inGate = false;
+    this.#tls.gate.end();
+  }
+}
+
+/** Takes `plain` over. */
+function carrierOf(tls: TlsThread, plain: Plain): Carrier {
+  const released = plain instanceof ReactorPlain ? plain.release() : undefined;
+  if (released === undefined) return new PlainCarrier(tls, plain);
+  return new DescriptorCarrier(tls, released.descriptor, plain, released.lost);
+}

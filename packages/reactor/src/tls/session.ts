@@ -1,0 +1,173 @@
+import { getSystemErrorName } from 'node:util';
+import type { ConnectionFailure } from '@ambientmesh/hbone';
+import {
+  carrierFailure,
+  DECODE_ERROR_ALERT,
+  handshakeEnd,
+  localFailure,
+  systemFailure,
+  type TlsRole,
+} from '@ambientmesh/hbone/engine';
+import { SLOT_BYTES } from '../loop/read-memory.ts';
+import type { Handle } from '../native/open-ssl.ts';
+import {
+  SSL_ERROR_SSL,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_WANT_WRITE,
+  SSL_ERROR_ZERO_RETURN,
+} from '../native/open-ssl-constants.ts';
+import type { Carrier } from './carrier.ts';
+import { takeOpenSslFailure } from './open-ssl-failure.ts';
+import type { Verifier } from './peer-verification.ts';
+import type { TlsThread } from './tls-thread.ts';
+import type { WireUser } from './wire.ts';
+
+/** What a series of calls came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side. */
+export type Outcome = 'more' | 'wait' | 'end' | ConnectionFailure;
+
+/** Errors of a socket, as Linux numbers them, that reading one has. */
+const SOCKET_ERRORS: ReadonlySet<string> = new Set(['ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE']);
+/** As OpenSSL names the end of a connection without a word. */
+const UNEXPECTED_END = 'UNEXPECTED_EOF_WHILE_READING';
+
+/** An SSL object: the only place that calls OpenSSL for a connection. Nobody is called back but the `Verifier`. */
+export class Session {
+  readonly #tls: TlsThread;
+  readonly #role: TlsRole;
+  readonly #carrier: Carrier;
+  readonly #user: WireUser;
+  #ssl: Handle;
+  /** OpenSSL is working on it: it is freed when that is done. */
+  #busy = false;
+  #freed = false;
+
+  constructor(tls: TlsThread, role: TlsRole, carrier: Carrier, user: WireUser & { readonly context: Handle }) {
+    this.#tls = tls;
+    this.#role = role;
+    this.#carrier = carrier;
+    this.#user = user;
+    this.#ssl = tls.newSsl(user.context, carrier.newReadBio(), role);
+    this.#freed = this.#ssl === 0;
+  }
+
+  /** Whether it is gone, or OpenSSL had no memory for it. */
+  get freed(): boolean {
+    return this.#freed;
+  }
+
+  /** Goes on with the handshake: `more` says that it is done. */
+  shakeHands(verifier: Verifier): Outcome {
+    const { call } = this.#tls.openSsl;
+    this.#begin();
+    for (;;) {
+      this.#tls.verifier = verifier;
+      this.#busy = true;
+      const result = call.SSL_do_handshake(this.#ssl);
+      const errno = this.#tls.openSsl.errno();
+      this.#busy = false;
+      this.#tls.verifier = undefined;
+      if (this.#freed) return this.#freeNow();
+      // Whoever verified may have written to others.
+      this.#tls.wire.claim(this.#user);
+      const outcome = result === 1 ? 'more' : this.#outcome(result, errno);
+      this.#carrier.drain();
+      if (outcome === 'wait' && this.#carrier.fill()) continue;
+      return outcome === 'end' || this.#isUnexpectedEnd(outcome) ? handshakeEnd(this.#role) : outcome;
+    }
+  }
+
+  /** Decrypts whole records into `[at, at + room)` until there are no more, or no room for one: how many bytes, and why not more. */
+  read(at: number, room: number): { readonly bytes: number; readonly outcome: Outcome } {
+    this.#begin();
+    let bytes = 0;
+    while (bytes + SLOT_BYTES <= room) {
+      const result = this.#tls.openSsl.read(this.#ssl, at + bytes, SLOT_BYTES);
+      if (result > 0) {
+        bytes += result;
+        continue;
+      }
+      const outcome = this.#outcome(result, this.#tls.openSsl.errno());
+      if (outcome === 'more') this.#carrier.drain();
+      else if (outcome !== 'wait' || !this.#carrier.fill()) return { bytes, outcome: this.#checkedEnd(outcome) };
+    }
+    return { bytes, outcome: 'more' };
+  }
+
+  /** Encrypts `[at, at + length)`, 16 KiB at most, onto the wire; a failure if OpenSSL refuses. */
+  write(at: number, length: number): ConnectionFailure | undefined {
+    this.#begin();
+    this.#tls.wire.ensureRoom(length);
+    if (this.#tls.openSsl.write(this.#ssl, at, length) === length) return undefined;
+    return takeOpenSslFailure(this.#tls.openSsl, this.#role).failure;
+  }
+
+  /** Puts close_notify on the wire. */
+  closeNotify(): void {
+    this.#begin();
+    this.#tls.openSsl.call.SSL_shutdown(this.#ssl);
+    this.#tls.openSsl.call.ERR_clear_error();
+  }
+
+  /** Asks the peer for new keys, and takes new ones for what follows. */
+  updateKeys(kind: number): boolean {
+    this.#begin();
+    const { call } = this.#tls.openSsl;
+    return call.SSL_key_update(this.#ssl, kind) === 1 && call.SSL_do_handshake(this.#ssl) === 1;
+  }
+
+  /** Whether something was read from the socket and not from here. */
+  get pending(): boolean {
+    return !this.#freed && this.#tls.openSsl.call.SSL_has_pending(this.#ssl) === 1;
+  }
+
+  /** Idempotent. What is on the wire stays there. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    if (!this.#busy) this.#freeNow();
+  }
+
+  #freeNow(): 'wait' {
+    const ssl = this.#ssl;
+    this.#ssl = 0;
+    if (ssl !== 0) this.#tls.freeSsl(ssl);
+    return 'wait';
+  }
+
+  #begin(): void {
+    this.#tls.wire.claim(this.#user);
+    this.#tls.openSsl.call.ERR_clear_error();
+  }
+
+  /** Of a call that did not succeed; `more` asks for the same call again, with room on the wire. */
+  #outcome(result: number, errno: number): Outcome {
+    const error = this.#tls.openSsl.call.SSL_get_error(this.#ssl, result);
+    if (error === SSL_ERROR_WANT_READ) return 'wait';
+    if (error === SSL_ERROR_WANT_WRITE) return 'more';
+    if (error === SSL_ERROR_ZERO_RETURN) return 'end';
+    if (error !== SSL_ERROR_SSL) {
+      const name = errno > 0 ? getSystemErrorName(-errno) : '';
+      return carrierFailure(this.#role, systemFailure(SOCKET_ERRORS.has(name) ? name : 'ECONNRESET'));
+    }
+    const { failure, plainHttp } = takeOpenSslFailure(this.#tls.openSsl, this.#role);
+    if (plainHttp) this.#putAlert();
+    return failure;
+  }
+
+  /** The alert that OpenSSL does not send. */
+  #putAlert(): void {
+    const { reactor, scratch, wire } = this.#tls;
+    reactor.arena.bytes.set(DECODE_ERROR_ALERT, scratch);
+    wire.put(scratch, DECODE_ERROR_ALERT.length);
+  }
+
+  /** An end in the middle of a record is none. */
+  #checkedEnd(outcome: Outcome): Outcome {
+    if (outcome !== 'end' || !this.#tls.openSsl.isInsideRecord(this.#ssl)) return outcome;
+    return localFailure(this.#role, UNEXPECTED_END);
+  }
+
+  #isUnexpectedEnd(outcome: Outcome): boolean {
+    return typeof outcome === 'object' && outcome.message === localFailure(this.#role, UNEXPECTED_END).message;
+  }
+}

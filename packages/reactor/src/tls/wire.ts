@@ -1,0 +1,85 @@
+import { ReactorError } from '../errors.ts';
+import type { Handle, LentBytes, OpenSsl } from '../native/open-ssl.ts';
+
+/** 60 full records; measured: with less, one write(2) takes less than the kernel would. */
+const WIRE_BYTES = 1_048_576;
+/** What a record adds to its plaintext, and a KeyUpdate or an alert before it. RFC 8446 5.2 */
+const RECORD_OVERHEAD_BYTES = 512;
+
+/** A connection that writes records. */
+export interface WireUser {
+  /** Takes all that there is on the wire: it is this connection's. Calls nobody back. */
+  drain(): void;
+}
+
+/**
+ * Where all TLS connections of a thread write their records: one after the other into the same memory, from which each hands
+ * its own to its socket. So writing never waits inside of OpenSSL, records of a turn leave with one system call, and no
+ * connection has a buffer of its own.
+ */
+export class Wire {
+  /** What SSL objects write to. Each holds a reference (`share`). */
+  readonly #input: Handle;
+  readonly #output: Handle;
+  readonly #openSsl: OpenSsl;
+  #user: WireUser | undefined;
+
+  /** @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED` */
+  constructor(openSsl: OpenSsl) {
+    const pair = openSsl.pair(WIRE_BYTES);
+    if (pair === undefined) throw new ReactorError('REACTOR_MEMORY_EXHAUSTED', 'OpenSSL has no memory for its records');
+    this.#openSsl = openSsl;
+    [this.#input, this.#output] = pair;
+  }
+
+  /** A reference for an SSL object, which frees it. */
+  share(): Handle {
+    this.#openSsl.call.BIO_up_ref(this.#input);
+    return this.#input;
+  }
+
+  /** To be called before each series of calls that may write: what the one before has written leaves first. */
+  claim(user: WireUser): void {
+    const before = this.#user;
+    if (before === user) return;
+    before?.drain();
+    this.#user = user;
+  }
+
+  /** Sees to it that a record with `bytes` of plaintext has room. */
+  ensureRoom(bytes: number): void {
+    if (this.#openSsl.call.BIO_ctrl_get_write_guarantee(this.#input) < bytes + RECORD_OVERHEAD_BYTES)
+      this.#user?.drain();
+  }
+
+  /** What is to be taken, in one piece; empty if there is nothing. Valid until the next call. */
+  waiting(): LentBytes {
+    return this.#openSsl.waiting(this.#output);
+  }
+
+  take(bytes: number): void {
+    this.#openSsl.take(this.#output, bytes);
+  }
+
+  /** Puts bytes of the arena behind what the current user wrote, as they are. */
+  put(at: number, length: number): void {
+    this.#openSsl.put(this.#input, at, length);
+  }
+
+  /** Drops what is there. */
+  discard(): void {
+    for (let { length } = this.waiting(); length > 0; { length } = this.waiting()) this.take(length);
+  }
+
+  /** `user` is gone, and what it wrote with it. */
+  release(user: WireUser): void {
+    if (this.#user !== user) return;
+    this.discard();
+    this.#user = undefined;
+  }
+
+  close(): void {
+    this.#openSsl.call.BIO_free(this.#input);
+    this.#openSsl.call.BIO_free(this.#output);
+  }
+}
