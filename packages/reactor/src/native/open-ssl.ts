@@ -223,9 +223,9 @@ export class OpenSsl {
     return Buffer.from(bytes.subarray(at, bytes.indexOf(0, at))).toString('latin1');
   }
 
-  /** Whether the record that is being read is not all there. */
+  /** Whether the header of a record was read, and the rest is not all there. */
   isInsideRecord(ssl: Handle): boolean {
-    return this.call.SSL_has_pending(ssl) === 1 || this.text.SSL_rstate_string(ssl) === READING_BODY;
+    return this.text.SSL_rstate_string(ssl) === READING_BODY;
   }
 
   /** errno, to be asked before anything else is called. */

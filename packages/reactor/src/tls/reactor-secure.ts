@@ -66,6 +66,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   #paused = false;
   #unfinished = false;
   #peerEnded = false;
+  #closed = false;
   /** Why nothing can be written any more; told at the end of the turn. */
   #broken: ConnectionFailure | undefined;
   #farewell: Farewell | undefined;
@@ -151,12 +152,11 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   close(done?: () => void): void {
-    if (this.#state === 'closing' || this.#state === 'leaving') return;
-    if (this.#state === 'gone') {
-      if (done !== undefined) this.#tls.reactor.atEndOfTurn(done);
-      return;
-    }
+    if (this.#closed) return;
+    this.#closed = true;
     this.#done = done;
+    if (this.#state === 'gone') return this.#over();
+    if (this.#state !== 'open' && this.#state !== 'handshake') return;
     this.handler = NOBODY;
     const { closeStalledMs } = this.#tls.closeLimits;
     if (this.#state === 'handshake') this.#leave();
@@ -345,7 +345,6 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   #over(): void {
-    if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.handler = NOBODY;
     this.#leaveGate();

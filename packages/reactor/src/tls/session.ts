@@ -96,7 +96,6 @@ export class Session {
   /** Encrypts `[at, at + length)`, 16 KiB at most, onto the wire; a failure if OpenSSL refuses. */
   write(at: number, length: number): ConnectionFailure | undefined {
     this.#begin();
-    this.#tls.wire.ensureRoom(length);
     if (this.#tls.openSsl.write(this.#ssl, at, length) === length) return undefined;
     return takeOpenSslFailure(this.#tls.openSsl, this.#role).failure;
   }
@@ -134,8 +133,10 @@ export class Session {
     return 'wait';
   }
 
+  /** An alert or the answer to a KeyUpdate has room then, too: OpenSSL does not say it twice. */
   #begin(): void {
     this.#tls.wire.claim(this.#user);
+    this.#tls.wire.ensureRoom(SLOT_BYTES);
     this.#tls.openSsl.call.ERR_clear_error();
   }
 
