@@ -87,7 +87,7 @@ function certificatePem(subject: string, key: KeyObject, issuer: Issuer, extensi
   );
   const signature = der(Tag.BIT_STRING, Buffer.of(0), sign('sha256', body, issuer.key));
   const certificate = der(Tag.SEQUENCE, body, algorithm, signature).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  return `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 function extension(id: string, value: Buffer): Buffer {
