@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -55,6 +56,26 @@ test('passes on a thread of its own', async () => {
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
     execArgv: ['--conditions=@ambientmesh/source'],
   });
+  const exited = once(worker, 'exit');
   expect(await once(worker, 'message')).toEqual(['passed']);
-  await once(worker, 'exit');
+  expect(await exited).toEqual([0]);
+});
+
+const IMPORTS = `
+import { createRequire } from 'node:module';
+import { selfTest } from 'SELF_TEST';
+const { cache } = createRequire('SELF_TEST');
+const loaded = () => Object.keys(cache).some((file) => file.includes('/koffi/'));
+const before = loaded();
+selfTest();
+process.stdout.write(JSON.stringify({ before, after: loaded() }));
+`;
+
+test('nothing native is loaded before it is used', () => {
+  const script = IMPORTS.replaceAll('SELF_TEST', new URL('./self-test.ts', import.meta.url).href);
+  const flags = ['--conditions=@ambientmesh/source', '--input-type=module', '-e', script];
+  expect(JSON.parse(execFileSync(process.execPath, flags, { encoding: 'utf8' }))).toEqual({
+    before: false,
+    after: true,
+  });
 });

@@ -7,7 +7,7 @@ import * as ours from './kernel-constants.ts';
  * these headers are common to x86-64 and arm64, or arm64 takes the asm-generic one and x86-64 agrees with it.
  */
 const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'linux/socket.h': { AF_INET: 2, AF_INET6: 10, SOL_SOCKET: 1 },
+  'linux/socket.h': { AF_INET: 2, AF_INET6: 10, SOL_SOCKET: 1, MSG_PEEK: 2 },
   'linux/net.h': { SOCK_STREAM: 1, SOCK_NONBLOCK: 0o4_000, SOCK_CLOEXEC: 0o2_000_000, SHUT_WR: 1 },
   'asm-generic/socket.h': { SO_ERROR: 4, SO_LINGER: 13 },
   'linux/in.h': { IPPROTO_TCP: 6 },
@@ -19,6 +19,7 @@ const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     EPOLL_CTL_DEL: 2,
     EPOLL_CTL_MOD: 3,
     EPOLLIN: 0x1,
+    EPOLLPRI: 0x2,
     EPOLLOUT: 0x4,
     EPOLLERR: 0x8,
     EPOLLHUP: 0x10,

@@ -123,6 +123,7 @@ test('memory that is not all in the arena reaches no call', () => {
     () => calls.read(reader, SIZE - 1, 2),
     () => calls.read(reader, -1, 1),
     () => calls.read(reader, at, Number.NaN),
+    () => calls.peek(reader, SIZE - 1, 2),
     () => calls.write(writer, SIZE, 1),
     () => calls.readv(reader, SIZE - 16, 2),
     () => calls.readv(reader, at, -1),
@@ -187,6 +188,16 @@ test('FIN by shutdown leaves the other direction open', () => {
   expect(calls.shutdown(unconnected)).toBe(-ENOTCONN);
 });
 
+test('peek leaves what it reads', () => {
+  using pair = connectPair();
+  expect(calls.peek(pair.server, at, 8)).toBe(-EAGAIN);
+  calls.write(pair.client, at, write('kept'));
+  arena.bytes.fill(0, at, at + 8);
+  expect(patiently(() => calls.peek(pair.server, at + 64, 8))).toBe(4);
+  expect(calls.read(pair.server, at + 128, 8)).toBe(4);
+  expect([textAt(at + 64, 4), textAt(at + 128, 4)]).toEqual(['kept', 'kept']);
+});
+
 test('a socket that is reset on close ends with ECONNRESET', () => {
   const pair = connectPair();
   using _ = opened(pair.server, pair.listener);
@@ -241,6 +252,7 @@ test('an eventfd counts what is written until it is read', () => {
 test('every call answers EBADF for no descriptor', () => {
   const results = [
     calls.read(-1, at, 1),
+    calls.peek(-1, at, 1),
     calls.write(-1, at, 1),
     calls.writeLent(-1, arena.address(at, 1), 1),
     calls.readv(-1, at, 1),
