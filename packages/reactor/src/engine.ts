@@ -1,0 +1,145 @@
+import type {
+  Acceptor,
+  Cancellable,
+  ConnectHandler,
+  ConnectOptions,
+  Credentials,
+  CredentialsSource,
+  Engine,
+  Listening,
+  Plain,
+  Secure,
+  SecureHandler,
+  TlsOptions,
+} from '@ambientmesh/hbone';
+import { CLOSE_LIMITS, type CloseLimits, type TlsRole } from '@ambientmesh/hbone/engine';
+import { Reactor, type ReactorOptions } from './loop/reactor.ts';
+import type { TurnTimes } from './loop/turn-histogram.ts';
+import { dial } from './sockets/dialer.ts';
+import { ReactorListener } from './sockets/listener.ts';
+import { socketShare } from './sockets/socket-share.ts';
+import { ReactorSecure } from './tls/reactor-secure.ts';
+import { ReactorCredentials } from './tls/tls-context.ts';
+import { TlsThread, type TlsThreadOptions } from './tls/tls-thread.ts';
+
+/** Limits of an engine; each is for one thread. */
+export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {}
+
+/** What an engine holds: back to zero once everything was closed. */
+export interface ReactorHoldings {
+  /** Descriptors that are watched, the engine's own wake-up excepted. */
+  readonly descriptors: number;
+  /** Slabs of 16 KiB with bytes that wait. */
+  readonly slabs: number;
+  /** TLS connections of OpenSSL. */
+  readonly tlsHandles: number;
+}
+
+/** The engine on epoll and OpenSSL. It does something only in `turn`, and never waits for Node's event loop. */
+export interface ReactorEngine extends Engine, Disposable {
+  /**
+   * Waits for something to do, does it, and what is due at the end of the turn. At most `timeoutMs`, default 100 ms; less
+   * when a timer is due. What a callback throws comes out of it; the engine stays usable.
+   */
+  turn(timeoutMs?: number): void;
+  /** Write a 64-bit 1 to this eventfd(2) to wake a thread that waits in `turn`; from any thread of the process. */
+  readonly wakeDescriptor: number;
+  readonly holdings: ReactorHoldings;
+  /** How long turns took since the last call, waiting excluded. */
+  drainTurnTimes(): TurnTimes;
+  /** Frees all; connections are to be ended before. Not to be called in a turn. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Makes an engine for this thread.
+ * @throws {ReactorError} `REACTOR_UNSUPPORTED` (another system than 64-bit Linux, no koffi, a node binary without OpenSSL's
+ * functions), `REACTOR_INVALID_ARGUMENT`, `REACTOR_MEMORY_EXHAUSTED`, `REACTOR_SYSTEM_CALL` (descriptors exhausted)
+ */
+export function createReactorEngine(options: ReactorEngineOptions = {}): ReactorEngine {
+  return new ReactorEngineImplementation(options);
+}
+
+class ReactorEngineImplementation implements ReactorEngine {
+  readonly #reactor: Reactor;
+  readonly #tls: TlsThread;
+
+  constructor(options: ReactorEngineOptions) {
+    const limits: CloseLimits = {
+      closeLingerMs: options.closeLingerMs ?? CLOSE_LIMITS.closeLingerMs,
+      closeStalledMs: options.closeStalledMs ?? CLOSE_LIMITS.closeStalledMs,
+    };
+    this.#reactor = new Reactor(options);
+    try {
+      socketShare(this.#reactor).closeStalledMs = limits.closeStalledMs;
+      this.#tls = new TlsThread(this.#reactor, limits, options);
+    } catch (error) {
+      this.#reactor.close();
+      throw error;
+    }
+  }
+
+  get wakeDescriptor(): number {
+    return this.#reactor.wakeDescriptor;
+  }
+
+  get holdings(): ReactorHoldings {
+    const { epoll, slabs } = this.#reactor;
+    return { descriptors: epoll.watched - 1, slabs: slabs.taken, tlsHandles: this.#tls.handles };
+  }
+
+  turn(timeoutMs?: number): void {
+    this.#reactor.turn(timeoutMs);
+  }
+
+  listen(descriptor: number, acceptor: Acceptor): Listening {
+    return new ReactorListener(this.#reactor, descriptor, acceptor);
+  }
+
+  connect(options: ConnectOptions, handler: ConnectHandler): Cancellable {
+    return dial(this.#reactor, options, handler);
+  }
+
+  credentials(source: CredentialsSource): Credentials {
+    return new ReactorCredentials(this, this.#tls, source);
+  }
+
+  secureServer(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    return this.#secure('server', plain, options, handler);
+  }
+
+  secureClient(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    return this.#secure('client', plain, options, handler);
+  }
+
+  after(ms: number, callback: () => void): Cancellable {
+    return this.#reactor.after(ms, callback);
+  }
+
+  atEndOfTurn(callback: () => void): void {
+    this.#reactor.atEndOfTurn(callback);
+  }
+
+  now(): number {
+    return this.#reactor.now();
+  }
+
+  drainTurnTimes(): TurnTimes {
+    return this.#reactor.turns.drain();
+  }
+
+  close(): void {
+    this.#tls.close();
+    this.#reactor.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // oxlint-disable-next-line max-params -- of the engine's two methods
+  #secure(role: TlsRole, plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
+    if (options.credentials.engine !== this) throw new TypeError('credentials of another engine');
+    return new ReactorSecure(role, this.#tls, plain, options, handler);
+  }
+}
