@@ -5,6 +5,7 @@ import type { ZtunnelConfig } from './config/config.ts';
 import { describeConfig, Tagged } from './config/describe-config.ts';
 import type { ConnectionsByPod } from './data-threads.ts';
 import { describeMesh, describeStaticConfig } from './describe-mesh.ts';
+import type { Engines } from './engines.ts';
 import type { MeshSnapshot } from './local-config/mesh-snapshot.ts';
 import { versionFields } from './version.ts';
 
@@ -16,6 +17,7 @@ export interface DumpParts {
   readonly mesh: MeshSnapshot;
   readonly workloads: ReadonlyMap<string, WorkloadState>;
   readonly connections: ConnectionsByPod;
+  readonly engines: ReturnType<Engines['describe']>;
 }
 
 /** `/config_dump` (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
@@ -24,6 +26,7 @@ export function renderConfigDump(parts: DumpParts): string {
   const dump = {
     certificates: parts.certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1)).map(describeCertificate),
     config: describeConfig(parts.config, parts.args),
+    dataThreads: parts.engines,
     ...describeMesh(parts.mesh),
     staticConfig: describeStaticConfig(parts.mesh),
     version: Object.fromEntries(versions),

@@ -62,6 +62,7 @@ function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
     readonly answer: Parameters<DataThreadEvents['lookupWanted']>[1];
   }[] = [];
   const events = {
+    engine: () => undefined,
     certificateWanted: () => undefined,
     lookupWanted: (...[wanted, answer]: Parameters<DataThreadEvents['lookupWanted']>) =>
       void lookups.push({ wanted, answer }),

@@ -18,6 +18,7 @@ const drainGraceMs = 2000;
 
 type ReportMessage = Extract<FromDataThread, { readonly type: 'report' }>;
 type ListingMessage = Extract<FromDataThread, { readonly type: 'connections' | 'denials' }>;
+type EngineMessage = Extract<FromDataThread, { readonly type: 'engine' }>;
 type WantedLookup = Extract<FromDataThread, { readonly type: 'lookup-wanted' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
 type DrainedComponent = Extract<FromDataThread, { readonly type: 'component-drained' }>;
@@ -29,6 +30,8 @@ interface CollectedConnections {
 
 /** What comes from data threads without having been asked for. */
 export interface DataThreadEvents {
+  /** The first of each thread. */
+  engine(thread: number, message: EngineMessage): void;
   certificateWanted(identity: string): void;
   /** `answer`: may be called once, now or later. */
   lookupWanted(wanted: WantedLookup, answer: (result: LookupResult) => void): void;
@@ -198,9 +201,11 @@ export class DataThreads {
         return this.#reports.get(message.id)?.answered(thread);
       case 'connections':
       case 'denials':
-        return this.#listings.get(message.id)?.(thread, message);
+        return this.#takeListing(thread, message);
       case 'component-drained':
         return this.#events.componentDrained(message);
+      case 'engine':
+        return this.#events.engine(thread, message);
       case 'certificate-wanted':
         return this.#events.certificateWanted(message.identity);
       case 'lookup-wanted':
@@ -222,6 +227,10 @@ export class DataThreads {
     this.broadcast({ type, id });
     await answers.done;
     this.#listings.delete(id);
+  }
+
+  #takeListing(thread: number, message: ListingMessage): void {
+    this.#listings.get(message.id)?.(thread, message);
   }
 
   #takeStart(thread: number, message: StartAnswer): void {

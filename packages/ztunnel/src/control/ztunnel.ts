@@ -17,7 +17,9 @@ import { CrlFile } from './crl-file.ts';
 import { dataPlaneConfig, logLevels } from './data-plane-config.ts';
 import { DataThreads } from './data-threads.ts';
 import { PodDns } from './dns/pod-dns.ts';
+import { Engines } from './engines.ts';
 import { ZtunnelError } from './errors.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { LocalConfigFile } from './local-config/local-config-file.ts';
 import { emptySnapshot, type MeshSnapshot } from './local-config/mesh-snapshot.ts';
 import { PodProxies } from './pod-proxies.ts';
@@ -73,7 +75,9 @@ export class Ztunnel {
   readonly #zds: ZdsClient;
   readonly #stopZds = new AbortController();
   readonly #listeners: HttpListener[] = [];
+  readonly #engines: Engines;
   #threads: DataThreads | undefined;
+  #heartbeats: Heartbeats | undefined;
   #zdsEnded: Promise<void> = Promise.resolve();
   #maxDescriptors = 0;
   #draining: Promise<void> | undefined;
@@ -109,6 +113,7 @@ export class Ztunnel {
         logger: log.logger('xds', [{ name: 'local_client', fields: [] }]),
         program: options.localConfigProgram,
       });
+    this.#engines = new Engines(log.logger('data_thread'));
     this.#crl = new CrlFile({
       path: config.crlPath,
       clock: systemClock,
@@ -150,7 +155,10 @@ export class Ztunnel {
     checkCapabilities(config);
     await this.#listen('readiness', anyHosts(config), {
       port: config.ports.readiness,
-      answer: readinessPages(this.#readiness, () => this.#ping()),
+      answer: readinessPages(this.#readiness, {
+        ping: () => this.#ping(),
+        stuck: () => this.#heartbeats?.stuck ?? [],
+      }),
     });
     await this.#localConfig?.start();
     if (this.#draining !== undefined) return;
@@ -217,6 +225,7 @@ export class Ztunnel {
     this.#localConfig?.close();
     await this.#zds.close();
     await this.#caSource.close();
+    this.#heartbeats?.close();
     await this.#threads?.terminate();
     await Promise.race([serversClosed, delay(openRequestsMs, undefined, { ref: false })]);
     await log.flush();
@@ -269,13 +278,21 @@ export class Ztunnel {
     const { config, log, program } = this.#options;
     const threads = (this.#options.startThreads ?? startDataThreads)({
       config: dataPlaneConfig(config),
+      engine: config.engine,
       count: config.threads.dataThreads,
       program,
       // Its listeners are gone with it: better a new process than a share of the connections refused.
       onDeath: (cause) =>
         this.#fail(new ZtunnelError('ZTUNNEL_DATA_THREAD_LOST', `a data thread ended: ${cause.message}`, { cause })),
     });
+    this.#heartbeats = new Heartbeats({
+      threads,
+      limitMs: config.stuckThreadMs,
+      clock: systemClock,
+      logger: log.logger('data_thread'),
+    });
     this.#threads = new DataThreads(threads, {
+      engine: (thread, message) => this.#engines.took(thread, message),
       certificateWanted: (identity) => this.#certificates.want(identity),
       log: (text) => log.writeLines(text),
       lookupWanted: (wanted, answer) => this.#dns.lookup(wanted, answer),
@@ -314,6 +331,8 @@ export class Ztunnel {
       ...this.#metrics.families(),
       this.#revocationMetrics.family(),
       ...this.#dnsMetrics.families(),
+      this.#engines.family(),
+      ...(this.#heartbeats === undefined ? [] : [this.#heartbeats.family()]),
       ...(this.#localConfig === undefined ? [] : localConfigFamilies(this.#localConfig.status)),
       ...workloadFamilies(this.#zds.counters),
     ]);
@@ -329,6 +348,7 @@ export class Ztunnel {
       mesh: this.#mesh,
       workloads: this.#zds.workloads(),
       connections,
+      engines: this.#engines.describe(),
     });
   }
 }

@@ -31,6 +31,7 @@ const COMMANDS = [
   'report',
   'connections',
   'denials',
+  'end',
 ] as const;
 
 /** The messages that ask for something to be done now. */
@@ -127,6 +128,8 @@ export class DataPlane {
         return this.#drain(message.deadlineMs);
       case 'report':
         return this.#report(message.id);
+      case 'end':
+        return this.close();
       case 'connections':
         return this.#listConnections(message.id);
       case 'denials':

@@ -7,6 +7,7 @@ import type { Connection, Explanation, Policy } from '@ambientmesh/policy';
 import type { LookupResult } from '../dns/lookup.ts';
 import type { Service } from '../state/service.ts';
 import type { Endpoint, Workload } from '../state/workload.ts';
+import type { EngineName } from './choose-engine.ts';
 
 /** The pod a proxy runs for, as the node agent tells it. */
 export interface PodInfo {
@@ -107,9 +108,18 @@ export type ToDataThread =
   /** Answered by `connections` with the same id. */
   | { readonly type: 'connections'; readonly id: number }
   /** Answered by `denials` with the same id. */
-  | { readonly type: 'denials'; readonly id: number };
+  | { readonly type: 'denials'; readonly id: number }
+  /** Everything ends at once, and the thread with it. The last message. */
+  | { readonly type: 'end' };
 
 export type FromDataThread =
+  /** The first message. `reason`: why it is not the one that was asked for; `wakeDescriptor`: see `SynchronousEngine`. */
+  | {
+      readonly type: 'engine';
+      readonly engine: EngineName;
+      readonly reason: string;
+      readonly wakeDescriptor: number | undefined;
+    }
   /** `transparent`: the application sees its clients' own addresses. */
   | { readonly type: 'pod-started'; readonly uid: string; readonly transparent: boolean }
   /** `message` in the form of spec zds.md §6.2 (`Bind([::]:15008, Os { … })`). */

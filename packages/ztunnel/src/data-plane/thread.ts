@@ -1,3 +1,4 @@
+import type { Heartbeat } from './heartbeat.ts';
 import type { FromDataThread, ToDataThread } from './protocol.ts';
 
 /** A data thread as the control thread sees it: a worker, or the data plane run in the same thread. */
@@ -5,6 +6,8 @@ export interface DataThread {
   post(message: ToDataThread): void;
   /** Set once, before the first `post`. */
   onMessage: (message: FromDataThread) => void;
-  /** Ends the thread at once; resolves when it has ended. */
+  /** Ends the thread: in order if it does so at once, else by force. Resolves when it has ended. */
   terminate(): Promise<void>;
+  /** Absent where it is the control thread's own. */
+  readonly heartbeat?: Heartbeat;
 }

@@ -1,3 +1,4 @@
+import type { EngineName } from '../../data-plane/choose-engine.ts';
 import type { LogFormat } from '../../log/line.ts';
 import type { LogFilter } from '../../log/log-filter.ts';
 import type { ResolverConfig } from './resolver-config.ts';
@@ -61,7 +62,10 @@ export interface ZtunnelConfig {
   /** How long connections may go on when the process ends. */
   readonly drainDeadlineMs: number;
   readonly threads: WorkerThreads;
-  readonly engine: 'node';
+  /** The one to be used where it works. */
+  readonly engine: EngineName;
+  /** Silence after which a data thread counts as stuck. */
+  readonly stuckThreadMs: number;
   readonly dnsProxy: boolean;
   readonly socks5: boolean;
   /** Tie-break among services of one name in DNS answers. */

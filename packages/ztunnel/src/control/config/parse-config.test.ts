@@ -100,7 +100,11 @@ test.each([
   },
   {
     variables: { ZTUNNEL_ENGINE: 'quantum' },
-    message: 'invalid env var ZTUNNEL_ENGINE=quantum (ZTUNNEL_ENGINE must be one of node, reactor)',
+    message: 'invalid env var ZTUNNEL_ENGINE=quantum (ZTUNNEL_ENGINE must be one of reactor, node)',
+  },
+  {
+    variables: { ZTUNNEL_STUCK_THREAD_TIMEOUT: '999ms' },
+    message: 'invalid env var ZTUNNEL_STUCK_THREAD_TIMEOUT=999ms (must be at least 1s)',
   },
   {
     variables: { IPV6_ENABLED: '1', PACKET_MARK: 'x' },
@@ -115,10 +119,21 @@ test.each([
   { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'a/b/c' },
   { XDS_ADDRESS: undefined },
   { XDS_ADDRESS: 'istiod:15012' },
-  { ZTUNNEL_ENGINE: 'reactor' },
   { XDS_ON_DEMAND: 'true' },
 ])('not there yet: %j', (variables) => {
   expect(() => parse(variables)).toThrow(expect.objectContaining({ code: 'ZTUNNEL_UNSUPPORTED' }));
+});
+
+test.each([
+  { variables: {}, engine: 'node', stuckThreadMs: 3000 },
+  { variables: { ZTUNNEL_ENGINE: 'node' }, engine: 'node', stuckThreadMs: 3000 },
+  {
+    variables: { ZTUNNEL_ENGINE: 'reactor', ZTUNNEL_STUCK_THREAD_TIMEOUT: '10s' },
+    engine: 'reactor',
+    stuckThreadMs: 10_000,
+  },
+])('data threads: $variables', ({ variables, engine, stuckThreadMs }) => {
+  expect(parse(variables)).toMatchObject({ engine, stuckThreadMs });
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import type { EngineName } from '../../data-plane/choose-engine.ts';
 import type { LogFilter } from '../../log/log-filter.ts';
 import { parseLogFilter } from '../../log/log-filter.ts';
 import { ZtunnelError } from '../errors.ts';
@@ -25,6 +26,10 @@ const defaultConnectionWindow = 16_777_216;
 const defaultMaxFrame = 1_048_576;
 const defaultSecretTtlMs = 86_400_000;
 const defaultDrainMs = 5000;
+const defaultEngine: EngineName = 'node';
+const defaultStuckThreadMs = 3000;
+/** Threads are looked at once a second. */
+const leastStuckThreadMs = 1000;
 /** Node runs a timer of more than 2^31-1 ms at once; an hour of it is left for those who wait a little longer. */
 const maxDrainMs = 0x7fff_ffff - 3_600_000;
 const defaultInpodUds = '/var/run/ztunnel/ztunnel.sock';
@@ -54,7 +59,8 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     ...parseTunnels(environment),
     drainDeadlineMs: Math.min(parseDrainDeadline(environment), maxDrainMs),
     threads: parseWorkerThreads(environment, { cores: system.cores, concurrency: mesh.concurrency }),
-    engine: parseEngine(environment, unsupported),
+    engine: parseEngine(environment),
+    stuckThreadMs: parseStuckThread(environment),
     dnsProxy,
     socks5: environment.boolean('UNSTABLE_ENABLE_SOCKS5', false),
     preferredNamespace: environment.text('PREFERED_SERVICE_NAMESPACE'),
@@ -214,11 +220,18 @@ function parseUnknownPolicy(environment: Environment): 'deny' | 'skip' {
   return 'deny';
 }
 
-function parseEngine(environment: Environment, unsupported: string[]): 'node' {
-  const engine = environment.text('ZTUNNEL_ENGINE') ?? 'node';
-  if (engine === 'reactor') unsupported.push('ZTUNNEL_ENGINE=reactor is not supported by this version (use node)');
-  else if (engine !== 'node') environment.refuse('ZTUNNEL_ENGINE', 'ZTUNNEL_ENGINE must be one of node, reactor');
-  return 'node';
+function parseEngine(environment: Environment): EngineName {
+  const engine = environment.text('ZTUNNEL_ENGINE') ?? defaultEngine;
+  if (engine === 'reactor' || engine === 'node') return engine;
+  environment.refuse('ZTUNNEL_ENGINE', 'ZTUNNEL_ENGINE must be one of reactor, node');
+  return defaultEngine;
+}
+
+function parseStuckThread(environment: Environment): number {
+  const ms = environment.durationMs('ZTUNNEL_STUCK_THREAD_TIMEOUT', defaultStuckThreadMs);
+  if (ms >= leastStuckThreadMs) return ms;
+  environment.refuse('ZTUNNEL_STUCK_THREAD_TIMEOUT', 'must be at least 1s');
+  return defaultStuckThreadMs;
 }
 
 function parseFilter(environment: Environment): LogFilter {

@@ -35,7 +35,9 @@ const get = (path: string, method = 'GET', more = ''): string =>
 test('§14: readiness, byte for byte', async () => {
   const readiness = new Readiness(['proxy', 'workload proxy manager'], silentLogger);
   let alive = true;
-  await using server = await serve(readinessPages(readiness, () => Promise.resolve(alive)));
+  let stuck: number[] = [];
+  const health = { ping: () => Promise.resolve(alive), stuck: () => stuck };
+  await using server = await serve(readinessPages(readiness, health));
   readiness.complete('proxy');
   const text = 'not ready, pending: workload proxy manager\n';
   expect(await talk(server.port, get('/healthz/ready'))).toBe(
@@ -59,6 +61,11 @@ test('§14: readiness, byte for byte', async () => {
   );
   alive = false;
   expect(await talk(server.port, get('/healthz/ready'))).toContain('not ready, pending: data plane\n');
+  stuck = [1];
+  expect(await talk(server.port, get('/healthz/ready'))).toMatch(
+    /^HTTP\/1\.1 503 Service Unavailable\r\n[^]*not ready, pending: data thread 1 \(stuck\)\n$/,
+  );
+  stuck = [];
   alive = true;
   readiness.reopen('workload proxy manager');
   expect(await talk(server.port, get('/healthz/ready'))).toContain(text);

@@ -36,7 +36,9 @@ export class ManualClock implements Clock {
     while (this.timers.size !== 1 || [...this.timers][0]?.delayMs !== delayMs)
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     this.#nowMs += delayMs;
-    for (const timer of this.timers) {
+    // Those that they set meanwhile run another time.
+    const due = [...this.timers];
+    for (const timer of due) {
       this.timers.delete(timer);
       timer.action();
     }

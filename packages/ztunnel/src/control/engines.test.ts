@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { defaultFilter, LogRoot } from '../log/logger.ts';
+import { Engines } from './engines.ts';
+import { renderOpenMetrics } from './telemetry/open-metrics.ts';
+
+function start() {
+  const lines: string[] = [];
+  const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
+  const engines = new Engines(new LogRoot({ format: 'plain', filter: defaultFilter(), sink }).logger('data_thread'));
+  const took = (thread: number, engine: 'reactor' | 'node', reason = ''): void =>
+    engines.took(thread, { type: 'engine', engine, reason, wakeDescriptor: undefined });
+  const metric = (): string[] =>
+    renderOpenMetrics([engines.family()])
+      .split('\n')
+      .filter((line) => line.includes('{'));
+  return { engines, lines, took, metric };
+}
+
+test('what was asked for is no news', () => {
+  const { engines, lines, took, metric } = start();
+  took(1, 'reactor');
+  took(0, 'reactor');
+  expect(lines).toEqual([]);
+  expect(metric()).toEqual(['ambientmesh_engine_info{engine="reactor",reason=""} 1']);
+  expect(engines.describe()).toEqual([
+    { thread: 0, engine: 'reactor', reason: '' },
+    { thread: 1, engine: 'reactor', reason: '' },
+  ]);
+});
+
+test('a fall-back is one warning for all threads, and in the metric', () => {
+  const { lines, took, metric } = start();
+  for (const thread of [0, 1, 2]) took(thread, 'node', 'not built');
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/\twarn\tdata_thread\tthe reactor engine cannot be used here: .*\treason="not built"\n$/);
+  took(3, 'reactor');
+  expect(metric()).toEqual([
+    'ambientmesh_engine_info{engine="node",reason="not built"} 1',
+    'ambientmesh_engine_info{engine="reactor",reason=""} 1',
+  ]);
+});

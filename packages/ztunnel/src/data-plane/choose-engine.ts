@@ -1,0 +1,36 @@
+import { createNodeEngine, type Engine } from '@ambientmesh/hbone';
+import type { SynchronousEngine } from './synchronous-engine.ts';
+
+/** What carries the connections of a data thread: epoll and OpenSSL by FFI, or Node's own sockets. */
+export type EngineName = 'reactor' | 'node';
+
+/** Makes the reactor and has it test itself. Throws what keeps it from being used. */
+export type OpenReactor = () => SynchronousEngine;
+
+/** `reason`: why it is not the one that was asked for; empty if it is. */
+export type ChosenEngine =
+  | { readonly name: 'reactor'; readonly engine: SynchronousEngine; readonly reason: '' }
+  | { readonly name: 'node'; readonly engine: Engine; readonly reason: string };
+
+/** Characters of a reason: it is a label of a metric too. */
+const MAX_REASON_LENGTH = 200;
+
+/** The reactor of this build; there is none yet. */
+const openBuiltReactor: OpenReactor = () => {
+  throw new Error('not built');
+};
+
+/** The engine that was asked for; in place of a reactor that does not work here, the node engine. */
+export function chooseEngine(wanted: EngineName, openReactor: OpenReactor = openBuiltReactor): ChosenEngine {
+  if (wanted === 'node') return { name: 'node', engine: createNodeEngine(), reason: '' };
+  try {
+    return { name: 'reactor', engine: openReactor(), reason: '' };
+  } catch (error) {
+    return { name: 'node', engine: createNodeEngine(), reason: reasonOf(error) };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.slice(0, MAX_REASON_LENGTH) || 'unknown';
+}
