@@ -88,6 +88,7 @@ export class Outgoing {
 
   /** Copies what is lent; false: there are not enough slabs, and what waits can only be dropped. */
   own(): boolean {
+    if (this.#bytes === 0) return true;
     const pieces = this.#pieces.splice(0);
     const bytes = this.#bytes;
     this.#room = 0;
