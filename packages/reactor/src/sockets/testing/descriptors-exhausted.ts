@@ -12,7 +12,7 @@ const EPISODES = 2;
 /** Long enough that accepting was tried again some times. */
 const RETRIES_MS = 350;
 
-await using rig = new SocketRig();
+const rig = new SocketRig();
 const accepted: Plain[] = [];
 let echoed = 0;
 const listened = rig.listen((plain) => {
@@ -56,6 +56,7 @@ for (let episode = 0; episode < EPISODES; episode++) {
   episodes.push({ ...during, told: listened.failures.length - failuresBefore });
 }
 for (const plain of accepted) plain.reset();
+await rig[Symbol.asyncDispose]();
 process.stdout.write(JSON.stringify(episodes));
 
 /** Uses all descriptors there are. */
