@@ -137,7 +137,6 @@ class ReactorEngineImplementation implements ReactorEngine {
     this.close();
   }
 
-  // oxlint-disable-next-line max-params -- of the engine's two methods
   #secure(role: TlsRole, plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
     if (options.credentials.engine !== this) throw new TypeError('credentials of another engine');
     return new ReactorSecure(role, this.#tls, plain, options, handler);

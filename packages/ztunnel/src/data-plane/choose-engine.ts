@@ -1,4 +1,5 @@
 import { createNodeEngine, type Engine } from '@ambientmesh/hbone';
+import { createReactorEngine, selfTest } from '@ambientmesh/reactor';
 import type { SynchronousEngine } from './synchronous-engine.ts';
 
 /** What carries the connections of a data thread: epoll and OpenSSL by FFI, or Node's own sockets. */
@@ -15,13 +16,13 @@ export type ChosenEngine =
 /** Characters of a reason: it is a label of a metric too. */
 const MAX_REASON_LENGTH = 200;
 
-/** The reactor of this build; there is none yet. */
-const openBuiltReactor: OpenReactor = () => {
-  throw new Error('not built');
+const openTested: OpenReactor = () => {
+  selfTest();
+  return createReactorEngine();
 };
 
 /** The engine that was asked for; in place of a reactor that does not work here, the node engine. */
-export function chooseEngine(wanted: EngineName, openReactor: OpenReactor = openBuiltReactor): ChosenEngine {
+export function chooseEngine(wanted: EngineName, openReactor: OpenReactor = openTested): ChosenEngine {
   if (wanted === 'node') return { name: 'node', engine: createNodeEngine(), reason: '' };
   try {
     return { name: 'reactor', engine: openReactor(), reason: '' };
