@@ -5,6 +5,7 @@ import { EAGAIN, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './native/kernel-
 import { SOCKADDR_IN } from './native/kernel-layout.ts';
 import { Loopback } from './native/loopback.ts';
 import { checked } from './native/system-call-error.ts';
+import { testTls } from './tls/tls-self-test.ts';
 
 /** A part of the self-test, by its name in the error. */
 export interface SelfTestStep {
@@ -35,11 +36,12 @@ const STEPS: readonly SelfTestStep[] = [
   { name: 'wake-up', run: testWakeUp },
   { name: 'timer', run: testTimer },
   { name: 'echo', run: testEcho },
+  { name: 'tls', run: ({ loopback, reactor }) => testTls(loopback, reactor.arena) },
 ];
 
 /**
- * Tries on this thread, with a small reactor of its own, what the engine rests on: memory, system calls, epoll, timers.
- * Takes milliseconds, at worst a few seconds; everything is closed after it.
+ * Tries on this thread, with a small reactor of its own, what the engine rests on: memory, system calls, epoll, timers, and TLS
+ * with itself. Takes a fifth of a second, at worst a few seconds; everything is closed after it.
  * @throws {ReactorError} `REACTOR_SELF_TEST`, whose `operation` is the step that failed; its cause says why.
  */
 export function selfTest(): void {
