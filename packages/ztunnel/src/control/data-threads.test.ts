@@ -63,6 +63,7 @@ function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
   }[] = [];
   const events = {
     engine: () => undefined,
+    diagnosis: () => undefined,
     certificateWanted: () => undefined,
     lookupWanted: (...[wanted, answer]: Parameters<DataThreadEvents['lookupWanted']>) =>
       void lookups.push({ wanted, answer }),

@@ -18,6 +18,7 @@ const drainGraceMs = 2000;
 
 type ReportMessage = Extract<FromDataThread, { readonly type: 'report' }>;
 type ListingMessage = Extract<FromDataThread, { readonly type: 'connections' | 'denials' }>;
+type DiagnosisMessage = Extract<FromDataThread, { readonly type: 'diagnosis' }>;
 type EngineMessage = Extract<FromDataThread, { readonly type: 'engine' }>;
 type WantedLookup = Extract<FromDataThread, { readonly type: 'lookup-wanted' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
@@ -40,6 +41,7 @@ export interface DataThreadEvents {
   /** Also those that come too late for the one who asked. */
   report(thread: number, report: ReportMessage): void;
   componentDrained(message: DrainedComponent): void;
+  diagnosis(message: DiagnosisMessage): void;
 }
 
 /** What is gathered for a dump: by uid, of all threads. */
@@ -119,6 +121,10 @@ export class DataThreads {
     for (const thread of this.#threads) thread.post(message);
   }
 
+  postTo(thread: number, message: ToDataThread): void {
+    this.#threads[thread]?.post(message);
+  }
+
   /** Has every thread report its counters. False if one did not within `limitMs`; its report counts when it comes. */
   async collect(limitMs: number): Promise<boolean> {
     const id = this.#nextId++;
@@ -195,7 +201,7 @@ export class DataThreads {
         return this.#podAnswered(thread, message.uid, this.#owed(thread, message.uid, 'stop'));
       case 'drained':
         this.#cut += message.cut;
-        return this.#draining?.answered(thread);
+        return this.#takeDrained(thread);
       case 'report':
         this.#events.report(thread, message);
         return this.#reports.get(message.id)?.answered(thread);
@@ -210,8 +216,10 @@ export class DataThreads {
         return this.#events.certificateWanted(message.identity);
       case 'lookup-wanted':
         return this.#events.lookupWanted(message, (result) =>
-          this.#threads[thread]?.post({ type: 'lookup-answer', id: message.id, result }),
+          this.postTo(thread, { type: 'lookup-answer', id: message.id, result }),
         );
+      case 'diagnosis':
+        return this.#events.diagnosis(message);
       case 'log':
         return this.#events.log(message.text);
     }
@@ -227,6 +235,10 @@ export class DataThreads {
     this.broadcast({ type, id });
     await answers.done;
     this.#listings.delete(id);
+  }
+
+  #takeDrained(thread: number): void {
+    this.#draining?.answered(thread);
   }
 
   #takeListing(thread: number, message: ListingMessage): void {

@@ -34,6 +34,7 @@ import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
 import { RevocationMetrics } from './telemetry/revocation-metrics.ts';
 import { TcpMetrics } from './telemetry/tcp-metrics.ts';
+import { ThreadDiagnoses } from './thread-diagnoses.ts';
 import { renderVersion } from './version.ts';
 
 /** What a scrape waits for the counters of a data thread; they count at the next scrape if they come later. */
@@ -76,6 +77,7 @@ export class Ztunnel {
   readonly #stopZds = new AbortController();
   readonly #listeners: HttpListener[] = [];
   readonly #engines: Engines;
+  readonly #diagnoses = new ThreadDiagnoses(() => this.#running());
   #threads: DataThreads | undefined;
   #heartbeats: Heartbeats | undefined;
   #zdsEnded: Promise<void> = Promise.resolve();
@@ -176,6 +178,7 @@ export class Ztunnel {
         filterChanged: (filter) => this.#running().broadcast({ type: 'log-levels', levels: logLevels(config, filter) }),
         quit: () => this.drain('quitquitquit'),
         dump: () => this.#dump(),
+        diagnoses: this.#diagnoses,
         denials: () => this.#running().listDenials(reportLimitMs),
         policies: () => ({
           mesh: this.#mesh,
@@ -300,6 +303,7 @@ export class Ztunnel {
         this.#metrics.add(thread, counters, openSockets);
         this.#revocationMetrics.add(revocations);
       },
+      diagnosis: (message) => this.#diagnoses.take(message),
       componentDrained: (message) => this.#pods.componentDrained(message),
     });
   }

@@ -20,6 +20,7 @@ import { Rechecks } from './rechecks.ts';
 import { RefusedClients } from './refused-clients.ts';
 import { Revocations } from './revocations.ts';
 import { StateChanges } from './state-changes.ts';
+import { ThreadDiagnosis } from './thread-diagnosis.ts';
 import { TrustedPeers } from './trusted-peers.ts';
 
 const COMMANDS = [
@@ -31,6 +32,7 @@ const COMMANDS = [
   'report',
   'connections',
   'denials',
+  'diagnose',
   'end',
 ] as const;
 
@@ -50,11 +52,13 @@ export class DataPlane {
   readonly #context: DataPlaneContext;
   readonly #pods = new Map<string, Running>();
   readonly #changes: StateChanges;
+  readonly #diagnosis: ThreadDiagnosis;
 
   constructor(given: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
     const config = { ...given };
     this.#config = config;
     this.#emit = emit;
+    this.#diagnosis = new ThreadDiagnosis(engine);
     const state = new MeshState();
     const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
     const certificates = new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity }));
@@ -109,6 +113,7 @@ export class DataPlane {
 
   /** Everything ends at once, as when the process does. */
   close(): void {
+    this.#diagnosis.close();
     this.#context.rechecks.close();
     for (const uid of this.#pods.keys()) this.#stop(uid);
     this.#context.log.flush();
@@ -128,6 +133,10 @@ export class DataPlane {
         return this.#drain(message.deadlineMs);
       case 'report':
         return this.#report(message.id);
+      case 'diagnose':
+        return this.#diagnosis.examine(message.wanted, (diagnosis) =>
+          this.#emit({ type: 'diagnosis', id: message.id, diagnosis }),
+        );
       case 'end':
         return this.close();
       case 'connections':

@@ -8,6 +8,7 @@ import type { LookupResult } from '../dns/lookup.ts';
 import type { Service } from '../state/service.ts';
 import type { Endpoint, Workload } from '../state/workload.ts';
 import type { EngineName } from './choose-engine.ts';
+import type { Diagnosis, DiagnosisWanted } from './thread-diagnosis.ts';
 
 /** The pod a proxy runs for, as the node agent tells it. */
 export interface PodInfo {
@@ -109,6 +110,8 @@ export type ToDataThread =
   | { readonly type: 'connections'; readonly id: number }
   /** Answered by `denials` with the same id. */
   | { readonly type: 'denials'; readonly id: number }
+  /** Answered by `diagnosis` with the same id. */
+  | { readonly type: 'diagnose'; readonly id: number; readonly wanted: DiagnosisWanted }
   /** Everything ends at once, and the thread with it. The last message. */
   | { readonly type: 'end' };
 
@@ -147,6 +150,7 @@ export type FromDataThread =
   | { readonly type: 'connections'; readonly id: number; readonly pods: ReadonlyMap<string, PodConnections> }
   /** Those of this thread that are remembered, latest first. Nothing is forgotten by asking. */
   | { readonly type: 'denials'; readonly id: number; readonly denials: readonly Denial[] }
+  | { readonly type: 'diagnosis'; readonly id: number; readonly diagnosis: Diagnosis }
   /** `cut`: connections that the deadline ended. */
   | { readonly type: 'drained'; readonly cut: number }
   | {

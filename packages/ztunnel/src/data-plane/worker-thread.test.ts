@@ -87,6 +87,20 @@ test('a thread that waits is woken for each message', async () => {
   }
 }, 30_000);
 
+test.each(['reactor', 'node'] as const)(
+  '%s: tells where its time goes, and of its heap',
+  async (engine) => {
+    const { thread, said, types } = start({ engine });
+    thread.post({ type: 'diagnose', id: 1, wanted: { kind: 'cpu-profile', durationMs: 20 } });
+    thread.post({ type: 'diagnose', id: 2, wanted: { kind: 'heap' } });
+    await vi.waitFor(() => expect(types()).toEqual(['engine', 'diagnosis', 'diagnosis']), WAIT);
+    const texts = said.map((message) => (message.type === 'diagnosis' ? [message.id, JSON.stringify(message)] : []));
+    expect(texts[1]).toEqual([2, expect.stringContaining('used_heap_size')]);
+    expect(texts[2]).toEqual([1, expect.stringContaining('timeDeltas')]);
+  },
+  30_000,
+);
+
 test('a reactor that does not work is replaced, and its first words say why', async () => {
   const { thread, said, types } = start({ engine: 'reactor', orders: ['no-reactor'] });
   thread.post({ type: 'report', id: 1 });

@@ -2,6 +2,7 @@ import type { Denial } from '../../data-plane/protocol.ts';
 import { type LogFilter, parseLogFilter } from '../../log/log-filter.ts';
 import type { LogRoot } from '../../log/logger.ts';
 import { denialsPage } from './denials-page.ts';
+import { type Diagnosable, heapPage, profilePage } from './diagnosis-page.ts';
 import type { Answer, Answerer } from './http-listener.ts';
 import { type PolicyReport, policiesPage } from './policies-page.ts';
 
@@ -17,6 +18,7 @@ export interface AdminOptions {
   readonly dump: () => Promise<string>;
   readonly denials: () => Promise<readonly Denial[]>;
   readonly policies: () => PolicyReport;
+  readonly diagnoses: Diagnosable;
 }
 
 const loggingUsage = `usage: POST /logging\t\t\t\t\t\t(To list current level)
@@ -36,6 +38,8 @@ const index = `<!DOCTYPE html>
 <tr><td><a href="config_dump">config_dump</a></td><td>configuration, state and certificates as JSON</td></tr>
 <tr><td><a href="debug/policies">debug/policies</a></td><td>policies in force, and the state of the local configuration (?format=json, ?namespace=, ?workload=, ?limit=)</td></tr>
 <tr><td><a href="debug/denials">debug/denials</a></td><td>recent denied connections, with what would have let them pass (?format=json, ?pod=, ?limit=)</td></tr>
+<tr><td><a href="debug/profile">debug/profile</a></td><td>CPU profile of a data thread as .cpuprofile (?thread=, ?seconds=)</td></tr>
+<tr><td><a href="debug/heap">debug/heap</a></td><td>heap statistics of a data thread (?thread=)</td></tr>
 <tr><td>logging</td><td>POST: list or change the log level</td></tr>
 <tr><td>quitquitquit</td><td>POST: drain and end the process</td></tr>
 </table>
@@ -43,7 +47,7 @@ const index = `<!DOCTYPE html>
 </html>
 `;
 
-/** The pages of 15000 (spec ztunnel.md §13); profiles are not there yet. */
+/** The pages of 15000 (spec ztunnel.md §13); its pprof pages are not there: `/debug/profile` has V8's own format. */
 export function adminPages(options: AdminOptions): Answerer {
   return async (request, url): Promise<Answer> => {
     switch (url.pathname) {
@@ -55,6 +59,10 @@ export function adminPages(options: AdminOptions): Answerer {
         return denialsPage(url, await options.denials());
       case '/debug/policies':
         return policiesPage(url, options.policies());
+      case '/debug/profile':
+        return profilePage(url, options.diagnoses);
+      case '/debug/heap':
+        return heapPage(url, options.diagnoses);
       case '/logging':
         return request.method === 'POST' ? logging(options, url) : text(405, `Invalid HTTP method\n \n${loggingUsage}`);
       case '/quitquitquit': {

@@ -134,6 +134,7 @@ test('§13: admin', async () => {
     filterChanged: (filter) => void filters.push(filter.toString()),
     quit: () => quits++,
     dump: () => Promise.resolve('{}'),
+    diagnoses: { threads: 0, examine: () => Promise.resolve({ failure: 'no threads' }) },
     denials: () => Promise.resolve([]),
     policies: () => ({ mesh: emptySnapshot, localConfig: undefined, unknownPolicy: 'deny' }),
   });
