@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { beat, createHeartbeat, HEARTBEAT_MS, type Heartbeat } from '../data-plane/heartbeat.ts';
 import type { ToDataThread } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { LogRoot } from '../log/logger.ts';
@@ -80,3 +83,72 @@ test('hbone.md §9: the lists of CRL_PATH are with every data thread before the 
   await ztunnel.ended;
   rmSync(directory, { recursive: true });
 });
+
+test('a data thread that stands still is named by readiness and the log, until it goes on', async () => {
+  const port = await freePort();
+  const given = configOf({ ZTUNNEL_STUCK_THREAD_TIMEOUT: '1s' });
+  const config = { ...given, ports: { ...given.ports, readiness: port } };
+  const lines: string[] = [];
+  const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
+  const beating = new Set([0, 1]);
+  const heartbeats = [createHeartbeat(), createHeartbeat()];
+  for (const heartbeat of heartbeats) beat(heartbeat);
+  const timer = setInterval(() => {
+    for (const thread of beating) beat(heartbeats[thread] ?? createHeartbeat());
+  }, HEARTBEAT_MS);
+  const ztunnel = new Ztunnel({
+    config,
+    log: new LogRoot({ format: 'plain', filter: config.logFilter, sink }),
+    program: new URL(import.meta.url),
+    args: [],
+    startThreads: () => heartbeats.map(threadOf),
+  });
+  await ztunnel.start();
+  const ready = async (): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz/ready`);
+    return `${response.status} ${await response.text()}`;
+  };
+  const told = (text: string): number => lines.filter((line) => line.includes(text)).length;
+  // There is no agent.
+  const noAgent = '500 not ready, pending: workload proxy manager\n';
+  expect(await ready()).toBe(noAgent);
+  beating.delete(1);
+  const stuck = '503 not ready, pending: data thread 1 (stuck), workload proxy manager\n';
+  await vi.waitFor(async () => expect(await ready()).toBe(stuck), { timeout: 20_000, interval: 50 });
+  expect(told('warn\tdata_thread\tdata thread is stuck')).toBe(1);
+  beating.add(1);
+  await vi.waitFor(async () => expect(await ready()).toBe(noAgent), { timeout: 20_000, interval: 50 });
+  expect(told('info\tdata_thread\tdata thread goes on again\tthread=1')).toBe(1);
+  clearInterval(timer);
+  ztunnel.drain('SIGTERM');
+  await ztunnel.ended;
+});
+
+const emptyReport = {
+  type: 'report',
+  counters: [],
+  openSockets: { source: 0, destination: 0 },
+  revocations: { source: 0, destination: 0 },
+} as const;
+
+/** A thread that answers and does nothing else. */
+function threadOf(heartbeat: Heartbeat): DataThread {
+  return {
+    heartbeat,
+    post(message) {
+      if (message.type === 'drain') this.onMessage({ type: 'drained', cut: 0 });
+      if (message.type === 'report') this.onMessage({ ...emptyReport, id: message.id });
+    },
+    onMessage: () => undefined,
+    terminate: () => Promise.resolve(),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
