@@ -18,7 +18,8 @@ Says which connections of an access log change their verdict, and why, if the po
 force become others. Name each option again for each file: --changed a.yaml --changed b.yaml
 
   --log              what a node proxy printed, plain or JSON: kubectl logs -n istio-system POD
-                     (with --prefix and --timestamps or not), or its file on the node
+                     (with --prefix and --timestamps or not), or its file on the node (CRI or
+                     Docker's json-file)
   --policies         those in force: AuthorizationPolicy and PeerAuthentication objects; or none
   --changed          all that are in force after the change, not only what is different; or none
   --workloads        Pods, for their labels: kubectl get pods -A -o yaml
