@@ -235,6 +235,9 @@ class RuleSpeller {
     const start = this.#at;
     const values = this.#values(option.values, value, `--${option.names[0]}`);
     if (owner.has(option)) throw this.#words.invalid(start, `--${option.names[0]} is there twice`);
+    const rival = owner.rivalOf(option);
+    if (rival !== undefined)
+      throw this.#words.invalid(start, `--${option.names[0]} cannot be used together with --${rival}`);
     const respelled = this.#accept(option.respell?.(values, this.#scope.family));
     if (option.respell !== undefined && respelled === undefined) this.understood = false;
     owner.give(option, this.#not() + (respelled ?? this.#words.source(start, this.#at)));
