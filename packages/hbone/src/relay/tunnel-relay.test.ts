@@ -83,7 +83,8 @@ const applications: Record<string, (socket: Socket, progress: Progress) => void>
     socket.resume();
   },
   'ticks until the end': (socket) => {
-    const timer = setInterval(() => socket.write('tick'), 5);
+    // As rarely as in the recording: a tick that meets the client's reset before this end is read makes it a failure.
+    const timer = setInterval(() => socket.write('tick'), 250);
     socket.on('end', () => {
       clearInterval(timer);
       socket.end();
