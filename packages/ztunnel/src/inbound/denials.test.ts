@@ -32,13 +32,12 @@ function explanation(rules: number): Explanation {
 
 test('equal ones are one, with the times of the first and the last', () => {
   const denials = new Denials(() => 'nobody asked');
-  const beganEpochMs = Date.now();
   for (let i = 0; i < 3; i++) denials.add(denied());
   const [one, ...others] = denials.list();
   expect(others).toEqual([]);
   expect(one).toMatchObject({ kind: 'refused', pod, connection, count: 3, explanation: undefined });
-  const times = [beganEpochMs, one?.firstEpochMs, one?.lastEpochMs, Date.now()];
-  expect(times).toEqual(times.toSorted((a = 0, b = 0) => a - b));
+  expect(one?.firstEpochMs).toBeLessThanOrEqual(one?.lastEpochMs ?? 0);
+  expect(Math.abs(Date.now() - (one?.lastEpochMs ?? 0))).toBeLessThan(60_000);
 });
 
 test.each([
