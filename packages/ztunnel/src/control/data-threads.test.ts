@@ -156,3 +156,29 @@ test('late answers to a start that was given up are not taken for those of the n
   resume([]);
   expect(await second).toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
 });
+
+const removal = { type: 'policy-removed', key: 'n/p' } as const;
+const taking: Behaviour = (message) => (message.type === 'batch' ? { type: 'batch-taken' } : healthy(message));
+
+test('a change is in force when every thread goes by it; a thread that is behind holds up only its own', async () => {
+  const { fake, resume } = stuck();
+  const quick = new FakeThread(taking);
+  const { threads } = threadsOf([quick, fake]);
+  let inForce = false;
+  const applied = threads.applyState([removal]).then(() => (inForce = true));
+  const started = threads.startPod('u', info, 7);
+  await vi.waitFor(() => expect(quick.posted.map(({ type }) => type)).toEqual(['batch', 'pod-start']));
+  expect([fake.posted.map(({ type }) => type), inForce]).toEqual([['batch'], false]);
+  fake.onMessage({ type: 'batch-taken' });
+  await applied;
+  expect(fake.posted.map(({ type }) => type)).toEqual(['batch', 'pod-start']);
+  resume([]);
+  expect(await started).toEqual({ transparent: true });
+});
+
+test('threads that are ended before they have taken a change: who waits for it is told', async () => {
+  const { threads } = gather(taking, () => undefined);
+  const applied = threads.applyState([removal]);
+  await threads.terminate();
+  await expect(applied).rejects.toMatchObject({ code: 'ZTUNNEL_DATA_THREAD_LOST' });
+});

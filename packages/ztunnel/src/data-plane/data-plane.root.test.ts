@@ -315,6 +315,26 @@ test('a batch that denies a running connection cuts it, and the denial is told w
   expect(answer?.denials[0]?.reason).toBe('allow policies exist, but none allowed');
 });
 
+test('a batch in parts: connections that come before the last part see nothing of it', async () => {
+  await startApplication();
+  const { inbound } = startBoth();
+  const deny = { name: 'deny', namespace: 'default', action: 'Deny', dryRun: false, rules: [[]] } as const;
+  inbound.plane.apply({
+    type: 'batch-part',
+    changes: [{ type: 'policy', policy: { ...deny, scope: 'Global' } }],
+  });
+  expect(inbound.all('batch-taken')).toHaveLength(1);
+  const call = await callServer();
+  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  expect(call.over()).toBe(false);
+  inbound.plane.apply({ type: 'batch', changes: [] });
+  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await vi.waitFor(() => expect(inbound.all('batch-taken')).toHaveLength(2));
+  const late = await callServer();
+  await vi.waitFor(() => expect(late.over()).toBe(true));
+  expect(late.received()).toBe('');
+});
+
 test('a certificate without the root that the peer was verified by ends its tunnel', async () => {
   await startApplication();
   const successor = await createAuthority();

@@ -42,10 +42,11 @@ function world(text: string | undefined, answers = true) {
   const pending: (() => void)[] = [];
   const start = async (): Promise<void> => {
     await file.start();
-    file.attach((changes) => {
+    const attached = file.attach((changes) => {
       applied.push([...changes]);
       return answers ? Promise.resolve() : new Promise((resolve) => pending.push(resolve));
     });
+    if (answers) await attached;
   };
   return { file, path, put, clock, lines, applied, pending, start };
 }
@@ -173,6 +174,28 @@ test('a version is in force when all threads have taken it; late answers to olde
   expect(readFileSync(path, 'utf8')).toBe(two);
 });
 
+test('threads that take nothing any more: some versions are given, then the latest waits, with all that differs', async () => {
+  const { put, clock, applied, pending, start, file } = world(`policies:\n${policy('p0')}`, false);
+  await start();
+  const versions = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+  for (const name of versions) {
+    put(`policies:\n${policy(name)}`);
+    await clock.elapse(100);
+    await vi.waitFor(() => expect([...file.snapshot.policies.keys()]).toEqual([`d/${name}`]));
+  }
+  expect(applied).toHaveLength(4);
+  pending[0]?.();
+  await vi.waitFor(() => expect(applied).toHaveLength(5));
+  expect(brief(applied[4])).toEqual(['policy-removed d/p3', 'policy p6 Allow']);
+  for (const taken of pending) taken();
+  const { sha256 } = file.status.inForce ?? {};
+  await vi.waitFor(() => expect(file.status.inForce?.sha256).not.toBe(sha256));
+  put(`policies:\n${policy('p7')}`);
+  await clock.elapse(100);
+  await vi.waitFor(() => expect(applied).toHaveLength(6));
+  expect(brief(applied[5])).toEqual(['policy-removed d/p6', 'policy p7 Allow']);
+});
+
 test.each([
   { text: 'nonsense: 1\n', message: /^unknown field `nonsense`/ },
   { text: undefined, message: /^LOCAL_XDS_PATH: ENOENT/ },
@@ -198,7 +221,7 @@ test('one in the environment is read once', async () => {
   const file = new LocalConfigFile({ source: { kind: 'inline', text: one }, clock, logger: silentLogger });
   await file.start();
   const applied: string[][] = [];
-  file.attach((changes) => Promise.resolve(void applied.push(brief(changes))));
+  await file.attach((changes) => Promise.resolve(void applied.push(brief(changes))));
   expect(applied).toHaveLength(1);
   expect(file.status.path).toBeUndefined();
   file.close();

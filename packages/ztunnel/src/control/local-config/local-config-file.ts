@@ -13,6 +13,11 @@ import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './
 /** A file is renamed into place, or written in a few steps that follow each other at once. */
 const restMs = 100;
 const maxRestMs = 1000;
+/**
+ * Versions that are on their way to the data threads. Beyond, the latest waits: threads that are stuck do not make the
+ * process grow, and one that is stuck keeps nothing from the others at first.
+ */
+const MAX_GIVEN = 4;
 /** Names of policies that the line about a new version shows. */
 const maxNamed = 10;
 
@@ -63,6 +68,8 @@ export class LocalConfigFile {
   readonly #file: WatchedFile | undefined;
   #apply: ((changes: readonly StateChange[]) => Promise<void>) | undefined;
   #snapshot = emptySnapshot;
+  /** Given to `#apply` last. */
+  #givenSnapshot = emptySnapshot;
   /** Of `#snapshot`. */
   #accepted: LocalConfigVersion | undefined;
   #inForce: LocalConfigVersion | undefined;
@@ -72,6 +79,7 @@ export class LocalConfigFile {
   /** Numbers of the last version given to `#apply` and of the one in force. */
   #given = 0;
   #taken = 0;
+  #underWay = 0;
   #closed = false;
 
   constructor(options: LocalConfigFileOptions) {
@@ -123,12 +131,13 @@ export class LocalConfigFile {
   }
 
   /**
-   * Gives all that is known to `apply`, and then each change. `apply` puts it in force as one, in the order of its calls, and
-   * resolves when that has been done everywhere.
+   * Gives all that is known to `apply`, and then each change; resolves when the first is in force. `apply` puts it in force
+   * as one, in the order of its calls, and resolves when that has been done everywhere; it rejects only when the process is
+   * about to end.
    */
-  attach(apply: (changes: readonly StateChange[]) => Promise<void>): void {
+  attach(apply: (changes: readonly StateChange[]) => Promise<void>): Promise<void> {
     this.#apply = apply;
-    this.#putInForce(changesBetween(emptySnapshot, this.#snapshot));
+    return this.#putInForce(changesBetween(this.#givenSnapshot, this.#snapshot));
   }
 
   /** Stops reading; what is in force stays. Idempotent. */
@@ -171,7 +180,10 @@ export class LocalConfigFile {
         wasRefused ? 'local config is good again' : 'local config reloaded',
       );
     this.#warnOfRepeated(config.repeated);
-    if (this.#apply !== undefined) this.#putInForce(changes);
+    if (this.#apply === undefined || this.#underWay >= MAX_GIVEN) return;
+    // None has waited meanwhile in most cases, and then these are the changes.
+    const toGive = this.#givenSnapshot === before ? changes : changesBetween(this.#givenSnapshot, snapshot);
+    this.#putInForce(toGive).catch(() => undefined);
   }
 
   #warnOfRepeated(repeated: readonly RepeatedPolicy[]): void {
@@ -202,18 +214,23 @@ export class LocalConfigFile {
     );
   }
 
-  #putInForce(changes: readonly StateChange[]): void {
-    // Rejects only when the process is about to end.
-    this.#give(changes).catch(() => undefined);
-  }
-
-  async #give(changes: readonly StateChange[]): Promise<void> {
+  async #putInForce(changes: readonly StateChange[]): Promise<void> {
     const version = this.#accepted;
     const number = ++this.#given;
-    await this.#apply?.(changes);
-    if (number < this.#taken) return;
-    this.#taken = number;
-    this.#inForce = version;
+    this.#givenSnapshot = this.#snapshot;
+    this.#underWay++;
+    try {
+      await this.#apply?.(changes);
+    } catch {
+      return;
+    }
+    this.#underWay--;
+    if (number > this.#taken) {
+      this.#taken = number;
+      this.#inForce = version;
+    }
+    if (this.#givenSnapshot !== this.#snapshot)
+      await this.#putInForce(changesBetween(this.#givenSnapshot, this.#snapshot));
   }
 }
 
