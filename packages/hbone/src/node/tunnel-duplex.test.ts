@@ -4,8 +4,9 @@ import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { dialTunnel, type TunnelDuplex } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { fixtureCredentials } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, loopbackClient, openPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -29,7 +30,7 @@ function record(stream: TunnelDuplex): string[] {
 }
 
 async function closed(stream: TunnelDuplex): Promise<void> {
-  await vi.waitUntil(() => stream.closed, { interval: 1 });
+  await soon(() => stream.closed);
 }
 
 test('each side ends for itself, and knows about the other', async () => {
@@ -142,7 +143,7 @@ test('nobody who only writes hangs on a stream that was reset behind its end', a
   far.end();
   await once(far, 'finish');
   await listener.close({ deadlineMs: 20 });
-  await vi.waitUntil(() => !near.write('x', () => {}) || near.destroyed, { interval: 1 });
+  await soon(() => !near.write('x', () => {}) || near.destroyed);
   expect(near.errored).toMatchObject({ code: 'HBONE_CONNECTION_LOST' });
 });
 
