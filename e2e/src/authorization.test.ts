@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { startTestLab } from './lab/start-test-lab.ts';
 import { ADDRESS, ADDRESS6, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
 import { parseAccessLog } from './observed/access-log.ts';
+import { parseMetrics, sumOf } from './observed/metrics.ts';
 import { ztunnelOf } from './observed/node-process.ts';
 import { PodSockets } from './pods/pod-sockets.ts';
 
@@ -138,6 +139,23 @@ test('a denied request is logged in the words of the reference', async () => {
       error: 'connection closed due to policy rejection: allow policies exist, but none allowed',
     },
   });
+});
+
+test('denied requests are counted by client and server, with and without a tunnel', async () => {
+  await lab.applyPolicies(policy('allow-sleep'));
+  const clients = [
+    { from: 'notsleep', labels: { connection_security_policy: 'mutual_tls', source_workload: 'notsleep' } },
+    { from: 'outside', labels: { connection_security_policy: 'unknown', source_principal: 'unknown' } },
+  ] as const;
+  const denials = async (): Promise<number[]> => {
+    const samples = parseMetrics(await lab.metrics('node2'));
+    const denied = { reporter: 'destination', destination_workload: 'httpbin', response_flags: 'DENY' };
+    return clients.map(({ labels }) => sumOf(samples, 'istio_tcp_connections_failed_total', { ...denied, ...labels }));
+  };
+  const before = await denials();
+  for (const { from } of clients) expect(await curl(from, 'httpbin-2')).toBe(RESET);
+  const expected = before.map((count) => count + 1);
+  await vi.waitFor(async () => expect(await denials()).toEqual(expected), { timeout: 5_000 });
 });
 
 test('a denied request is explained, whatever node its target is on', async () => {
