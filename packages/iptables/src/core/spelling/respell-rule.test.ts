@@ -74,6 +74,9 @@ test.each([
   '-m unheard --limit 3/minute ! --of it again -p tcp',
   '-m conntrack --ctstate NEW --ctproto 6 -j ACCEPT',
   '-p tcp -m tcp --dport 99999 -j DROP',
+  '-p tcp -m tcp --d 80 -j DROP',
+  '-p tcp -m tcp --des -j80 -j DROP',
+  '-p udp -m udp --so 7 -j DROP',
   '-m recent --set --name SSH --mask 255.255.255.0 --rsource -j ACCEPT',
   '-s 10.0.0.0/255.0.255.0 -m set --match-set a src --return-nomatch -j DROP',
 ])('%s stays as written', (body) => {
