@@ -276,7 +276,9 @@ describe.each(SERVERS)('a change of policies while connections to %s are open', 
 test('a lab can begin with policies, and not with malformed ones', async () => {
   const policies = [policy('allow-sleep')];
   await using other = await startTestLab({ policies });
-  expect(await other.policies()).toMatchObject([{ object: 'AuthorizationPolicy/default/httpbin', generation: 1 }]);
+  expect(await other.policies()).toMatchObject([
+    { object: 'AuthorizationPolicy/default/httpbin', generation: 1, confirmed: true },
+  ]);
   const answers = await Promise.all(['sleep', 'notsleep'].map((from) => other.exec(from, curlTo('httpbin-2'))));
   expect(answers.map(({ code }) => code)).toEqual([0, RESET]);
   await expect(startTestLab({ policies: [policy('malformed')] })).rejects.toMatchObject({ code: 'LAB_POLICY_INVALID' });

@@ -31,6 +31,7 @@ test('a ztunnel that hangs is named in time, and the other nodes go by the chang
     const applying = command('policy', 'apply', POLICY);
     await lab.waitFor(async () => (await curl('notsleep', 'httpbin-1')) === RESET, { what: 'a denial by node1' });
     expect(await curl('sleep', 'httpbin-1')).toBe(0);
+    await lab.waitFor(async () => (await lab.denials('httpbin-1')).length > 0, { what: 'the denial told' });
     expect(await running.echo('meanwhile')).toBe('meanwhile');
     const [applied, all, ofNode1, ofNode2] = await Promise.all([
       applying,
@@ -51,10 +52,13 @@ test('a ztunnel that hangs is named in time, and the other nodes go by the chang
     expect(ofNode1).toMatchObject({ status: 0, stdout: told, stderr: '' });
     expect(ofNode2).toMatchObject({ status: 1, stdout: '', stderr: `lab: ${silent}` });
     for (const { elapsedMs } of [all, ofNode1, ofNode2]) expect(elapsedMs).toBeLessThan(MAX_DENIALS_MS);
-    expect(await lab.policies()).toMatchObject([{ object: 'AuthorizationPolicy/default/httpbin' }]);
+    expect(await command('policy', 'list')).toMatchObject({
+      stdout: expect.stringMatching(/httpbin +ALLOW +2 +0 +not confirmed by every node\n/),
+    });
   });
   // It goes on, and then goes by the change; the same can be asked for again.
   expect(await command('policy', 'apply', POLICY)).toMatchObject({ status: 0, stderr: '' });
+  expect(await lab.policies()).toMatchObject([{ object: 'AuthorizationPolicy/default/httpbin', confirmed: true }]);
   expect([await curl('sleep', 'httpbin-2'), await curl('notsleep', 'httpbin-2')]).toEqual([0, RESET]);
   expect(await ztunnelOf(lab, 'node2')).toMatchObject({ starts: 1 });
   expect(await running.echo('after')).toBe('after');
