@@ -6,6 +6,7 @@ import { readPolicy } from '../validation/read-policy.ts';
 import { CompiledPolicy } from './compiled-policy.ts';
 import type { Decision } from './decision.ts';
 import { type ApplyingPolicies, evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
+import { packPolicy } from './packed-policy.ts';
 import { policyKey } from './policy-key.ts';
 import { PolicyStore } from './policy-store.ts';
 import type { Selection } from './selection.ts';
@@ -32,7 +33,7 @@ export interface CheckedPolicy {
  * one go. Throws POLICY_INVALID with every mistake for what is no policy.
  */
 export function checkPolicy(policy: Policy): CheckedPolicy {
-  return new Checked(readPolicy(policy));
+  return new Checked(packPolicy(readPolicy(policy)));
 }
 
 /** Nobody else makes these. Each set compiles its own. */
