@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { ToDataThread } from '../data-plane/protocol.ts';
+import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { LogRoot } from '../log/logger.ts';
 import type { ZtunnelConfig } from './config/config.ts';
@@ -110,7 +111,7 @@ test('§3.3: pods are not asked for, and the process is not ready, before every 
   });
   let started = false;
   const starting = ztunnel.start().then(() => (started = true));
-  await vi.waitFor(() => expect(posted.at(-1)?.type).toBe('batch'));
+  await soon(() => expect(posted.at(-1)?.type).toBe('batch'));
   const changes = posted.flatMap((message) =>
     message.type === 'batch' || message.type === 'batch-part' ? message.changes : [],
   );

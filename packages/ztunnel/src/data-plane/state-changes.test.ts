@@ -1,8 +1,9 @@
 import type { Policy } from '@ambientmesh/policy';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { workload } from '../state/fixtures.ts';
 import type { StateChange } from './protocol.ts';
 import { StateChanges } from './state-changes.ts';
+import { soon } from './testing/soon.ts';
 import { createTestPod } from './testing/test-pod.ts';
 
 const server = workload({ name: 'server', authorizationPolicies: ['default/named'] });
@@ -147,7 +148,7 @@ test('a batch that comes before the other copy has caught up counts as any other
   expect(made.context.policies.get('default/p0')).toBeDefined();
   state.apply([put('last')], () => ready.push('second'));
   expect(names.filter((name) => made.context.policies.get(`default/${name}`) !== undefined)).toEqual([]);
-  await vi.waitFor(() => expect(ready.toSorted()).toEqual(['first', 'second']));
+  await soon(() => expect(ready.toSorted()).toEqual(['first', 'second']));
   state.apply([]);
   expect(names.filter((name) => made.context.policies.get(`default/${name}`) !== undefined)).toEqual([]);
   expect(made.context.policies.get('default/last')?.action).toBe('Deny');
