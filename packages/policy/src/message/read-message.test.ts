@@ -241,6 +241,8 @@ test('a length that is cut is told', () => {
 
 test('a DENY message without groups has no effect; only errors are thrown', () => {
   expect(findMessageProblems({ name: 'a', action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
+  const forAll = { severity: 'warning', path: 'namespace' };
+  expect(findMessageProblems({ name: 'a', scope: 'NAMESPACE', groups: [{}] })).toMatchObject([forAll]);
   const both = { ...withMatch({ namespaces: [{}] }), action: 7 };
   expect(findMessageProblems(both).map(({ severity }) => severity)).toEqual(['error', 'warning']);
   expect(() => readMessage(both)).toThrow(
