@@ -6,9 +6,9 @@ import type { Logger } from '../../log/logger.ts';
 import type { Clock } from '../certificates/certificate-source.ts';
 import { ZtunnelError } from '../errors.ts';
 import { WatchedFile } from '../watched-file.ts';
-import type { LocalConfig, RepeatedPolicy } from './local-config.ts';
+import type { RepeatedPolicy } from './local-config.ts';
 import { LocalConfigReader } from './local-config-reader.ts';
-import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
+import { changesBetween, emptySnapshot, findChangesBetween, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
 
 /** A file is renamed into place, or written in a few steps that follow each other at once. */
 const restMs = 100;
@@ -46,6 +46,13 @@ export interface LocalConfigStatus {
   readonly refused: LocalConfigRefusal | undefined;
   readonly refusals: number;
   /** Policies of the version in force that take the place of one before them in the file. */
+  readonly repeated: readonly RepeatedPolicy[];
+}
+
+/** A good version, and what is different in it from the one before. */
+interface Reading {
+  readonly snapshot: MeshSnapshot;
+  readonly changes: readonly StateChange[];
   readonly repeated: readonly RepeatedPolicy[];
 }
 
@@ -156,18 +163,18 @@ export class LocalConfigFile {
         // What is cut off before it is written again would open everything for a moment.
         this.#accepted === undefined ? undefined : { policies: this.#snapshot.policies.size },
       );
-      if (!this.#closed) this.#accept(config, sha256);
+      const snapshot = snapshotOf(config);
+      const changes = await findChangesBetween(this.#snapshot, snapshot);
+      if (!this.#closed) this.#accept({ snapshot, changes, repeated: config.repeated }, sha256);
     } catch (error) {
       if (!this.#closed) this.#refuse(error instanceof Error ? error.message : String(error), sha256);
     }
   }
 
-  #accept(config: LocalConfig, sha256: string): void {
+  #accept({ snapshot, changes, repeated }: Reading, sha256: string): void {
     const { clock, logger } = this.#options;
     const first = this.#accepted === undefined;
     const wasRefused = this.#refused !== undefined;
-    const snapshot = snapshotOf(config);
-    const changes = changesBetween(this.#snapshot, snapshot);
     const before = this.#snapshot;
     this.#snapshot = snapshot;
     this.#accepted = { sha256, readAtEpochMs: clock.now() };
@@ -179,7 +186,7 @@ export class LocalConfigFile {
         [...counts, ...changedPolicies(before, changes)],
         wasRefused ? 'local config is good again' : 'local config reloaded',
       );
-    this.#warnOfRepeated(config.repeated);
+    this.#warnOfRepeated(repeated);
     if (this.#apply === undefined || this.#underWay >= MAX_GIVEN) return;
     // None has waited meanwhile in most cases, and then these are the changes.
     const toGive = this.#givenSnapshot === before ? changes : changesBetween(this.#givenSnapshot, snapshot);
