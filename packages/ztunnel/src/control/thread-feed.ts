@@ -41,7 +41,7 @@ export class ThreadFeed {
   }
 
   post(message: ToDataThread): void {
-    if (this.#sending === undefined || INDEPENDENT.includes(message.type)) this.#thread.post(message);
+    if (this.#idle || INDEPENDENT.includes(message.type)) this.#thread.post(message);
     else this.#waiting.push({ message });
   }
 
@@ -50,7 +50,7 @@ export class ThreadFeed {
     const { promise, resolve: settle } = Promise.withResolvers<boolean>();
     const batch: Batch = { parts, next: 0, settle };
     if (this.#closed) settle(false);
-    else if (this.#sending === undefined) this.#begin(batch);
+    else if (this.#idle) this.#begin(batch);
     else this.#waiting.push({ batch });
     return promise;
   }
@@ -69,6 +69,10 @@ export class ThreadFeed {
     for (const one of this.#waiting) if ('batch' in one) one.batch.settle(false);
     this.#sending = undefined;
     this.#waiting = [];
+  }
+
+  get #idle(): boolean {
+    return this.#sending === undefined && this.#waiting.length === 0;
   }
 
   #begin(batch: Batch): void {
@@ -92,12 +96,11 @@ export class ThreadFeed {
 
   /** Up to the next batch, which the rest waits for. */
   #sendWaiting(): void {
-    const waiting = this.#waiting;
-    const index = waiting.findIndex((one) => 'batch' in one);
-    const end = index < 0 ? waiting.length : index + 1;
-    this.#waiting = waiting.slice(end);
-    for (const one of waiting.slice(0, end))
-      if ('batch' in one) this.#begin(one.batch);
-      else this.#thread.post(one.message);
+    while (this.#sending === undefined) {
+      const first = this.#waiting.shift();
+      if (first === undefined) return;
+      if ('batch' in first) this.#begin(first.batch);
+      else this.#thread.post(first.message);
+    }
   }
 }

@@ -94,13 +94,13 @@ export type StateChange =
 export type ToDataThread =
   | StateChange
   /**
-   * A part of the next batch: nobody sees it yet. Answered by `batch-taken`; until then nothing is to be said that changes
-   * what is known of the mesh, or goes by it. Small ones hold nobody up.
+   * A part of the next batch, which nobody sees yet. Answered by `batch-taken`: then the next part may come. Until the last,
+   * a `batch`, is answered nothing else is to be said that changes what is known of the mesh, or goes by it.
    */
   | { readonly type: 'batch-part'; readonly changes: readonly StateChange[] }
   /**
    * The rest of a batch, or a whole one: all of it is in force before any connection sees a part of it; running connections
-   * are judged once, after the last. Answered by `batch-taken`, soon after.
+   * are judged once, after the last. Answered by `batch-taken`, when the next one costs no more than itself.
    */
   | { readonly type: 'batch'; readonly changes: readonly StateChange[] }
   | { readonly type: 'certificate'; readonly certificate: CertificateMaterial }
