@@ -74,7 +74,7 @@ function parseIpv6(text: string): IpWords | undefined {
   let start = text.startsWith('::') ? 1 : 0;
   while (start < text.length) {
     const colon = text.indexOf(':', start);
-    const end = colon < 0 ? text.length : colon;
+    const end = colon === -1 ? text.length : colon;
     const group = parseGroup(text, start, end);
     if (group !== undefined) groups.push(group);
     else if (start === end && start > 0 && gap === undefined) gap = groups.length;
