@@ -20,5 +20,6 @@ const maxWorkers = Math.max(3, availableParallelism() - 1);
 export default defineConfig({
   root,
   ssr,
-  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers, isolate: false },
+  // Vitest's five seconds are few on a machine that is slow and busy: a test of one second here can take them there.
+  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers, isolate: false, testTimeout: 30_000 },
 });

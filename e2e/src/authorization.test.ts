@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { startTestLab } from './lab/start-test-lab.ts';
 import { ADDRESS, ADDRESS6, PORT, TEST_TOPOLOGY } from './lab/test-topology.ts';
 import { parseAccessLog } from './observed/access-log.ts';
+import { parseMetrics, sumOf } from './observed/metrics.ts';
 import { ztunnelOf } from './observed/node-process.ts';
 import { PodSockets } from './pods/pod-sockets.ts';
 
@@ -140,6 +141,23 @@ test('a denied request is logged in the words of the reference', async () => {
   });
 });
 
+test('denied requests are counted by client and server, with and without a tunnel', async () => {
+  await lab.applyPolicies(policy('allow-sleep'));
+  const clients = [
+    { from: 'notsleep', labels: { connection_security_policy: 'mutual_tls', source_workload: 'notsleep' } },
+    { from: 'outside', labels: { connection_security_policy: 'unknown', source_principal: 'unknown' } },
+  ] as const;
+  const denials = async (): Promise<number[]> => {
+    const samples = parseMetrics(await lab.metrics('node2'));
+    const denied = { reporter: 'destination', destination_workload: 'httpbin', response_flags: 'DENY' };
+    return clients.map(({ labels }) => sumOf(samples, 'istio_tcp_connections_failed_total', { ...denied, ...labels }));
+  };
+  const before = await denials();
+  for (const { from } of clients) expect(await curl(from, 'httpbin-2')).toBe(RESET);
+  const expected = before.map((count) => count + 1);
+  await vi.waitFor(async () => expect(await denials()).toEqual(expected), { timeout: 5_000 });
+});
+
 test('a denied request is explained, whatever node its target is on', async () => {
   await lab.applyPolicies(policy('allow-sleep'));
   for (const [server, node] of [
@@ -258,7 +276,9 @@ describe.each(SERVERS)('a change of policies while connections to %s are open', 
 test('a lab can begin with policies, and not with malformed ones', async () => {
   const policies = [policy('allow-sleep')];
   await using other = await startTestLab({ policies });
-  expect(await other.policies()).toMatchObject([{ object: 'AuthorizationPolicy/default/httpbin', generation: 1 }]);
+  expect(await other.policies()).toMatchObject([
+    { object: 'AuthorizationPolicy/default/httpbin', generation: 1, confirmed: true },
+  ]);
   const answers = await Promise.all(['sleep', 'notsleep'].map((from) => other.exec(from, curlTo('httpbin-2'))));
   expect(answers.map(({ code }) => code)).toEqual([0, RESET]);
   await expect(startTestLab({ policies: [policy('malformed')] })).rejects.toMatchObject({ code: 'LAB_POLICY_INVALID' });

@@ -66,7 +66,7 @@ test(`${TIMES} operations without privilege, failing and cancelled ones among th
   probe();
   expect(openDescriptors()).toBe(before);
   server.close();
-}, 20_000);
+}, 60_000);
 
 function closeAll(packet: Awaited<ReturnType<SeqpacketConnection['receive']>>): void {
   for (const fd of packet?.fds ?? []) closeDescriptor(fd);

@@ -10,6 +10,7 @@ const NAMES = [
   'PolicyError',
   'PolicySet',
   'allowWaypointPolicy',
+  'checkPolicy',
   'compile',
   'convertAuthorizationPolicy',
   'convertPeerAuthentication',

@@ -30,7 +30,13 @@ export type { Decision, ShadowVerdict, Verdict, VerdictCode } from './evaluation
 export { effectiveScope } from './evaluation/effective-scope.ts';
 export type { MissingPolicy } from './evaluation/evaluate-policies.ts';
 export { policyKey } from './evaluation/policy-key.ts';
-export { compile, type EvaluationOptions, PolicySet } from './evaluation/policy-set.ts';
+export {
+  type CheckedPolicy,
+  checkPolicy,
+  compile,
+  type EvaluationOptions,
+  PolicySet,
+} from './evaluation/policy-set.ts';
 export type { Selection } from './evaluation/selection.ts';
 export type {
   ClauseExplanation,

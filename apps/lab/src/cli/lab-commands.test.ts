@@ -144,7 +144,7 @@ describe('policies', () => {
     policies = [];
     expect(await run('policy', 'list')).toBe('no policies: everything is allowed\n');
     const one = { object: 'AuthorizationPolicy/default/a', effect: 'DENY', dryRun: true, generation: 3 };
-    policies = [{ ...one, accepted: true, pods: ['sleep'], notes: ['note'], refused: problems }];
+    policies = [{ ...one, accepted: true, confirmed: true, pods: ['sleep'], notes: ['note'], refused: problems }];
     const text = await run('policy', 'list');
     expect(text).toMatch(/AuthorizationPolicy\/default\/a +DENY \(dry run\) +1 +2 +previous version in force\n/);
     expect(text).toContain('newer version refused: spec.action: want ALLOW\n');
@@ -153,7 +153,7 @@ describe('policies', () => {
   });
 
   test('list shows what was refused from the first', async () => {
-    const never = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] };
+    const never = { effect: '-', dryRun: false, generation: 0, accepted: false, confirmed: false, pods: [], notes: [] };
     policies = [{ ...never, object: 'AuthorizationPolicy/default/a', refused: problems }];
     const text = await run('policy', 'list');
     expect(text).toMatch(/AuthorizationPolicy\/default\/a +- +0 +0 +refused, never in force\n/);
@@ -162,11 +162,13 @@ describe('policies', () => {
 
   test.each([
     { accepted: true, dryRun: false, pods: ['sleep'], status: 'in force' },
+    { accepted: true, confirmed: false, dryRun: false, pods: ['sleep'], status: 'not confirmed by every node' },
+    { accepted: true, confirmed: false, dryRun: true, pods: ['sleep'], status: 'not confirmed by every node' },
     { accepted: true, dryRun: true, pods: ['sleep'], status: 'observed, not enforced' },
     { accepted: true, dryRun: false, pods: [], status: 'in force for no pod' },
     { accepted: false, dryRun: false, pods: [], status: 'not enforced' },
   ])('accepted $accepted, dry run $dryRun, for $pods: $status', async ({ status: shown, ...told }) => {
-    policies = [{ object: 'a', effect: 'DENY', generation: 1, notes: [], refused: [], ...told }];
+    policies = [{ object: 'a', effect: 'DENY', generation: 1, confirmed: true, notes: [], refused: [], ...told }];
     expect((await run('policy', 'list')).trimEnd().split(/ {2,}/).at(-1)).toBe(shown);
   });
 });

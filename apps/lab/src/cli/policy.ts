@@ -63,10 +63,12 @@ export function printPolicies(out: Terminal, policies: readonly PolicyStatus[]):
   }
 }
 
-function statusOf(out: Terminal, { generation, accepted, dryRun, pods, refused }: PolicyStatus): string {
+function statusOf(out: Terminal, policy: PolicyStatus): string {
+  const { generation, accepted, confirmed, dryRun, pods, refused } = policy;
   if (generation === 0) return out.paint('red', 'refused, never in force');
   if (!accepted) return out.paint('yellow', 'not enforced');
   if (refused.length > 0) return out.paint('red', 'previous version in force');
+  if (!confirmed) return out.paint('yellow', 'not confirmed by every node');
   if (dryRun) return out.paint('yellow', 'observed, not enforced');
   return pods.length === 0 ? out.paint('yellow', 'in force for no pod') : out.paint('green', 'in force');
 }

@@ -65,7 +65,9 @@ export function buildProgram(context: CliContext, finish: (exitCode: number) => 
     .description('connections that policies denied lately, and why; those that dry-run policies would deny, too')
     .argument('[pod]', 'only those to this pod')
     .option('--json', 'for programs')
-    .action((pod: string | undefined, flags: { name: string; json?: boolean }) => runDenials(context, pod, flags));
+    .action(async (pod: string | undefined, flags: { name: string; json?: boolean }) => {
+      finish(await runDenials(context, pod, flags));
+    });
   named(program.command('capture'))
     .description('frames between a node and the others (or of a pod), until Ctrl-C or for some seconds')
     .argument('<place>')

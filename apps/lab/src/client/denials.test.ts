@@ -97,3 +97,10 @@ test.each([
   const message = expect.stringMatching(/^ztunnel@node1: .*; ztunnel@node2: /);
   await expect(lab({ node1: said, node2: said }).read()).rejects.toMatchObject({ code, message });
 });
+
+test('of one that takes the question and never answers, what to do is told', async () => {
+  const { read } = lab({ node1: { code: 28 }, node2: page() });
+  await expect(read('httpbin@node1')).rejects.toThrow(
+    /^ztunnel@node1: no answer at .* in 5 s: `npx lab ztunnel kill node1` ends it, and another one is started$/,
+  );
+});

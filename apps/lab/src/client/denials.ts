@@ -1,4 +1,5 @@
 import type { Explanation } from '@ambientmesh/policy';
+import { renderHangAdvice } from '../command-name.ts';
 import type { LabStatus, NodeStatus, PodStatus } from '../control-protocol.ts';
 import { asLabError, LabError } from '../errors.ts';
 
@@ -84,8 +85,10 @@ async function denialsOf(lab: DenialSource, { name: node }: NodeStatus, pod?: Po
   const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sSf', '-m', `${ASK_TIMEOUT_SECONDS}`, url]);
   if (code === CURL_NO_CONNECTION)
     throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: nothing answers at ${PAGE}`);
-  if (code === CURL_TIMED_OUT)
-    throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: no answer at ${PAGE} in ${ASK_TIMEOUT_SECONDS} s`);
+  if (code === CURL_TIMED_OUT) {
+    const what = `ztunnel@${node}: no answer at ${PAGE} in ${ASK_TIMEOUT_SECONDS} s`;
+    throw new LabError('LAB_ZTUNNEL_NOT_READY', `${what}: ${renderHangAdvice(node)}`);
+  }
   const denials = code === 0 ? parseDenials(stdout) : undefined;
   if (denials === undefined)
     throw new LabError('LAB_COMMAND_FAILED', `ztunnel@${node}: tells no denials (is it ours?) ${stderr}`.trim());

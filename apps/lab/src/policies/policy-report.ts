@@ -41,6 +41,8 @@ export interface PolicyStatus {
   readonly generation: number;
   /** Whether the ztunnels enforce it (or observe it); `false`: the conversion leaves it out, `notes` say why. */
   readonly accepted: boolean;
+  /** Whether every ztunnel that ran has said that it goes by this version. One that was late may since. */
+  readonly confirmed: boolean;
   /** Names of the pods it is for. */
   readonly pods: readonly string[];
   readonly notes: readonly string[];

@@ -34,11 +34,30 @@ test('an object becomes a policy of the workloads it selects, in the namespace d
       dryRun: false,
       generation: 1,
       accepted: true,
+      confirmed: false,
       pods: ['httpbin-1', 'httpbin-2'],
       notes: [],
       refused: [],
     },
   ]);
+});
+
+test('a version is confirmed once the ztunnels go by it; one that is refused, or the same once more, changes nothing', () => {
+  const store = new PolicyStore();
+  const confirmed = () => store.list().map((status) => status.confirmed);
+  store.apply([ALLOW_SLEEP]);
+  store.apply([ALLOW_SLEEP]);
+  expect(confirmed()).toEqual([false]);
+  store.published();
+  store.apply([ALLOW_SLEEP]);
+  store.apply([withRules('x')]);
+  expect(confirmed()).toEqual([true]);
+  store.apply([withRules([{}])]);
+  expect(confirmed()).toEqual([false]);
+  store.delete([NAME]);
+  store.apply([ALLOW_SLEEP]);
+  store.published();
+  expect(confirmed()).toEqual([true]);
 });
 
 test('a new version counts, the same once more does not', () => {
@@ -169,7 +188,7 @@ test('an object that was refused from the first is listed, until it is taken or 
   const malformed = { ...ALLOW_SLEEP, spec: { action: 'FORBID' } };
   const other = { ...malformed, metadata: { name: 'other' } };
   store.apply([malformed, other, { kind: 'AuthorizationPolicy' }]);
-  const never = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] };
+  const never = { effect: '-', dryRun: false, generation: 0, accepted: false, confirmed: false, pods: [], notes: [] };
   expect(store.list()).toEqual([
     { object: NAME, ...never, refused: [expect.objectContaining({ path: 'spec.action' })] },
     { object: 'AuthorizationPolicy/default/other', ...never, refused: [expect.objectContaining({})] },

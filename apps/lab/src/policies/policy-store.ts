@@ -25,7 +25,15 @@ const DRY_RUN = `dry run: denies nothing; \`${LAB_COMMAND} denials\` shows what 
 const NO_NAMESPACE = `names no namespace: it is in ${DEFAULT_NAMESPACE}`;
 
 /** Of an object of which no version has been taken yet. */
-const NEVER_TAKEN = { effect: '-', dryRun: false, generation: 0, accepted: false, pods: [], notes: [] } as const;
+const NEVER_TAKEN = {
+  effect: '-',
+  dryRun: false,
+  generation: 0,
+  accepted: false,
+  confirmed: false,
+  pods: [],
+  notes: [],
+} as const;
 
 interface StoredObject {
   readonly object: PolicyObject;
@@ -45,6 +53,8 @@ export class PolicyStore {
   readonly #neverTaken = new Map<string, readonly Problem[]>();
   /** Deleted, and it is not yet known whether the ztunnels go by that; those of which no version was taken, too. */
   readonly #leaving = new Set<string>();
+  /** Taken, and it is not yet known whether the ztunnels go by that. */
+  readonly #unconfirmed = new Set<string>();
   readonly #topology: Pick<Topology, 'pods' | 'services'>;
   readonly #now: () => Date;
   #conversion: Conversion = convertPolicies([], { dryRun: true });
@@ -85,6 +95,7 @@ export class PolicyStore {
   /** Says that the ztunnels go by `conversion`. */
   published(): void {
     this.#leaving.clear();
+    this.#unconfirmed.clear();
   }
 
   /** Removes objects by `KIND/NAMESPACE/NAME`; all, or none; once more as long as it is not `published`. Throws LAB_ARGUMENT_INVALID, LAB_NAME_UNKNOWN. */
@@ -103,6 +114,7 @@ export class PolicyStore {
     for (const name of names) {
       this.#objects.delete(name);
       this.#neverTaken.delete(name);
+      this.#unconfirmed.delete(name);
       this.#leaving.add(name);
     }
     this.#convert();
@@ -123,6 +135,7 @@ export class PolicyStore {
       dryRun: this.#isDryRun(name),
       generation: stored.generation,
       accepted: this.#statusOf(name)?.accepted ?? !isForWaypoint(stored.object),
+      confirmed: !this.#unconfirmed.has(name),
       pods: selectPods(stored.object, this.#topology.pods).map((pod) => pod.name),
       notes: this.#notesOf(name),
       refused: stored.refused,
@@ -137,6 +150,7 @@ export class PolicyStore {
       this.#objects.set(name, { ...previous, refused: [] });
       return 'unchanged';
     }
+    this.#unconfirmed.add(name);
     const createdAt = previous?.createdAt ?? this.#now().toISOString();
     const metadata = { ...asRecord(value['metadata']), creationTimestamp: createdAt };
     const object = readPolicyObject({ ...value, metadata });

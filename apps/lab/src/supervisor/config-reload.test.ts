@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -56,6 +57,27 @@ test('gives up on one that refuses the file', async () => {
     code: 'LAB_ZTUNNEL_NOT_READY',
     message: expect.stringContaining('within 60 ms'),
   });
+});
+
+test('gives up in time on one that takes connections and never answers, and says what to do', async () => {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => void sockets.add(socket));
+  await new Promise<void>((resolve) => {
+    server.listen(15_020, NODE.address, resolve);
+  });
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const began = performance.now();
+  await expect(untilConfigInForce(NODE, RUNNING, { sha256: NEW, deadlineMs: 60 })).rejects.toMatchObject({
+    code: 'LAB_ZTUNNEL_NOT_READY',
+    message:
+      'ztunnel@node1: has not taken the changed mesh.yaml within 60 ms; it does not answer: `npx lab ztunnel kill node1` ends it, and another one is started',
+  });
+  // Less than one request would be waited for.
+  expect(performance.now() - began).toBeLessThan(1_500);
+  expect(sockets.size).toBeGreaterThan(0);
 });
 
 test('does not wait for one that has ended: it will read the new file when it starts', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { renderHangAdvice } from '../command-name.ts';
 import { LabError } from '../errors.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
@@ -12,7 +13,7 @@ const POLL_MS = 25;
 
 /**
  * Waits until a running ztunnel goes by the file with this digest. Resolves to `false` if it is one that reads its file
- * only when it starts. Throws LAB_ZTUNNEL_NOT_READY if it takes too long.
+ * only when it starts. Throws LAB_ZTUNNEL_NOT_READY when the time is over: one that does not answer may hang.
  */
 export async function untilConfigInForce(
   node: NodeSpec,
@@ -20,17 +21,20 @@ export async function untilConfigInForce(
   { sha256, deadlineMs: limitMs = RELOAD_DEADLINE_MS }: { readonly sha256: string; readonly deadlineMs?: number },
 ): Promise<boolean> {
   const deadlineMs = Date.now() + limitMs;
-  while (Date.now() < deadlineMs) {
+  let answered = false;
+  for (let leftMs = limitMs; leftMs > 0; leftMs = deadlineMs - Date.now()) {
     if (!ztunnel.status().running) return true;
-    const metrics = await readMetrics(node).catch(() => undefined);
+    const metrics = await readMetrics(node, leftMs).catch(() => undefined);
+    answered ||= metrics !== undefined;
     const inForce = metrics === undefined ? undefined : IN_FORCE.exec(metrics)?.[1];
     if (inForce === sha256) return true;
     // One that is not ready yet may just not have read its first.
     if (metrics !== undefined && inForce === undefined && (await isZtunnelReady(node))) return false;
     await sleep(POLL_MS);
   }
+  const said = answered ? await tellingLine(node.name) : `it does not answer: ${renderHangAdvice(node.name)}`;
   throw new LabError(
     'LAB_ZTUNNEL_NOT_READY',
-    `ztunnel@${node.name}: has not taken the changed mesh.yaml within ${limitMs} ms; ${await tellingLine(node.name)}`,
+    `ztunnel@${node.name}: has not taken the changed mesh.yaml within ${limitMs} ms; ${said}`,
   );
 }

@@ -114,6 +114,8 @@ export class Mesh {
         this.#publication.confirm(spec.name, version);
       }),
     );
+    // Those that it began with.
+    if (version === this.#publication.version) this.#policies.published();
   }
 
   /** Takes pods over. Resolves to the names of the nodes whose ztunnel was restarted for it. Throws LAB_ENROL_FAILED. */

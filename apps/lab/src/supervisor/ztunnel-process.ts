@@ -89,10 +89,10 @@ export async function isZtunnelReady(node: NodeSpec): Promise<boolean> {
   }
 }
 
-/** Text of the node's `/metrics`. Throws LAB_ZTUNNEL_NOT_READY if nothing answers. */
-export async function readMetrics(node: NodeSpec): Promise<string> {
+/** Text of the node's `/metrics`. Throws LAB_ZTUNNEL_NOT_READY if nothing answers, in `limitMs` or 2 s if that is less. */
+export async function readMetrics(node: NodeSpec, limitMs: number = ASK_TIMEOUT_MS): Promise<string> {
   try {
-    const answer = await ask(node, METRICS_PORT, '/metrics');
+    const answer = await ask(node, METRICS_PORT, '/metrics', Math.min(limitMs, ASK_TIMEOUT_MS));
     return await answer.text();
   } catch (error) {
     throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node.name}: no metrics on port ${METRICS_PORT}`, {
@@ -116,9 +116,9 @@ export async function untilZtunnelReady(node: NodeSpec, ztunnel: SupervisedProce
   }
 }
 
-async function ask(node: NodeSpec, port: number, path: string): Promise<Response> {
+async function ask(node: NodeSpec, port: number, path: string, limitMs = ASK_TIMEOUT_MS): Promise<Response> {
   return fetch(`http://${node.address}:${port}${path}`, {
-    signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+    signal: AbortSignal.timeout(limitMs),
     headers: { connection: 'close' },
   });
 }

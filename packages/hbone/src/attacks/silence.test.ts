@@ -22,7 +22,7 @@ const NOTHING = Buffer.alloc(0);
 const GREETING = Buffer.concat([PREFACE, settings()]);
 
 const soon = (condition: () => boolean): Promise<void> =>
-  vi.waitUntil(condition, { interval: 2, timeout: 5000 }).then(() => undefined);
+  vi.waitUntil(condition, { interval: 2, timeout: 20_000 }).then(() => undefined);
 
 /** A server of ours and a client that says `greeting`, and nothing more unless it is polite. */
 async function attackServer(greeting: Uint8Array, polite: boolean) {

@@ -1,8 +1,9 @@
 /** A TLS connection that closes with much in its queue: who still gets it, and who is cut, in limited time. */
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { createNodeEngine, type Secure } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { fixture, fixtureTls, listenPlain, openDescriptors } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -65,7 +66,7 @@ async function closing(limits: Parameters<typeof createNodeEngine>[0]): Promise<
   peer.on('error', ignore);
   peer.pause();
   cleanup(() => peer.destroy());
-  await vi.waitUntil(() => accepted !== undefined, { interval: 2 });
+  await soon(() => accepted !== undefined);
   const secure = accepted!;
   cleanup(() => secure.abort());
   return {
@@ -102,7 +103,7 @@ test('a peer that takes nothing of the queue is cut when the limit is over', asy
   const before = openDescriptors();
   fill();
   expect(await close()).toBeGreaterThan(95);
-  await vi.waitUntil(() => openDescriptors() === before - 1, { interval: 2 });
+  await soon(() => openDescriptors() === before - 1);
   expect(peer.destroyed).toBe(false);
 });
 

@@ -12,7 +12,7 @@ import {
   type Secure,
   type TlsOptions,
 } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import {
   dialPlain,
   dialSocket,
@@ -23,6 +23,7 @@ import {
   listenSockets,
   portOf,
 } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { socketDescriptor } from './node-internals.ts';
 
 const engine = createNodeEngine();
@@ -42,7 +43,7 @@ async function pair(): Promise<{ plain: Plain; socket: Socket }> {
   const accepted: Plain[] = [];
   const port = await listenPlain(engine, (plain) => accepted.push(plain), cleanup);
   const socket = await dialSocket(port, cleanup);
-  await vi.waitUntil(() => accepted.length === 1);
+  await soon(() => accepted.length === 1);
   const plain = accepted[0]!;
   plain.handler = NOBODY;
   return { plain, socket };
@@ -115,7 +116,7 @@ test('addresses are canonical', async () => {
   cleanup(() => server.close());
   const port = portOf(server);
   const plain = await dialPlain(engine, port, cleanup);
-  await vi.waitUntil(() => accepted.length === 1);
+  await soon(() => accepted.length === 1);
   expect(accepted[0]!.local).toEqual({ ip: '127.0.0.1', port });
   expect(accepted[0]!.remote).toEqual(plain.local);
   expect(plain.descriptor).toBeGreaterThan(2);
@@ -192,7 +193,7 @@ async function shake(verify: TlsOptions['verify'], dial: (port: number) => Promi
     cleanup,
   );
   const client = await dial(port);
-  await vi.waitUntil(() => done.length > 0);
+  await soon(() => done.length > 0);
   return { failure: done[0], client };
 }
 

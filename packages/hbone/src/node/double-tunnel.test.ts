@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { dialTunnel, type TunnelDuplex, type TunnelListener } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { fixtureCredentials, openDescriptors } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, serveTcp } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void) => undos.push(undo);
-const soon = (condition: () => boolean) => vi.waitUntil(condition, { interval: 2, timeout: 4000 });
 
 afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { dialTunnel, type HboneError, listenTunnels, type Route } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { dialSocket, fixtureCredentials, openDescriptors } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, loopbackClient, openPair, serveTcp } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -14,7 +15,6 @@ afterEach(() => {
 });
 
 const echoPort = () => serveTcp(cleanup, (socket) => socket.pipe(socket));
-const soon = (condition: () => boolean) => vi.waitUntil(condition, { interval: 2, timeout: 4000 });
 
 /** A listener that notes what it is told. */
 async function noting(options: Parameters<typeof listenOnLoopback>[1]) {

@@ -3,8 +3,9 @@ import { connect, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { type RelayResult, relay, type TunnelDuplex } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { dialSocket, openDescriptors } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, loopbackClient, openPair, serveTcp, type TunnelPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -67,11 +68,11 @@ test.each(setups)('each direction ends for itself, bytes are counted, $name', as
   far.end('the answer');
   expect(await text(application)).toBe('the answer');
   expect(await result).toEqual({ toTunnel: 8, fromTunnel: 10, error: undefined });
-  await vi.waitUntil(() => near.closed && far.closed);
+  await soon(() => near.closed && far.closed);
   await Promise.all([client.close(), listener.close()]);
   application.destroy();
   // The server of the pair of sockets.
-  await vi.waitUntil(() => openDescriptors() <= before + 1);
+  await soon(() => openDescriptors() <= before + 1);
 });
 
 test.each(setups)('nothing is lost of what a slow reader leaves waiting, $name', async ({ setup }) => {
@@ -79,7 +80,7 @@ test.each(setups)('nothing is lost of what a slow reader leaves waiting, $name',
   const body = Buffer.alloc(7_000_000, 'abcdefghij');
   application.end(body);
   // A window at most is here before anybody reads.
-  await vi.waitUntil(() => far.readableLength > 0 || far.read(0) !== null);
+  await soon(() => far.readableLength > 0 || far.read(0) !== null);
   expect(far.readableLength).toBeLessThan(4_300_000);
   expect((await buffer(far)).equals(body)).toBe(true);
   far.end();
@@ -92,7 +93,7 @@ test.each(setups.slice(0, 2))('a reset of the application is one of the stream, 
   await once(far, 'readable');
   if ('resetAndDestroy' in application && typeof application.resetAndDestroy === 'function')
     application.resetAndDestroy();
-  await vi.waitUntil(() => far.closed);
+  await soon(() => far.closed);
   expect(far.errored).toMatchObject({ code: 'HBONE_STREAM_RESET', http2Code: 10 });
   expect((await result).error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
 });
@@ -103,10 +104,10 @@ test.each(setups)('a reset of the stream is one of the application, $name', asyn
   application.on('error', (error) => errors.push(error));
   application.resume();
   far.destroy(new Error('disk full'));
-  await vi.waitUntil(() => socket.closed);
+  await soon(() => socket.closed);
   expect((await result).error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
   if (!('resetAndDestroy' in application)) return;
-  await vi.waitUntil(() => application.closed);
+  await soon(() => application.closed);
   expect(errors).toMatchObject([{ code: 'ECONNRESET' }]);
 });
 
@@ -116,7 +117,7 @@ test.each(setups)('a signal cuts both, $name', async ({ setup }) => {
   application.on('error', () => {}).resume();
   cut.abort(new Error('enough'));
   expect((await result).error).toMatchObject({ message: 'enough' });
-  await vi.waitUntil(() => far.closed && near.closed && socket.closed);
+  await soon(() => far.closed && near.closed && socket.closed);
 });
 
 test('a socket that is still connecting', async () => {
@@ -129,7 +130,7 @@ test('a socket that is still connecting', async () => {
   const stream = await loopbackClient(cleanup, listener.port).open('a:1');
   stream.end('echo');
   expect(await text(stream)).toBe('echo');
-  await vi.waitUntil(() => results.length === 1);
+  await soon(() => results.length === 1);
   expect(results).toEqual([{ toTunnel: 4, fromTunnel: 4, error: undefined }]);
 });
 
@@ -137,7 +138,7 @@ test('a socket that never connects', async () => {
   const { near, far } = await openPair(cleanup);
   const { error } = await relay(connect(1, '127.0.0.1'), near);
   expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED', message: expect.stringContaining('refused') });
-  await vi.waitUntil(() => far.closed);
+  await soon(() => far.closed);
   expect(far.errored).toMatchObject({ code: 'HBONE_STREAM_RESET', http2Code: 10 });
 });
 
@@ -160,7 +161,7 @@ test.each(['socket', 'tunnel'] as const)('a %s that is gone already ends the oth
   const { error, toTunnel } = await relay(socket, near);
   expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED', message: expect.stringContaining(gone) });
   expect(toTunnel).toBe(0);
-  await vi.waitUntil(() => socket.closed && near.closed && far.closed);
+  await soon(() => socket.closed && near.closed && far.closed);
 });
 
 test('a tunnel that is reset while nobody listens yet, and a signal that has aborted', async () => {
@@ -170,11 +171,11 @@ test('a tunnel that is reset while nobody listens yet, and a signal that has abo
   const client = loopbackClient(cleanup, listener.port);
   const { error } = await relay(socket, await client.open('a:1'));
   expect(error).toMatchObject({ code: 'HBONE_RELAY_FAILED' });
-  await vi.waitUntil(() => socket.closed && client.streamCount === 0);
+  await soon(() => socket.closed && client.streamCount === 0);
   const { near } = await openPair(cleanup);
   const [left, right] = duplexPair();
   right.on('error', () => {}).resume();
   const cut = await relay(left, near, { signal: AbortSignal.abort(new Error('enough')) });
   expect(cut.error).toMatchObject({ message: 'enough' });
-  await vi.waitUntil(() => left.closed && near.closed);
+  await soon(() => left.closed && near.closed);
 });

@@ -1,8 +1,9 @@
 import { createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { dialTunnel, HboneError, TunnelClient } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { fixtureCredentials, listenSockets, openDescriptors, portOf } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, loopbackClient, openPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -12,7 +13,6 @@ afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
 });
 
-const soon = (condition: () => boolean) => vi.waitUntil(condition, { interval: 2, timeout: 4000 });
 const echo = { route: () => ({ accept: async (stream: NodeJS.ReadWriteStream) => void stream.pipe(stream) }) };
 
 test('many tunnels share a connection; close waits for the last', async () => {

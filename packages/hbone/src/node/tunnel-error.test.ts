@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type HboneError, TunnelClient, type VerifyPeer } from '@ambientmesh/hbone';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { fixtureCredentials, listenSockets } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 import { listenOnLoopback, loopbackClient, openPair } from '../testing/tunnel-pair.ts';
 
 const undos: (() => void)[] = [];
@@ -100,11 +101,11 @@ test('what ends a tunnel is said plainly, with the name of its code', async () =
   const { near, far, listener } = await openPair(cleanup);
   const other = await openPair(cleanup);
   far.destroy();
-  await vi.waitUntil(() => near.closed);
+  await soon(() => near.closed);
   expect(near.errored?.message).toBe('tunnel to far:80: reset by the other end: CANCEL, stream no longer needed');
   other.client.abort();
   other.listener.abort();
-  await vi.waitUntil(() => other.near.closed && other.far.closed);
+  await soon(() => other.near.closed && other.far.closed);
   expect(other.near.errored?.message).toContain('by abort()');
   expect(other.far.errored).toMatchObject({ cause: expect.any(Error) });
   expect(listener.connectionCount).toBe(1);
@@ -153,11 +154,11 @@ test('a rotation retires idle connections, and running ones when they are done',
   expect(await text(far)).toBe('x');
   far.end();
   near.resume();
-  await vi.waitUntil(() => client.connectionCount === 1);
+  await soon(() => client.connectionCount === 1);
   expect(next.destroyed).toBe(false);
   client.rotate(fixtureCredentials('client'));
   next.destroy();
-  await vi.waitUntil(() => client.connectionCount === 0);
+  await soon(() => client.connectionCount === 0);
 });
 
 test('a client that goes away while accept works is told by its own code', async () => {
@@ -167,7 +168,7 @@ test('a client that goes away while accept works is told by its own code', async
     onError: (error) => told.push(error.code),
   });
   (await loopbackClient(cleanup, listener.port).open('a:1')).destroy();
-  await vi.waitUntil(() => told.length > 0);
+  await soon(() => told.length > 0);
   expect(told).toEqual(['HBONE_STREAM_RESET']);
 });
 

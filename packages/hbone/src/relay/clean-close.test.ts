@@ -19,7 +19,7 @@ afterEach(async () => {
 /** What the peer saw that is no orderly end, once it has both ends and everything that we said until then. */
 async function faultsOf(peer: HostilePeer, outcomes: readonly Outcome[]): Promise<readonly unknown[]> {
   await peer.until(() => peer.ended.has(1), 'END_STREAM');
-  await vi.waitUntil(() => outcomes[0]?.ended === true, { interval: 2, timeout: 4500 });
+  await vi.waitUntil(() => outcomes[0]?.ended === true, { interval: 2, timeout: 20_000 });
   await peer.send(ping());
   await peer.until(() => peer.pongs > 0, 'answer to PING');
   return [...peer.resets, ...peer.goaways, ...outcomes.filter(({ failure }) => failure !== undefined)];

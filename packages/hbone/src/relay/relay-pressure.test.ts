@@ -175,7 +175,7 @@ test('1 greedy stream and 50 that ask and wait: nobody waits for more than a que
   // What lies before a request and its answer: the TLS queue, the tunnel's kernel buffers, a turn of each relay.
   expect(Math.max(...passed)).toBeLessThan(2 * kernelBytes());
   expect(middle(passed)).toBeLessThan(16 * MEBIBYTE);
-}, 20_000);
+}, 60_000);
 
 test.each([3, 5, 7])(
   'a peer with windows of %i octets: all arrives, with one frame a window',

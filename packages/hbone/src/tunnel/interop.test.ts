@@ -53,7 +53,7 @@ test('node:http2 client, our server: 50 MiB each way, digests equal', async () =
   // In pieces: node:http2 fails by itself when one write is larger than its session's memory limit.
   Readable.from(pieces(body)).pipe(stream);
   expect(await answer).toBe(sha256(body));
-}, 20_000);
+}, 60_000);
 
 test('our client, node:http2 server: 50 MiB each way, digests equal', async () => {
   const { port } = await http2Server((stream) => {
@@ -65,7 +65,7 @@ test('our client, node:http2 server: 50 MiB each way, digests equal', async () =
   const answer = digest(socket);
   socket.end(body);
   expect(await answer).toBe(sha256(body));
-}, 20_000);
+}, 60_000);
 
 test('both ends ours: 10 streams at once, random sizes', async () => {
   const port = await forwardTo(scope, await echoThroughUs());
@@ -78,7 +78,7 @@ test('both ends ours: 10 streams at once, random sizes', async () => {
       expect(await answer).toBe(sha256(body));
     }),
   );
-}, 20_000);
+}, 60_000);
 
 test('half-close: node:http2 ends first, and answers after our end', async () => {
   const { port } = await http2Server((stream) => {
@@ -143,8 +143,8 @@ test('a reader that does not read holds one window, and its siblings go on', asy
   sibling.end('echo');
   expect(await digest(sibling)).toBe(sha256(Buffer.from('echo')));
   slow.resume();
-  await vi.waitUntil(() => (inbound[0]?.received ?? 0) > before + STREAM_WINDOW_BYTES, { timeout: 5000 });
-}, 20_000);
+  await vi.waitUntil(() => (inbound[0]?.received ?? 0) > before + STREAM_WINDOW_BYTES, { timeout: 20_000 });
+}, 60_000);
 
 test('bytes sent before the answer are held for the application', async () => {
   const app = await listenSockets((socket) => void socket.pipe(socket), cleanup);

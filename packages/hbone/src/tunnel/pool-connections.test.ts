@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { interval: 2, timeout: 4500 });
+  await vi.waitUntil(condition, { interval: 2, timeout: 20_000 });
 }
 
 async function rig(options?: TunnelPoolOptions, codec?: Partial<CodecOptions>): Promise<PoolRig> {

@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { interval: 2, timeout: 4500 });
+  await vi.waitUntil(condition, { interval: 2, timeout: 20_000 });
 }
 
 /** The user of a `Plain`: reads what comes unless told not to, and keeps account. */

@@ -13,6 +13,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { createFakeClockEngine } from '../testing/fake-clock.ts';
 import { http2Client, http2Server } from '../testing/http2-peer.ts';
 import { dialSecure, dialTunnelClient, listenTunnelServer } from '../testing/loopback.ts';
+import { soon } from '../testing/soon.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -141,13 +142,13 @@ test('drain with streams: no new one, running ones go on, then the connection cl
   });
   const stream = await established(connection);
   server.connections[0]!.drain();
-  await vi.waitUntil(() => !connection.usable);
+  await soon(() => !connection.usable);
   expect(connection.open(FIELDS, { response: () => {}, failed: () => {} })).toBeUndefined();
   expect(closed).toBe(false);
   const end = observeEnd(stream);
   stream.end();
   expect(await end).toBe('end');
-  await vi.waitUntil(() => closed && server.closed.length === 1);
+  await soon(() => closed && server.closed.length === 1);
   expect(server.closed).toEqual([undefined]);
 });
 
@@ -157,13 +158,13 @@ test('drain of an idle connection closes it', async () => {
   const session = await http2Client(server.port, cleanup);
   const lastIds: number[] = [];
   session.on('goaway', (_code, lastId) => lastIds.push(lastId));
-  await vi.waitUntil(() => server.connections.length === 1);
+  await soon(() => server.connections.length === 1);
   server.connections[0]!.drain();
   await new Promise((resolve) => {
     session.once('close', resolve);
   });
   expect(lastIds[0]).toBe(2 ** 31 - 1);
-  await vi.waitUntil(() => server.closed.length === 1);
+  await soon(() => server.closed.length === 1);
 });
 
 test('a GOAWAY of node:http2 in use: running streams go on, new ones are refused', async () => {
@@ -180,11 +181,11 @@ test('a GOAWAY of node:http2 in use: running streams go on, new ones are refused
     },
   });
   const stream = await established(connection);
-  await vi.waitUntil(() => !connection.usable);
+  await soon(() => !connection.usable);
   const end = observeEnd(stream);
   stream.end();
   expect(await end).toBe('end');
-  await vi.waitUntil(() => closed);
+  await soon(() => closed);
 });
 
 test('a client that closes says GOAWAY once its last stream has ended', async () => {
@@ -201,7 +202,7 @@ test('a client that closes says GOAWAY once its last stream has ended', async ()
   const end = observeEnd(stream);
   stream.end();
   expect(await end).toBe('end');
-  await vi.waitUntil(() => goaways.length === 1);
+  await soon(() => goaways.length === 1);
   expect(goaways).toEqual([0]);
 });
 
@@ -228,7 +229,7 @@ test('a client that asks for answers and reads none is dropped, with little memo
   ]);
   const pings = Buffer.alloc(17 * 4096, Buffer.from('00000806000000000000000000000000ff', 'hex'));
   secure.send(greeting, 0, greeting.length);
-  await vi.waitUntil(() => engine.timerCount === 2);
+  await soon(() => engine.timerCount === 2);
   const before = process.memoryUsage().arrayBuffers;
   let most = 0;
   // Liveness and SETTINGS no longer matter; the last words have a timer of their own.
@@ -263,6 +264,6 @@ test('what a peer sent before it cut the connection is delivered, also to a stre
     writable: () => {},
     failed: (failure) => void events.push(failure.kind),
   };
-  await vi.waitUntil(() => events.length > 0);
+  await soon(() => events.length > 0);
   expect(events).toEqual(['all of it', 'ended', 'connection']);
 });

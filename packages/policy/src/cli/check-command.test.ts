@@ -57,6 +57,10 @@ test.each([
   { text: 'a: [\n', line: 'a.yaml:2:1: error: ' },
   { text: 'name: p\nnamespace: n\nscope: NAMESPACE\ngroups: 7\n', line: 'a.yaml:4:9: error: groups: want a list' },
   { text: 'name: p\nnamespace: n\nscope: Namspace\nrules: []\n', line: 'a.yaml:3:8: error: scope: want ' },
+  {
+    text: 'name: ""\nnamespace: n\nscope: Namespace\naction: Deny\ndryRun: false\nrules: [[]]\n',
+    line: 'a.yaml:1:7: error: name: want the name of the policy, not ""',
+  },
 ])('an error: exit 1 and the place: $line', async ({ text, line }) => {
   const { code, output, error } = await runForTest(['check', 'a.yaml'], { 'a.yaml': text });
   expect(code).toBe(1);

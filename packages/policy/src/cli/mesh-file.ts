@@ -1,3 +1,4 @@
+import { fieldOf } from './field-of.ts';
 import { listItems } from './yaml-document.ts';
 
 /** Something read from a file, and where it stands. */
@@ -79,8 +80,4 @@ function findList(value: unknown): PlacedList | undefined {
   if (Array.isArray(policies)) return { path: 'policies', items: policies };
   const empty = policies === null || (policies === undefined && Array.isArray(fieldOf(value, 'workloads')));
   return empty ? { path: 'policies', items: [] } : undefined;
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
 }

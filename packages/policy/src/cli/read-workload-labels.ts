@@ -1,4 +1,5 @@
 import { DEFAULT_ROOT_NAMESPACE, type PolicyObject } from '../conversion/policy-object.ts';
+import { fieldOf } from './field-of.ts';
 import { parseLabels } from './parse-labels.ts';
 import { invalidCommand } from './parse-options.ts';
 import type { YamlDocument } from './yaml-document.ts';
@@ -69,8 +70,4 @@ function readPod({ value, locate }: Pick<YamlDocument, 'value' | 'locate'>): rea
 /** Names in logs may have any character. */
 function keyOf({ namespace, name }: Workload): string {
   return JSON.stringify([namespace, name]);
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }

@@ -11,16 +11,21 @@ export type Condition = (subject: Subject) => boolean;
  * without clauses holds for everything. However long a rule is, it is walked in loops: calls would nest too deep.
  */
 export function compileRule(rule: Rule): Condition {
-  return all(rule.map(compileClause));
+  const conditions: Condition[] = [];
+  for (const clause of rule) for (const condition of compileClause(clause)) conditions.push(condition);
+  return all(conditions);
 }
 
-/** Any match suffices; but a clause without matches holds for everything. */
-function compileClause(clause: Clause): Condition {
-  return clause.length === 0 ? always : any(clause.map(compileMatch));
+/** All of the conditions have to hold. Any match of a clause suffices; but one without matches holds for everything. */
+function compileClause(clause: Clause): readonly Condition[] {
+  const [only] = clause;
+  // Stryker disable next-line all: any of the one match would say the same, one call deeper
+  if (only !== undefined && clause.length === 1) return compileMatch(only);
+  return clause.length === 0 ? [] : [any(clause.map((match) => all(compileMatch(match))))];
 }
 
 /** All fields have to hold; but a match without any value matches nothing, for what was meant is unknown. */
-function compileMatch(match: Match): Condition {
+function compileMatch(match: Match): readonly Condition[] {
   const conditions = [
     // The cheapest first, as the first that fails ends it.
     ...compileField(match.destinationPorts, match.notDestinationPorts, anyPort),
@@ -30,7 +35,7 @@ function compileMatch(match: Match): Condition {
     ...compileField(match.sourceIps, match.notSourceIps, anySource),
     ...compileField(match.destinationIps, match.notDestinationIps, anyDestination),
   ];
-  return conditions.length === 0 ? never : all(conditions);
+  return conditions.length === 0 ? [never] : conditions;
 }
 
 /** The conditions of a field and of its `not` field; an empty list is none. */
@@ -52,17 +57,38 @@ function anyPort(ports: readonly number[]): Condition {
 }
 
 function anyNamespace(patterns: readonly StringMatch[]): Condition {
+  const [exact, others] = splitPatterns(patterns);
   return (subject) => {
-    for (const pattern of patterns) if (matchesNamespace(pattern, subject)) return true;
+    if (exact.has(subject.namespace)) return true;
+    for (const pattern of others) if (matchesNamespace(pattern, subject)) return true;
     return false;
   };
 }
 
 function anyPrincipal(patterns: readonly StringMatch[]): Condition {
+  const [exact, others] = splitPatterns(patterns);
   return (subject) => {
-    for (const pattern of patterns) if (matchesPrincipal(pattern, subject)) return true;
+    if (exact.has(subject.principal)) return true;
+    for (const pattern of others) if (matchesPrincipal(pattern, subject)) return true;
     return false;
   };
+}
+
+const NO_TEXTS: ReadonlySet<string> = new Set();
+
+/** The texts to look up, and the patterns to compare. */
+function splitPatterns(
+  patterns: readonly StringMatch[],
+): readonly [exact: ReadonlySet<string | undefined>, others: readonly StringMatch[]] {
+  const exact = patterns.filter(isExact).map(({ value }) => value);
+  // Stryker disable next-line all: exact ones among them would be compared in vain
+  const others = patterns.filter(({ kind }) => kind !== 'exact');
+  // Stryker disable next-line all: an empty set of its own would cost memory alone
+  return [exact.length === 0 ? NO_TEXTS : new Set(exact), others];
+}
+
+function isExact(pattern: StringMatch): pattern is { readonly kind: 'exact'; readonly value: string } {
+  return pattern.kind === 'exact';
 }
 
 function anyAccount(accounts: readonly ServiceAccountMatch[]): Condition {
@@ -93,7 +119,6 @@ function readRanges(ranges: readonly AddressRange[]): readonly IpRange[] {
   return ranges.map(parseRange).filter((range) => range !== undefined);
 }
 
-const always: Condition = () => true;
 const never: Condition = () => false;
 
 function not(condition: Condition): Condition {
@@ -111,9 +136,6 @@ function all(conditions: readonly Condition[]): Condition {
 }
 
 function any(conditions: readonly Condition[]): Condition {
-  const [only] = conditions;
-  // Stryker disable next-line all: the loop would say the same, in twice the time
-  if (only !== undefined && conditions.length === 1) return only;
   return (subject) => {
     for (const condition of conditions) if (condition(subject)) return true;
     return false;

@@ -10,6 +10,8 @@ import { RuleFinder } from './rule-finder.ts';
 export class CompiledPolicy {
   readonly key: string;
   readonly policy: Policy;
+  /** Number of the last selection of its store that has it: a set of the selected would take several times as long. */
+  turn = 0;
   #rules: RuleFinder | undefined;
   #prepared: PreparedPolicy | undefined;
 

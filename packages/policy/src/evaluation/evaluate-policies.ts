@@ -27,13 +27,13 @@ export function evaluatePolicies(
   whatIfMissing: MissingPolicy | undefined,
 ): Decision {
   const unknown = whatIfMissing === 'skip' ? [] : missing;
-  const dryRun = policies.filter(({ policy }) => policy.dryRun);
-  if (dryRun.length === 0) {
+  if (!policies.some(isDryRun)) {
     const verdict = judge(findMatches(policies, subject), unknown);
     return { ...verdict, missing, shadows: [], shadow: undefined };
   }
+  const dryRun = policies.filter(isDryRun);
   const enforced = findMatches(
-    policies.filter(({ policy }) => !policy.dryRun),
+    policies.filter((one) => !isDryRun(one)),
     subject,
   );
   const denyFirst = [...dryRun.filter(isDeny), ...dryRun.filter((one) => !isDeny(one))];
@@ -52,6 +52,10 @@ export function evaluatePolicies(
     }),
     shadow: judge(alsoEnforced(findMatches(dryRun, subject)), unknown),
   };
+}
+
+function isDryRun({ policy }: CompiledPolicy): boolean {
+  return policy.dryRun;
 }
 
 function isDeny({ policy }: CompiledPolicy): boolean {

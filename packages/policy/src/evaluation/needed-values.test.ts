@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AddressRange, Match, Rule, StringMatch } from '../policy.ts';
 import { exact } from '../testing/build-policy.ts';
-import { findNeededValues, isExact, type NeededValue } from './needed-values.ts';
+import { findNeededValues } from './needed-values.ts';
 
 const a: Match = { principals: [exact('a')] };
 const bOrC: Match = { principals: [exact('b'), exact('c')], destinationPorts: [80] };
@@ -11,13 +11,25 @@ const range: AddressRange = { address: '10.0.0.0', length: 8 };
 const inRange: Match = { sourceIps: [range] };
 const account: Match = { serviceAccounts: [{ namespace: 'n', serviceAccount: 's' }] };
 
-const principal = (pattern: StringMatch): NeededValue => ({ kind: 'principal', pattern });
-const [needsA, needsB, needsC] = ['a', 'b', 'c'].map((value) => principal(exact(value)));
-const needsPrefix = principal(prefix);
-const needsSource: NeededValue = { kind: 'sourceIp', range };
-const needsN: NeededValue = { kind: 'namespace', namespace: 'n' };
+const suffix: StringMatch = { kind: 'suffix', value: 'bc' };
+const presence: StringMatch = { kind: 'presence' };
+const unreadable: AddressRange = { address: 'nowhere', length: 8 };
 
-test.each<[string, Rule, readonly unknown[] | undefined]>([
+/** As texts: in which place which key. */
+function listNeeded(rule: Rule): readonly string[] | undefined {
+  return findNeededValues(rule)?.map(({ place, key }) => `${place.name}: ${key}`);
+}
+const TEN = 0x0a000000;
+const needsA = 'principal: a';
+const needsB = 'principal: b';
+const needsC = 'principal: c';
+const needsPrefix = 'principal prefix 1: a';
+const needsSource = `sourceIp 4 -1,-1,-1,-16777216: ${TEN}`;
+const needsDestination = `destinationIp 4 -1,-1,-1,-16777216: ${TEN}`;
+const needsN = 'namespace: n';
+const needsPort = 'destinationPort: 80';
+
+test.each<[string, Rule, readonly string[] | undefined]>([
   ['a match', [[a]], [needsA]],
   ['several values', [[bOrC]], [needsB, needsC]],
   ['several matches', [[a, bOrC]], [needsA, needsB, needsC]],
@@ -25,10 +37,12 @@ test.each<[string, Rule, readonly unknown[] | undefined]>([
   ['a clause after others', [[], [port], [a, port], [bOrC]], [needsB, needsC]],
   ['no clause', [], undefined],
   ['an empty clause', [[]], undefined],
-  ['a match of something else', [[port]], undefined],
-  ['one of two matches of something else', [[a, port]], undefined],
+  ['a port', [[port]], [needsPort]],
+  ['a principal or a port', [[a, port]], [needsA, needsPort]],
+  ['a principal or anything else', [[a, { notPrincipals: [prefix] }]], undefined],
   ['an empty match', [[{}, a]], undefined],
-  ['an empty list', [[{ principals: [], destinationPorts: [80] }]], undefined],
+  ['an empty list', [[{ principals: [], notDestinationPorts: [80] }]], undefined],
+  ['an empty list and a port', [[{ principals: [], destinationPorts: [80] }]], [needsPort]],
   ['a list of all principals but one', [[{ notPrincipals: [exact('a')] }]], undefined],
   ['a prefix', [[{ principals: [prefix] }]], [needsPrefix]],
   ['an exact text or a prefix', [[{ principals: [exact('a'), prefix] }]], [needsA, needsPrefix]],
@@ -36,22 +50,24 @@ test.each<[string, Rule, readonly unknown[] | undefined]>([
   ['exact texts, after a clause of some', [[inRange, a], [bOrC]], [needsB, needsC]],
   ['what cannot be looked up: the first', [[{ principals: [prefix] }], [inRange]], [needsPrefix]],
   ['a source', [[inRange]], [needsSource]],
-  ['a destination', [[{ destinationIps: [range] }]], [{ kind: 'destinationIp', range }]],
+  ['a destination', [[{ destinationIps: [range] }]], [needsDestination]],
   ['a principal or a source', [[a, inRange]], [needsA, needsSource]],
   ['an account', [[account]], [needsN]],
   ['a namespace', [[{ namespaces: [exact('n')] }]], [needsN]],
-  ['a namespace or a prefix of one', [[{ namespaces: [exact('n'), prefix] }]], undefined],
+  ['a namespace or a prefix of one', [[{ namespaces: [exact('n'), prefix] }]], [needsN, 'namespace prefix 1: a']],
+  ['a suffix', [[{ principals: [suffix] }]], ['principal suffix 2: bc']],
+  ['a suffix of a namespace', [[{ namespaces: [suffix] }]], ['namespace suffix 2: bc']],
+  ['any principal', [[{ principals: [presence] }]], undefined],
+  ['any namespace, or one', [[{ namespaces: [exact('n'), presence] }]], undefined],
+  ['any principal from a source', [[{ principals: [presence], sourceIps: [range] }]], [needsSource]],
+  ['a range that cannot be read', [[{ sourceIps: [range, unreadable] }]], undefined],
+  ['a port, before a prefix', [[port], [{ principals: [prefix] }]], [needsPrefix]],
+  ['a port, after a range', [[inRange], [port]], [needsSource]],
+  ['a namespace, after a prefix', [[{ principals: [prefix] }], [account]], [needsN]],
+  ['a namespace, before a principal', [[account], [a]], [needsN]],
+  ['a prefix or a port, before a range', [[{ principals: [prefix] }, port], [inRange]], [needsSource]],
   ['a principal of a namespace', [[{ ...account, ...a, ...inRange }]], [needsA]],
   ['an account from a source', [[{ ...account, ...inRange, namespaces: [exact('m')] }]], [needsN]],
 ])('a rule of %s', (_, rule, needed) => {
-  expect(findNeededValues(rule)).toEqual(needed);
-});
-
-test.each<[NeededValue | undefined, boolean]>([
-  [needsA, true],
-  [needsPrefix, false],
-  [needsN, true],
-  [needsSource, false],
-])('%j can be looked up: %j', (value, expected) => {
-  expect(value && isExact(value)).toBe(expected);
+  expect(listNeeded(rule)).toEqual(needed);
 });

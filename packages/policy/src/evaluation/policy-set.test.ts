@@ -3,7 +3,7 @@ import type { Policy, TargetWorkload } from '../policy.ts';
 import { buildPolicy, CONNECTIONS, ruleOf } from '../testing/build-policy.ts';
 import { effectiveScope } from './effective-scope.ts';
 import { policyKey } from './policy-key.ts';
-import { compile, PolicySet } from './policy-set.ts';
+import { checkPolicy, compile, PolicySet } from './policy-set.ts';
 
 const { plain } = CONNECTIONS;
 const workloadOf = (namespace: string, ...authorizationPolicies: readonly string[]) => ({
@@ -155,4 +155,32 @@ test('an explanation is of the policies that apply, and has the decision', () =>
   expect(explanation.decision).toEqual(set.evaluate(plain, workload));
   expect(explanation).toMatchObject({ connection: plain, workload, decision: { code: 'POLICY_MISSING' } });
   expect(set.explain(plain, workload, { missing: 'skip' }).decision.code).toBe('ALLOWED');
+});
+
+test('a policy that was checked goes into any number of sets, and applies in each as if it were alone', () => {
+  const checked = checkPolicy(buildPolicy({ name: 'deny', action: 'Deny' }));
+  expect(checked).toMatchObject({ key: 'ns1/deny', policy: { action: 'Deny' } });
+  const sets = [new PolicySet(), new PolicySet()];
+  for (const set of sets) set.put(checked);
+  // Turn by turn, and one more often than the other.
+  for (const set of [...sets, ...sets, sets[0]])
+    expect(set?.evaluate(plain, workloadOf('ns1', 'ns1/deny')).code).toBe('DENIED');
+  sets[0]?.remove('ns1/deny');
+  expect(sets.map((set) => set.size)).toEqual([0, 1]);
+});
+
+test('a checked policy is a copy', () => {
+  const given = { ...buildPolicy({ name: 'deny', action: 'Deny' }) };
+  const checked = checkPolicy(given);
+  given.action = 'Allow';
+  expect(checked.policy.action).toBe('Deny');
+});
+
+test('what no policy is does not become one by being checked, nor by looking as if it had been', () => {
+  const malformed = { ...buildPolicy(), rules: [[[{ destinationPorts: [-1] }]]] };
+  const invalid = expect.objectContaining({ code: 'POLICY_INVALID' });
+  expect(() => checkPolicy(malformed)).toThrow(invalid);
+  const set = compile([buildPolicy()]);
+  expect(() => set.put({ key: 'ns1/p', policy: malformed })).toThrow(invalid);
+  expect(set.get('ns1/p')?.rules).toEqual(buildPolicy().rules);
 });

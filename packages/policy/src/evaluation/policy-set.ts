@@ -6,6 +6,8 @@ import { readPolicy } from '../validation/read-policy.ts';
 import { CompiledPolicy } from './compiled-policy.ts';
 import type { Decision } from './decision.ts';
 import { type ApplyingPolicies, evaluatePolicies, type MissingPolicy } from './evaluate-policies.ts';
+import { packPolicy } from './packed-policy.ts';
+import { policyKey } from './policy-key.ts';
 import { PolicyStore } from './policy-store.ts';
 import type { Selection } from './selection.ts';
 
@@ -13,6 +15,36 @@ import type { Selection } from './selection.ts';
 export interface EvaluationOptions {
   /** What becomes of a connection whose destination names policies that nobody has put. `deny` if absent. */
   readonly missing?: MissingPolicy;
+}
+
+/**
+ * A policy that was found good, made by `checkPolicy`: putting it into a set costs a map entry. Whatever else looks like one
+ * is refused by the set.
+ */
+export interface CheckedPolicy {
+  /** `namespace/name`. */
+  readonly key: string;
+  /** A copy of what was given. */
+  readonly policy: Policy;
+}
+
+/**
+ * Does what is slow about `PolicySet.put` beforehand, once for any number of sets: so many policies can come into force in
+ * one go. Throws POLICY_INVALID with every mistake for what is no policy.
+ */
+export function checkPolicy(policy: Policy): CheckedPolicy {
+  return new Checked(packPolicy(readPolicy(policy)));
+}
+
+/** Nobody else makes these. Each set compiles its own. */
+class Checked implements CheckedPolicy {
+  readonly key: string;
+  readonly policy: Policy;
+
+  constructor(policy: Policy) {
+    this.key = policyKey(policy);
+    this.policy = policy;
+  }
 }
 
 /** Makes policies ready for judging connections. Of several with one key the last counts. Throws as `PolicySet.put`. */
@@ -45,8 +77,8 @@ export class PolicySet {
    * Adds a policy, or replaces the one of the same key, wherever that applied. The set keeps a copy. Throws POLICY_INVALID
    * with every mistake for what is no policy: the old version stays in force then.
    */
-  put(policy: Policy): void {
-    this.#store.put(new CompiledPolicy(readPolicy(policy)));
+  put(policy: Policy | CheckedPolicy): void {
+    this.#store.put(new CompiledPolicy(policy instanceof Checked ? policy.policy : readPolicy(policy)));
   }
 
   /** Takes a policy out of force, by key (`namespace/name`); whether there was one. */

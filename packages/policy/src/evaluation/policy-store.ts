@@ -10,6 +10,8 @@ export class PolicyStore {
   readonly #global = new Set<CompiledPolicy>();
   /** Those of scope Namespace; no empty sets. */
   readonly #byNamespace = new Map<string, Set<CompiledPolicy>>();
+  /** Number of the last selection. */
+  #turn = 0;
 
   get size(): number {
     return this.#byKey.size;
@@ -52,14 +54,22 @@ export class PolicyStore {
    */
   select(workload: TargetWorkload): ApplyingPolicies {
     checkWorkload(workload);
-    const policies = new Set(this.#byNamespace.get(workload.namespace));
-    for (const policy of this.#global) policies.add(policy);
+    // Stryker disable next-line all: any numbers do, as long as they differ
+    const turn = ++this.#turn;
+    const policies: CompiledPolicy[] = [];
+    const take = (policy: CompiledPolicy): void => {
+      if (policy.turn === turn) return;
+      policy.turn = turn;
+      policies.push(policy);
+    };
+    this.#byNamespace.get(workload.namespace)?.forEach(take);
+    this.#global.forEach(take);
     const missing = new Set<string>();
     for (const key of workload.authorizationPolicies) {
       const policy = this.#byKey.get(key);
       if (policy === undefined) missing.add(key);
-      else policies.add(policy);
+      else take(policy);
     }
-    return { policies: [...policies], missing: [...missing] };
+    return { policies, missing: [...missing] };
   }
 }

@@ -8,6 +8,15 @@ export interface IpAddress {
 }
 
 const GROUPS_OF_IPV6 = 8;
+const DIGITS_OF_GROUP = 4;
+/** Characters as codes, which are compared faster. */
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+const LETTER_A = 0x61;
+const LETTER_F = 0x66;
+/** The bit by which small letters differ from capital ones. */
+const CAPITAL_TO_SMALL = 0x20;
 /** `::ffff:0:0/96` as words: an IPv4 address in the form of IPv6 (RFC 4291 2.5.5.2). */
 const MAPPED_THIRD_WORD = 0xffff;
 
@@ -38,16 +47,17 @@ function parseIpv4(text: string): number | undefined {
   let dots = 0;
   let part = 0;
   let digits = 0;
-  for (const character of text) {
-    if (character === '.') {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) {
       if (digits === 0) return undefined;
       bits = (bits << 8) | part;
       dots++;
       part = 0;
       digits = 0;
-    } else if (character >= '0' && character <= '9') {
+    } else if (code >= DIGIT_0 && code <= DIGIT_9) {
       if (digits > 0 && part === 0) return undefined;
-      part = part * 10 + Number(character);
+      part = part * 10 + code - DIGIT_0;
       digits++;
       if (part > 255) return undefined;
     } else return undefined;
@@ -55,43 +65,58 @@ function parseIpv4(text: string): number | undefined {
   return dots === 3 && digits > 0 ? (bits << 8) | part : undefined;
 }
 
+/** Group by group, for this, too, runs twice in each evaluation. */
 function parseIpv6(text: string): IpWords | undefined {
-  const gap = text.indexOf('::');
-  if (gap < 0) {
-    const groups = parseGroups(text, true);
-    return groups && wordsOf(groups);
-  }
-  const before = parseGroups(text.slice(0, gap), false);
-  const after = parseGroups(text.slice(gap + 2), true);
-  if (before === undefined || after === undefined) return undefined;
-  const omitted = GROUPS_OF_IPV6 - before.length - after.length;
-  // RFC 4291 2.2: `::` stands for one group or more.
-  return omitted < 1 ? undefined : wordsOf([...before, ...Array<number>(omitted).fill(0), ...after]);
-}
-
-/** The groups between colons; at the end of the whole address the last one may be an IPv4 address. */
-function parseGroups(text: string, atEnd: boolean): number[] | undefined {
-  if (text === '') return [];
   const groups: number[] = [];
-  const parts = text.split(':');
-  for (const [index, part] of parts.entries()) {
-    if (/^[\da-f]{1,4}$/i.test(part)) {
-      groups.push(Number.parseInt(part, 16));
-      continue;
+  /** Groups before `::`. */
+  let gap: number | undefined;
+  // Of two colons that begin the text the second ends an empty group, as in the middle; one alone ends none.
+  let start = text.startsWith('::') ? 1 : 0;
+  while (start < text.length) {
+    const colon = text.indexOf(':', start);
+    const end = colon === -1 ? text.length : colon;
+    const group = parseGroup(text, start, end);
+    if (group !== undefined) groups.push(group);
+    else if (start === end && start > 0 && gap === undefined) gap = groups.length;
+    else {
+      const ipv4 = parseIpv4(text.slice(start));
+      if (ipv4 === undefined) return undefined;
+      groups.push(ipv4 >>> 16, ipv4 & 0xffff);
     }
-    const ipv4 = atEnd && index === parts.length - 1 ? parseIpv4(part) : undefined;
-    if (ipv4 === undefined) return undefined;
-    groups.push(ipv4 >>> 16, ipv4 & 0xffff);
+    start = end + 1;
   }
-  return groups;
+  // A colon ends the text: it has to be one of two.
+  if (start === text.length && gap !== groups.length) return undefined;
+  const omitted = GROUPS_OF_IPV6 - groups.length;
+  // RFC 4291 2.2: `::` stands for one group or more.
+  if (gap === undefined ? omitted !== 0 : omitted < 1) return undefined;
+  return wordsOf(groups, gap ?? GROUPS_OF_IPV6, omitted);
 }
 
-function wordsOf(groups: readonly number[]): IpWords | undefined {
-  const [a, b, c, d, e, f, g, h, ...more] = groups;
-  if (h === undefined || more.length > 0) return undefined;
-  return [pair(a, b), pair(c, d), pair(e, f), pair(g, h)];
+/** One to four hexadecimal digits. */
+function parseGroup(text: string, start: number, end: number): number | undefined {
+  if (start === end || end - start > DIGITS_OF_GROUP) return undefined;
+  let group = 0;
+  for (let at = start; at < end; at++) {
+    const digit = parseHexDigit(text.charCodeAt(at));
+    if (digit === undefined) return undefined;
+    group = (group << 4) | digit;
+  }
+  return group;
 }
 
-function pair(high = 0, low = 0): number {
-  return (high << 16) | low;
+function parseHexDigit(code: number): number | undefined {
+  if (code >= DIGIT_0 && code <= DIGIT_9) return code - DIGIT_0;
+  const letter = code | CAPITAL_TO_SMALL;
+  return letter >= LETTER_A && letter <= LETTER_F ? letter - LETTER_A + 10 : undefined;
+}
+
+/** The groups as words, with `omitted` zeros after the first `gap`. */
+function wordsOf(groups: readonly number[], gap: number, omitted: number): IpWords {
+  const words: [number, number, number, number] = [0, 0, 0, 0];
+  for (const [index, group] of groups.entries()) {
+    const at = index < gap ? index : index + omitted;
+    words[at >> 1] = (words[at >> 1] ?? 0) | (at % 2 === 0 ? group << 16 : group);
+  }
+  return words;
 }

@@ -7,7 +7,7 @@ const identity = { trustDomain: 'td', namespace: 'ns', serviceAccount: 'sa' };
 const connection: Connection = { identity, sourceIp: '10.0.0.1', destinationIp: 'fd00::2', destinationPort: 80 };
 
 test('a connection as conditions compare it', () => {
-  expect(readSubject(connection)).toEqual({
+  expect(readSubject(connection)).toMatchObject({
     identity,
     namespace: 'ns',
     principal: 'td/ns/ns/sa/sa',
@@ -15,6 +15,14 @@ test('a connection as conditions compare it', () => {
     destinationIp: parseIpAddress('fd00::2'),
     destinationPort: 80,
   });
+});
+
+test('the beginnings of its texts', () => {
+  const { namespaceParts, principalParts } = readSubject(connection);
+  expect([namespaceParts.first(1), principalParts?.first(4)]).toEqual(['n', 'td/n']);
+  const plain = readSubject({ ...connection, identity: undefined });
+  expect([plain.namespaceParts.first(0), plain.namespaceParts.first(1)]).toEqual(['', undefined]);
+  expect(plain.principalParts).toBeUndefined();
 });
 
 test('null, as JSON has it, is no identity', () => {

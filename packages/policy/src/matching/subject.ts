@@ -3,6 +3,7 @@ import type { Connection, SourceIdentity } from '../policy.ts';
 import { describeValue } from '../validation/describe-value.ts';
 import { type IpAddress, parseIpAddress, unmapIpAddress } from './ip-address.ts';
 import { MAX_PORT } from './port.ts';
+import { TextParts } from './text-parts.ts';
 
 /** A connection as the conditions of policies compare it (spec policy.md §4.3). */
 export interface Subject {
@@ -12,6 +13,9 @@ export interface Subject {
   readonly namespace: string;
   /** `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, without `spiffe://`. Without an identity none, which no pattern matches. */
   readonly principal: string | undefined;
+  /** Of `namespace` and `principal`. */
+  readonly namespaceParts: TextParts;
+  readonly principalParts: TextParts | undefined;
   readonly sourceIp: IpAddress;
   readonly destinationIp: IpAddress;
   readonly destinationPort: number;
@@ -35,10 +39,14 @@ export function readSubject(connection: Connection): Subject {
       'POLICY_CONNECTION_INVALID',
       `destination port ${destinationPort}: want a whole number from 0 to ${MAX_PORT}`,
     );
+  const namespace = identity?.namespace ?? '';
+  const principal = identity && `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`;
   return {
     identity,
-    namespace: identity?.namespace ?? '',
-    principal: identity && `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`,
+    namespace,
+    principal,
+    namespaceParts: new TextParts(namespace),
+    principalParts: principal === undefined ? undefined : new TextParts(principal),
     sourceIp: readIp('source', connection.sourceIp),
     destinationIp: readIp('destination', connection.destinationIp),
     destinationPort,

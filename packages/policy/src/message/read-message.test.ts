@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PolicyError } from '../errors.ts';
+import { compile } from '../evaluation/policy-set.ts';
 import { arbitraryPolicy } from '../testing/arbitrary-policy.ts';
 import { parseAddressBytes, renderAddressBytes } from './address-bytes.ts';
 import { findMessageProblems, readMessage } from './read-message.ts';
@@ -240,6 +241,8 @@ test('a length that is cut is told', () => {
 
 test('a DENY message without groups has no effect; only errors are thrown', () => {
   expect(findMessageProblems({ name: 'a', action: 'DENY' })).toMatchObject([{ severity: 'warning', path: 'groups' }]);
+  const forAll = { severity: 'warning', path: 'namespace' };
+  expect(findMessageProblems({ name: 'a', scope: 'NAMESPACE', groups: [{}] })).toMatchObject([forAll]);
   const both = { ...withMatch({ namespaces: [{}] }), action: 7 };
   expect(findMessageProblems(both).map(({ severity }) => severity)).toEqual(['error', 'warning']);
   expect(() => readMessage(both)).toThrow(
@@ -252,6 +255,10 @@ test.each([{}, { name: '' }, { foo: null }, { namespace: 'shop', scope: 'NAMESPA
   (message) => {
     expect(readMessage(message)).toMatchObject({ name: '' });
     expect(findMessageProblems(message)).toEqual([NAMELESS]);
+    const problems = [expect.objectContaining({ path: 'name', message: 'want the name of the policy, not ""' })];
+    const refused = expect.objectContaining({ code: 'POLICY_INVALID', problems });
+    expect(() => compile([readMessage(message)])).toThrow(refused);
+    expect(() => renderMessage(readMessage(message))).toThrow(refused);
   },
 );
 
@@ -260,10 +267,10 @@ test('the error names the resource', () => {
 });
 
 test.each([
-  { policy: EMPTY, message: {} },
+  { policy: { ...EMPTY, name: 'a' }, message: { name: 'a' } },
   {
-    policy: { ...EMPTY, rules: [[], [[]], [[{}]]] },
-    message: { groups: [{}, { rules: [{}] }, { rules: [{ matches: [{}] }] }] },
+    policy: { ...EMPTY, name: 'a', rules: [[], [[]], [[{}]]] },
+    message: { name: 'a', groups: [{}, { rules: [{}] }, { rules: [{ matches: [{}] }] }] },
   },
   {
     policy: {
@@ -357,9 +364,7 @@ test('any data is read or refused, never anything else', () => {
   const data = fc.oneof(anything, fc.record({ name: anything, groups: anything }), match.map(withMatch));
   fc.assert(
     fc.property(data, (value) => {
-      const { length } = findMessageProblems(value).filter(
-        ({ severity, message }) => severity === 'error' && message !== NAMELESS.message,
-      );
+      const { length } = findMessageProblems(value).filter(({ severity }) => severity === 'error');
       try {
         renderMessage(readMessage(value));
         expect(length).toBe(0);

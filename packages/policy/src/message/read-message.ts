@@ -25,7 +25,8 @@ const ACTIONS = [
  * The policy that a message to a node proxy (`istio.security.Authorization` as JSON of protocol buffers) is for it (spec
  * policy.md §2): values of a match that say nothing or are no address are dropped, ports are cut to 16 bits. Names of
  * fields may be written either way (`dryRun`, `dry_run`), enumerations by name or number. Throws POLICY_INVALID for an
- * unknown scope or action, and for what is no such message.
+ * unknown scope or action, and for what is no such message. One without a name is read, as there; a `PolicySet` does not
+ * take it, for two of them would be one.
  */
 export function readMessage(value: unknown): Policy {
   const place = new DataPlace(value);

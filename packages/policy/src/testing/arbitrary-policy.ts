@@ -42,7 +42,7 @@ const list = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(value, {
 
 /** Any policy that is valid, without `source`. */
 export const arbitraryPolicy: fc.Arbitrary<Policy> = fc.record({
-  name: text,
+  name: text.map((name) => name || 'p'),
   namespace: text,
   scope: fc.constantFrom('Global', 'Namespace', 'WorkloadSelector'),
   action: fc.constantFrom('Allow', 'Deny'),

@@ -1,11 +1,20 @@
+import { policyKey } from '../evaluation/policy-key.ts';
 import { unmapRange } from '../matching/address-range.ts';
 import type { AddressRange, Match, Policy, StringMatch } from '../policy.ts';
 import type { Problem } from '../problem.ts';
+
+const FOR_ALL = 'is empty: it applies to the whole mesh, as with scope Global';
 
 /** What is right, but hardly does what was meant: warnings with paths in the form of `Policy`. */
 export function findDoubts(policy: Policy): readonly Problem[] {
   const doubts: Problem[] = [];
   const doubt = (path: string, message: string): void => void doubts.push({ severity: 'warning', path, message });
+  // Objects have one; where something is read as it comes, it is more often forgotten than meant.
+  if (policy.namespace === '' && policy.scope !== 'Global')
+    doubt(
+      'namespace',
+      policy.scope === 'Namespace' ? FOR_ALL : `is empty: workloads have to name ${policyKey(policy)}`,
+    );
   if (policy.action === 'Deny' && policy.rules.length === 0)
     doubt('rules', 'a DENY policy without rules has no effect');
   for (const [rule, clauses] of policy.rules.entries())

@@ -53,6 +53,13 @@ test.each([
   expect(() => readLocalPolicy(data)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID' }));
 });
 
+test('a policy without a name is refused', () => {
+  const data = { ...HEAD, name: '', rules: [] };
+  const problems = [{ severity: 'error', path: 'name', message: 'want the name of the policy, not ""' }];
+  expect(findLocalProblems(data)).toEqual(problems);
+  expect(() => readLocalPolicy(data)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID', problems }));
+});
+
 test('what is right and hardly meant is told', () => {
   expect(findLocalProblems(withMatch({ principals: [{ Exact: 'spiffe://a' }] }))).toMatchObject([
     { severity: 'warning', path: `${PLACE}.principals[0]` },

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PolicyError } from '../errors.ts';
+import { compile } from '../evaluation/policy-set.ts';
 import { arbitraryPolicy } from '../testing/arbitrary-policy.ts';
+import { buildPolicy } from '../testing/build-policy.ts';
 import { findProblems, readPolicy } from './read-policy.ts';
 
 const GOOD = { name: 'web', namespace: 'shop', scope: 'Namespace', action: 'Allow', dryRun: false, rules: [] };
@@ -19,6 +21,10 @@ test.each([
   { data: [], path: '', says: 'want a map, not a list' },
   { data: 'policy', path: '', says: 'want a map, not "policy"' },
   { data: { ...GOOD, name: 7 }, path: 'name', says: 'want text, not 7' },
+  { data: { ...GOOD, name: '' }, path: 'name', says: 'want the name of the policy, not ""' },
+  { data: { ...GOOD, name: undefined }, path: 'name', says: 'is missing: want the name of the policy' },
+  { data: { ...GOOD, name: null }, path: 'name', says: 'want text, not null' },
+  { data: { ...GOOD, namespace: undefined }, path: 'namespace', says: 'is missing: want text' },
   {
     data: { ...GOOD, scope: 'global' },
     path: 'scope',
@@ -134,6 +140,18 @@ test.each([
   expect(() => readPolicy(data)).toThrow(expect.objectContaining({ code: 'POLICY_INVALID', problems }));
 });
 
+test('a policy without a name is put nowhere, and what is in force stays', () => {
+  const refused = expect.objectContaining({
+    code: 'POLICY_INVALID',
+    problems: [expect.objectContaining({ path: 'name' })],
+  });
+  const nameless = buildPolicy({ name: '' });
+  const set = compile([buildPolicy()]);
+  expect(() => set.put(nameless)).toThrow(refused);
+  expect(() => compile([nameless])).toThrow(refused);
+  expect(set.size).toBe(1);
+});
+
 test('every mistake is told, the first ones in the message', () => {
   const data = { name: 'web', namespace: 'shop', scope: 1, action: 2, rules: [[[{ destinationPorts: ['a', 'b'] }]]] };
   expect(findProblems(data).map(({ path }) => path)).toEqual([
@@ -162,6 +180,12 @@ test('a policy that is read is a copy, with its source and without empty lists',
 
 test.each([
   { data: { ...GOOD, action: 'Deny' }, path: 'rules', says: 'no effect' },
+  { data: { ...GOOD, namespace: '' }, path: 'namespace', says: 'it applies to the whole mesh, as with scope Global' },
+  {
+    data: { ...GOOD, namespace: '', scope: 'WorkloadSelector' },
+    path: 'namespace',
+    says: 'workloads have to name /web',
+  },
   { data: withMatch({}), path: 'rules[0][0][0]', says: 'never matches' },
   { data: withMatch({ sourceIps: [] }), path: 'rules[0][0][0]', says: 'never matches' },
   {
@@ -181,6 +205,8 @@ test.each([
 
 test.each([
   GOOD,
+  // Global policies need none.
+  { ...GOOD, namespace: '', scope: 'Global' },
   { ...withMatch({}), source: SOURCE },
   withMatch({
     principals: [{ kind: 'presence' }, { kind: 'prefix', value: '' }],

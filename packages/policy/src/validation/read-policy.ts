@@ -12,11 +12,12 @@ const SCOPES = ['Global', 'Namespace', 'WorkloadSelector'] as const;
 const ACTIONS = ['Allow', 'Deny'] as const;
 const ANY_SCOPE = listChoices(SCOPES);
 const ANY_ACTION = listChoices(ACTIONS);
+const WANTED_NAME = 'the name of the policy';
 
 /**
  * Untyped data in the form of `Policy`, as that: a copy, which shares nothing with the data, with empty lists of matches
- * left out. Throws POLICY_INVALID with every mistake: unknown and missing fields, wrong kinds, unknown scope or action,
- * addresses, lengths and ports that are none.
+ * left out. Throws POLICY_INVALID with every mistake: unknown and missing fields, wrong kinds, an empty name, unknown scope
+ * or action, addresses, lengths and ports that are none.
  */
 export function readPolicy(value: unknown): Policy {
   const place = new DataPlace(value);
@@ -56,7 +57,7 @@ type MatchReader = (place: DataPlace) => Match;
 function read(place: DataPlace, readEach: MatchReader = readMatch): Policy | undefined {
   const fields = place.fields(FIELDS);
   const policy = complete<Policy>({
-    name: fields.required('name', 'text', (field) => field.text()),
+    name: fields.required('name', WANTED_NAME, readName),
     namespace: fields.required('namespace', 'text', (field) => field.text()),
     scope: fields.required('scope', ANY_SCOPE, (field) => field.choice(SCOPES)),
     action: fields.required('action', ANY_ACTION, (field) => field.choice(ACTIONS)),
@@ -65,6 +66,11 @@ function read(place: DataPlace, readEach: MatchReader = readMatch): Policy | und
   });
   const source = fields.optional('source', readSource);
   return policy === undefined || source === undefined ? policy : { ...policy, source };
+}
+
+/** Two of one namespace without a name would be one, and no verdict could tell who decided. An empty namespace has a meaning. */
+function readName(place: DataPlace): string | undefined {
+  return place.value === '' ? place.refuse(WANTED_NAME) : place.text();
 }
 
 function readRule(place: DataPlace, readEach: MatchReader): Rule | undefined {

@@ -159,6 +159,35 @@ describe('an inbound line', () => {
       });
   });
 
+  test.each([
+    [
+      'of Docker',
+      (log: string) => `{"log":${JSON.stringify(log)},"stream":"stdout","time":"2026-08-20T10:00:00.2Z"}\n`,
+    ],
+    [
+      'of Docker with labels of the container, and CR LF',
+      (log: string) =>
+        `${JSON.stringify({ log: log.replace('\n', '\r\n'), stream: 'stderr', attrs: { a: 'b' }, time: '' })}\r\n`,
+    ],
+  ])('in a file of the node (%s), in both forms and in colours', (_name, wrap) => {
+    const line = plain(`${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`);
+    const json = printJson([
+      ['src.addr', '10.211.1.10:1'],
+      ['dst.addr', '10.211.2.10:80'],
+      ['dst.workload', 'pb'],
+      ['dst.namespace', 'default'],
+      ['direction', 'inbound'],
+    ]);
+    for (const text of [line, json, line.replace('access', '\u001b[1;32maccess\u001b[m')])
+      expect(readOne(wrap(text))).toMatchObject({ time: TIME, connection: { destinationPort: 80 } });
+    const other = `${TIME}\tinfo\tztunnel\trunning with config: a: 1\n`;
+    expect(parseAccessLog([other, '  b: 2\n', '\n', 'c: 3\n', json, '\n'].map(wrap).join(''))).toMatchObject({
+      connections: [{ line: 5 }],
+      unreadable: { count: 0 },
+      skipped: { other: 5 },
+    });
+  });
+
   test('in colours', () => {
     const line = plain(`${FROM_PA} dst.addr=10.211.2.10:80 ${TO_PB} ${ENDED}`)
       .replace(TIME, `\u001b[2m${TIME}\u001b[0m`)
@@ -213,6 +242,12 @@ test.each([
   [`2026-08-20T10:00:00Z stdout P ${TIME}\tinfo\taccess\tconnection complete\tx=1`, 'only a part of a line'],
   ['{"level":"info","scope":"acc', 'not a whole JSON object'],
   ['{"a":1}', 'JSON, but no log line'],
+  ['{"log":"2026-08-20T10:00:00Z","stream":"stdout"', 'not a whole JSON object'],
+  ['{"log":7,"stream":"stdout","time":""}', 'JSON, but no log line'],
+  [`{"log":"${TIME}\\tinfo\\taccess\\tconnection","stream":"stdout"}`, 'only a part of a line'],
+  ['{"log":"a\\nb\\n","stream":"stdout"}', 'more than one line'],
+  ['{"log":"{\\"log\\":\\"a\\"}\\n","stream":"stdout"}', 'JSON, but no log line'],
+  ['{"log":"x\\n","stream":"stdout"}', 'not a log line'],
   [`${TIME}\tinfo\taccess\tconnection comp`, 'cut off before its fields'],
   [
     `${TIME}\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:1 src.workload="p`,
@@ -369,6 +404,8 @@ describe('everything that the proxy can print', () => {
       'connection complete',
       '{',
       '}',
+      '{"log":"',
+      '\\n"}',
       'src.addr',
       ':',
       '[',

@@ -1,3 +1,4 @@
+import { unwrapContainerLine } from './container-line.ts';
 import type { LogFields } from './log-fields.ts';
 import { type AccessLine, parseLogLine } from './log-line.ts';
 import { type RecordedConnection, readRecordedConnection } from './recorded-connection.ts';
@@ -30,7 +31,8 @@ export interface AccessLog {
 const MOST_TOLD = 20;
 
 /**
- * Reads the access log of a node proxy, in either form or both mixed; other lines of the proxy may be between. With
+ * Reads the access log of a node proxy, in either form or both mixed, as it was printed, as `kubectl logs` gives it or as
+ * container runtimes keep it (CRI, Docker's json-file); other lines of the proxy may be between. With
  * `connection opened` lines (level debug) connections that have not ended yet are found as well. Never throws: what
  * cannot be read is counted and told.
  *
@@ -61,9 +63,10 @@ class AccessLogReader {
   #mayContinue = false;
 
   read(text: string, line: number): void {
-    const parsed = parseLogLine(text);
+    const printed = unwrapContainerLine(text);
+    const parsed = typeof printed === 'string' ? parseLogLine(printed) : printed;
     if (parsed === undefined) {
-      if (this.#mayContinue || text.trim() === '') this.#other++;
+      if (this.#mayContinue || isBlank(printed)) this.#other++;
       else this.#refuse(line, 'not a log line');
       return;
     }
@@ -105,6 +108,10 @@ class AccessLogReader {
     this.#unreadable++;
     if (this.#told.length < MOST_TOLD) this.#told.push({ line, reason });
   }
+}
+
+function isBlank(text: unknown): boolean {
+  return typeof text === 'string' && text.trim() === '';
 }
 
 /** Connections without a line of their end so far. Those of one tunnel look alike, so they are counted by their ends. */

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
+import { soon } from '../data-plane/testing/soon.ts';
 import { type Logger, silentLogger } from '../log/logger.ts';
 import { CrlFile } from './crl-file.ts';
 import { ManualClock } from './testing/manual-clock.ts';
@@ -61,7 +62,7 @@ test('§9: read at the start, and again 2 s after the ConfigMap was swapped', as
   expect(published).toEqual([one]);
   put(two);
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  await soon(() => expect(published).toEqual([one, two]));
   expect(warnings).toEqual([]);
 });
 
@@ -70,11 +71,11 @@ test('§9: a reload that fails keeps the old set, and the next good one counts',
   await crl.start();
   put('garbage');
   await elapse(2000);
-  await vi.waitFor(() => expect(warnings).toEqual([expect.stringContaining('neither PEM nor DER')]));
+  await soon(() => expect(warnings).toEqual([expect.stringContaining('neither PEM nor DER')]));
   expect(published).toEqual([one]);
   put('');
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, '']));
+  await soon(() => expect(published).toEqual([one, '']));
 });
 
 test('§9: missing at the start: told, and read when it is there', async () => {
@@ -82,13 +83,13 @@ test('§9: missing at the start: told, and read when it is there', async () => {
   await crl.start();
   expect(warnings).toEqual([expect.stringContaining('CRL file not found')]);
   await elapse(5000);
-  await vi.waitFor(() => expect(timers.size).toBe(1));
+  await soon(() => expect(timers.size).toBe(1));
   put(one);
   await elapse(5000);
-  await vi.waitFor(() => expect(published).toEqual([one]));
+  await soon(() => expect(published).toEqual([one]));
   put(two);
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  await soon(() => expect(published).toEqual([one, two]));
   expect(warnings).toHaveLength(1);
 });
 
@@ -117,7 +118,7 @@ test('a directory that is not there is looked for again', async () => {
   mkdirSync(join(path, '..', 'later'));
   writeFileSync(missing, one);
   await elapse(5000);
-  await vi.waitFor(() => expect(published).toEqual([one]));
+  await soon(() => expect(published).toEqual([one]));
 });
 
 test('further changes put the reading off by 2 s each, but not past 10 s after the first', async () => {
@@ -126,9 +127,9 @@ test('further changes put the reading off by 2 s each, but not past 10 s after t
   const change = async (): Promise<number | undefined> => {
     const before = clock.scheduled;
     writeFileSync(join(path, '..', 'other'), String(before));
-    await vi.waitFor(() => expect(clock.scheduled).toBeGreaterThan(before));
+    await soon(() => expect(clock.scheduled).toBeGreaterThan(before));
     // More than one event comes of one change.
-    await vi.waitFor(() => expect(timers.size).toBe(1));
+    await soon(() => expect(timers.size).toBe(1));
     return [...timers][0]?.delayMs;
   };
   expect(await change()).toBe(2000);
@@ -149,13 +150,13 @@ test('the directory was swapped for another: that one is watched from then on', 
   mkdirSync(directory);
   writeFileSync(path, two);
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  await soon(() => expect(published).toEqual([one, two]));
   put(one);
   await elapse(2000);
   unlinkSync(path);
   symlinkSync(join('..data', 'ca-crl.pem'), path);
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, two, one]));
+  await soon(() => expect(published).toEqual([one, two, one]));
 });
 
 test('a file that was deleted: told once, the last one holds, and the next one counts', async () => {
@@ -167,7 +168,7 @@ test('a file that was deleted: told once, the last one holds, and the next one c
   expect(warnings).toEqual([expect.stringContaining('the last one holds')]);
   writeFileSync(path, two);
   await elapse(2000);
-  await vi.waitFor(() => expect(published).toEqual([one, two]));
+  await soon(() => expect(published).toEqual([one, two]));
   expect(warnings).toHaveLength(1);
 });
 

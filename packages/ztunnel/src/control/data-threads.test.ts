@@ -1,5 +1,6 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
+import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { defaultFilter, LogRoot } from '../log/logger.ts';
 import { parseCommandLine } from './command-line.ts';
@@ -195,7 +196,33 @@ test('late answers to a start that was given up are not taken for those of the n
   expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
   const second = threads.startPod('u', info, 8).catch((error: unknown) => error);
   resume([false, true]);
-  await vi.waitFor(() => expect(fake.posted.map(({ type }) => type)).toEqual(['pod-stop']));
+  await soon(() => expect(fake.posted.map(({ type }) => type)).toEqual(['pod-stop']));
   resume([]);
   expect(await second).toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
+});
+
+const removal = { type: 'policy-removed', key: 'n/p' } as const;
+const taking: Behaviour = (message) => (message.type === 'batch' ? { type: 'batch-taken' } : healthy(message));
+
+test('a change is in force when every thread goes by it; a thread that is behind holds up only its own', async () => {
+  const { fake, resume } = stuck();
+  const quick = new FakeThread(taking);
+  const { threads } = threadsOf([quick, fake]);
+  let inForce = false;
+  const applied = threads.applyState([removal]).then(() => (inForce = true));
+  const started = threads.startPod('u', info, 7);
+  await soon(() => expect(quick.posted.map(({ type }) => type)).toEqual(['batch', 'pod-start']));
+  expect([fake.posted.map(({ type }) => type), inForce]).toEqual([['batch'], false]);
+  fake.onMessage({ type: 'batch-taken' });
+  await applied;
+  expect(fake.posted.map(({ type }) => type)).toEqual(['batch', 'pod-start']);
+  resume([]);
+  expect(await started).toEqual({ transparent: true });
+});
+
+test('threads that are ended before they have taken a change: who waits for it is told', async () => {
+  const { threads } = gather(taking, () => undefined);
+  const applied = threads.applyState([removal]);
+  await threads.terminate();
+  await expect(applied).rejects.toMatchObject({ code: 'ZTUNNEL_DATA_THREAD_LOST' });
 });

@@ -4,12 +4,15 @@ import type {
   OpenConnection,
   PodConnections,
   PodInfo,
+  StateChange,
   ToDataThread,
 } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import type { LookupResult } from '../dns/lookup.ts';
+import { ChangeParts } from './change-parts.ts';
 import { ZtunnelError } from './errors.ts';
 import { mergeDenials } from './merge-denials.ts';
+import { ThreadFeed } from './thread-feed.ts';
 
 /** The agent waits 5 s for its answer; a thread that has not answered by then is stuck. */
 const defaultPodAnswerMs = 4000;
@@ -23,6 +26,11 @@ type EngineMessage = Extract<FromDataThread, { readonly type: 'engine' }>;
 type WantedLookup = Extract<FromDataThread, { readonly type: 'lookup-wanted' }>;
 type StartAnswer = Extract<FromDataThread, { readonly type: 'pod-started' | 'pod-failed' }>;
 type DrainedComponent = Extract<FromDataThread, { readonly type: 'component-drained' }>;
+
+const UNASKED = ['engine', 'component-drained', 'certificate-wanted', 'lookup-wanted', 'diagnosis', 'log'] as const;
+
+/** What comes without having been asked for. */
+type Unasked = Extract<FromDataThread, { readonly type: (typeof UNASKED)[number] }>;
 
 interface CollectedConnections {
   readonly inbound: OpenConnection[];
@@ -90,6 +98,7 @@ interface PodRequest {
 /** Puts the control thread's requests to all data threads and gathers their answers. */
 export class DataThreads {
   readonly #threads: readonly DataThread[];
+  readonly #feeds: readonly ThreadFeed[];
   readonly #events: DataThreadEvents;
   readonly #reports = new Map<number, Answers>();
   readonly #podAnswerMs: number;
@@ -107,6 +116,7 @@ export class DataThreads {
   /** `podAnswerMs`: how long a thread may take to start or stop a pod. */
   constructor(threads: readonly DataThread[], events: DataThreadEvents, podAnswerMs = defaultPodAnswerMs) {
     this.#threads = threads;
+    this.#feeds = threads.map((thread) => new ThreadFeed(thread));
     this.#podAnswerMs = podAnswerMs;
     this.#events = events;
     for (const [index, thread] of threads.entries()) thread.onMessage = (message) => this.#take(index, message);
@@ -116,9 +126,19 @@ export class DataThreads {
     return this.#threads.length;
   }
 
-  /** Sends the same message to every thread. */
-  broadcast(message: ToDataThread): void {
-    for (const thread of this.#threads) thread.post(message);
+  /** Sends the same message to every thread, behind the changes that it is to go by. */
+  broadcast(message: Exclude<ToDataThread, { readonly type: 'batch' | 'batch-part' }>): void {
+    for (const feed of this.#feeds) feed.post(message);
+  }
+
+  /**
+   * Puts changes in force on every thread: on each of them all at once, whatever comes later behind them. Resolves when all
+   * threads go by them; rejects with a ZtunnelError (ZTUNNEL_DATA_THREAD_LOST) when the threads are ended before that.
+   */
+  async applyState(changes: readonly StateChange[]): Promise<void> {
+    const parts = new ChangeParts(changes);
+    const taken = await Promise.all(this.#feeds.map((feed) => feed.apply(parts)));
+    if (taken.includes(false)) throw new ZtunnelError('ZTUNNEL_DATA_THREAD_LOST', 'the data threads are ended');
   }
 
   postTo(thread: number, message: ToDataThread): void {
@@ -189,16 +209,24 @@ export class DataThreads {
 
   /** Ends the threads at once. */
   async terminate(): Promise<void> {
+    for (const feed of this.#feeds) feed.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 
   #take(thread: number, message: FromDataThread): void {
+    if (isUnasked(message)) this.#tell(thread, message);
+    else this.#takeAnswer(thread, message);
+  }
+
+  #takeAnswer(thread: number, message: Exclude<FromDataThread, Unasked>): void {
     switch (message.type) {
       case 'pod-started':
       case 'pod-failed':
         return this.#takeStart(thread, message);
       case 'pod-stopped':
         return this.#podAnswered(thread, message.uid, this.#owed(thread, message.uid, 'stop'));
+      case 'batch-taken':
+        return this.#feeds[thread]?.taken();
       case 'drained':
         this.#cut += message.cut;
         return this.#takeDrained(thread);
@@ -208,6 +236,11 @@ export class DataThreads {
       case 'connections':
       case 'denials':
         return this.#takeListing(thread, message);
+    }
+  }
+
+  #tell(thread: number, message: Unasked): void {
+    switch (message.type) {
       case 'component-drained':
         return this.#events.componentDrained(message);
       case 'engine':
@@ -273,6 +306,10 @@ export class DataThreads {
     if (left.length > 0) this.#podRequests.set(uid, left);
     else this.#podRequests.delete(uid);
   }
+}
+
+function isUnasked(message: FromDataThread): message is Unasked {
+  return UNASKED.some((type) => type === message.type);
 }
 
 function collectConnections(

@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
+import { soon } from '../data-plane/testing/soon.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { WatchedFile } from './watched-file.ts';
 
@@ -48,7 +49,7 @@ test('each content is told once, however often its directory changes', async () 
   await clock.elapse(100);
   rename('two');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['one', 'two']));
+  await soon(() => expect(told).toEqual(['one', 'two']));
 });
 
 test('a file that comes back is told again, even if it is the same; until then it is looked for', async () => {
@@ -61,7 +62,7 @@ test('a file that comes back is told again, even if it is the same; until then i
   expect(told).toEqual(['one', '(gone)']);
   rename('one');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['one', '(gone)', 'one']));
+  await soon(() => expect(told).toEqual(['one', '(gone)', 'one']));
 });
 
 test('written in place, too', async () => {
@@ -69,7 +70,7 @@ test('written in place, too', async () => {
   await file.start();
   writeFileSync(path, 'two');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['one', 'two']));
+  await soon(() => expect(told).toEqual(['one', 'two']));
 });
 
 test('who fails to take a content gets the next one', async () => {
@@ -91,7 +92,7 @@ test('who fails to take a content gets the next one', async () => {
   for (const text of ['two', 'three']) {
     rename(text);
     await clock.elapse(100);
-    await vi.waitFor(() => expect(told.at(-1)).toBe(text));
+    await soon(() => expect(told.at(-1)).toBe(text));
   }
 });
 
@@ -145,10 +146,10 @@ test('a link above the file that leads elsewhere is noticed within seconds, and 
   renameSync(join(base, 'cur.new'), join(base, 'cur'));
   await clock.elapse(5000);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['v1', 'v2']));
+  await soon(() => expect(told).toEqual(['v1', 'v2']));
   writeFileSync(join(base, 'v2', 'file'), 'v3');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['v1', 'v2', 'v3']));
+  await soon(() => expect(told).toEqual(['v1', 'v2', 'v3']));
 });
 
 test('what a link leads to, in another directory, is noticed within seconds when it is written in place', async () => {
@@ -162,7 +163,7 @@ test('what a link leads to, in another directory, is noticed within seconds when
   writeFileSync(join(elsewhere, 'real'), 'two');
   await clock.elapse(5000);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(told).toEqual(['one', 'two']));
+  await soon(() => expect(told).toEqual(['one', 'two']));
 });
 
 test('nothing is read while nothing changes', async () => {

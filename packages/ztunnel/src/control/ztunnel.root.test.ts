@@ -7,6 +7,7 @@ import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { expect, test, vi } from 'vitest';
 import { beat, createHeartbeat, HEARTBEAT_MS, type Heartbeat } from '../data-plane/heartbeat.ts';
 import type { ToDataThread } from '../data-plane/protocol.ts';
+import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { LogRoot } from '../log/logger.ts';
 import type { ZtunnelConfig } from './config/config.ts';
@@ -82,6 +83,47 @@ test('hbone.md §9: the lists of CRL_PATH are with every data thread before the 
   ztunnel.drain('SIGTERM');
   await ztunnel.ended;
   rmSync(directory, { recursive: true });
+});
+
+test('§3.3: pods are not asked for, and the process is not ready, before every data thread has the whole local configuration', async () => {
+  const policies = Array.from(
+    { length: 500 },
+    (_, index) =>
+      `- {name: p${index}, namespace: d, scope: Namespace, action: Allow, dryRun: false, rules: [[[{namespaces: [!Exact a]}]]]}`,
+  );
+  const config = configOf({ LOCAL_XDS: `policies:\n${policies.join('\n')}\n` });
+  const sink = { write: () => undefined, flush: () => Promise.resolve() };
+  const posted: ToDataThread[] = [];
+  let stuck = true;
+  const thread: DataThread = {
+    post(message) {
+      posted.push(message);
+      if (message.type === 'batch-part' || (message.type === 'batch' && !stuck))
+        this.onMessage({ type: 'batch-taken' });
+      if (message.type === 'drain') this.onMessage({ type: 'drained', cut: 0 });
+    },
+    onMessage: () => undefined,
+    terminate: () => Promise.resolve(),
+  };
+  const ztunnel = new Ztunnel({
+    config,
+    log: new LogRoot({ format: 'plain', filter: config.logFilter, sink }),
+    program: new URL(import.meta.url),
+    args: [],
+    startThreads: () => [thread],
+  });
+  let started = false;
+  const starting = ztunnel.start().then(() => (started = true));
+  await soon(() => expect(posted.at(-1)?.type).toBe('batch'));
+  const changes = posted.flatMap((message) =>
+    message.type === 'batch' || message.type === 'batch-part' ? message.changes : [],
+  );
+  expect([changes.length, posted.length > 2, started]).toEqual([500, true, false]);
+  stuck = false;
+  thread.onMessage({ type: 'batch-taken' });
+  await starting;
+  ztunnel.drain('SIGTERM');
+  await ztunnel.ended;
 });
 
 test('a data thread that stands still is named by readiness and the log, until it goes on', async () => {

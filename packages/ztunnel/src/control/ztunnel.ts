@@ -165,7 +165,7 @@ export class Ztunnel {
     await this.#localConfig?.start();
     if (this.#draining !== undefined) return;
     this.#startDataPlane();
-    this.#localConfig?.attach((changes) => this.#applyState(changes));
+    const stateKnown = this.#localConfig?.attach((changes) => this.#applyState(changes));
     // Before the first pod: no connection is to be accepted that the lists forbid.
     await this.#crl.start();
     if (this.#draining !== undefined) return;
@@ -191,6 +191,8 @@ export class Ztunnel {
       port: config.ports.stats,
       answer: metricsPages(() => this.#renderMetrics()),
     });
+    // Pods would wait for it, and the agent does not wait that long.
+    await stateKnown;
     // A drain that came meanwhile has ended what there was; pods would be started after it.
     if (this.#draining !== undefined) return;
     this.#readiness.complete('proxy');
@@ -310,15 +312,11 @@ export class Ztunnel {
 
   /** Gives what has changed to every data thread as one; resolves when all of them go by it. */
   async #applyState(changes: readonly StateChange[]): Promise<void> {
-    if (changes.length > 0) this.#running().broadcast({ type: 'batch', changes });
-    const named = this.#dns.apply(changes);
+    const taken = Promise.all([this.#running().applyState(changes), this.#dns.apply(changes)]);
     // An identity that one workload gives up and another takes on is not forgotten in between.
     for (const change of changes) if (change.type === 'workload') this.#prefetcher.workloadSeen(change.workload);
     for (const change of changes) if (change.type === 'workload-removed') this.#prefetcher.workloadRemoved(change.uid);
-    // A thread does one thing after the other: when it reports it has taken the batch.
-    let taken = false;
-    while (!taken && this.#draining === undefined) taken = await this.#ping();
-    await named;
+    await taken;
   }
 
   /** Whether every data thread answers. Before they are started there is nobody to be stuck. */

@@ -2,6 +2,12 @@ import type { Cancellable, Credentials, Engine } from '@ambientmesh/hbone';
 import { parseSpiffeId, type SpiffeId } from '@ambientmesh/spiffe';
 import type { CertificateMaterial } from './protocol.ts';
 
+/**
+ * How long credentials are kept after they were replaced: whoever took them before is still dialling, for 10 s at most
+ * (`CONNECT_TIMEOUT_MS`), and shakes hands with them then.
+ */
+export const RETIRED_MS = 30_000;
+
 /** A certificate ready for handshakes. */
 export interface HeldCertificate {
   readonly identity: SpiffeId;
@@ -85,6 +91,7 @@ export class ThreadCertificates {
   forget(identity: string): void {
     const entry = this.#entries.get(identity);
     this.#entries.delete(identity);
+    this.#retire(entry);
     if (entry?.state === 'wanted')
       for (const waiter of entry.waiters) waiter.unavailable('the identity is no longer needed');
   }
@@ -103,6 +110,14 @@ export class ThreadCertificates {
   #replace(identity: string, next: Entry): Iterable<CertificateWaiter> {
     const entry = this.#entries.get(identity);
     this.#entries.set(identity, next);
+    this.#retire(entry);
     return entry?.state === 'wanted' ? entry.waiters : [];
+  }
+
+  /** Engines that hold more than memory for credentials are told when nobody makes connections with them any more. */
+  #retire(entry: Entry | undefined): void {
+    if (entry?.state !== 'held') return;
+    const { credentials } = entry.certificate;
+    if (credentials.close !== undefined) this.#engine.after(RETIRED_MS, () => credentials.close?.());
   }
 }

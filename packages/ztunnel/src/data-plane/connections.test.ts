@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import { descriptorOf } from '@ambientmesh/netns';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
 import { OutboundConnection } from '../outbound/outbound-connection.ts';
@@ -11,6 +11,7 @@ import { service, workload } from '../state/fixtures.ts';
 import type { Workload } from '../state/workload.ts';
 import { MAX_OPENING_TUNNELS, OpeningTunnels } from './opening-tunnels.ts';
 import { DRAINED, type Pod } from './pod.ts';
+import { soon } from './testing/soon.ts';
 import {
   createAuthority,
   createTestPod,
@@ -104,7 +105,7 @@ function known({ state, context }: TestPod, ...workloads: Workload[]): void {
 test('15008: cut while it waits for the workload', async () => {
   const pod = await podServing('hbone');
   const socket = await call(pod.port);
-  await vi.waitFor(() => expect(pod.connections.size).toBe(1));
+  await soon(() => expect(pod.connections.size).toBe(1));
   for (const connection of pod.connections) connection.cut(DRAINED);
   await ended(socket);
   expect(pod.connections.size).toBe(0);
@@ -116,7 +117,7 @@ test('15008: cut while it waits for the certificate', async () => {
   const pod = await podServing('hbone');
   known(pod, server);
   const socket = await call(pod.port);
-  await vi.waitFor(() => expect(pod.wanted).toEqual([serverCertificate.identity]));
+  await soon(() => expect(pod.wanted).toEqual([serverCertificate.identity]));
   for (const connection of pod.connections) connection.cut(DRAINED);
   await ended(socket);
   expect(pod.context.sockets.destination).toBe(0);
@@ -127,7 +128,7 @@ test('15008: cut while it waits for the ClientHello, with everything known befor
   known(pod, server);
   pod.context.certificates.put(serverCertificate);
   const socket = await call(pod.port);
-  await vi.waitFor(() => expect(pod.connections.size).toBe(1));
+  await soon(() => expect(pod.connections.size).toBe(1));
   for (const connection of pod.connections) connection.cut(DRAINED);
   await ended(socket);
   expect(pod.lines()).toEqual([]);
@@ -142,11 +143,11 @@ test.each([
   const socket = await call(pod.port, early ? '' : 'hello');
   const errors: Error[] = [];
   socket.on('error', (error) => errors.push(error));
-  await vi.waitFor(() => expect(pod.wanted).toHaveLength(1));
+  await soon(() => expect(pod.wanted).toHaveLength(1));
   pod.context.certificates.unavailable(serverCertificate.identity, 'refused');
   if (early) socket.write('hello');
   await once(socket.resume(), 'end');
-  await vi.waitFor(() => expect(pod.connections.size).toBe(0));
+  await soon(() => expect(pod.connections.size).toBe(0));
   expect(errors).toEqual([]);
   expect(pod.lines()).toEqual([expect.stringContaining('error="signing error: refused"')]);
 });
@@ -155,7 +156,7 @@ test('15008: an unusable certificate ends who waits for it, and nobody else', as
   const pod = await podServing('hbone');
   known(pod, server);
   const socket = await call(pod.port, 'hello');
-  await vi.waitFor(() => expect(pod.wanted).toHaveLength(1));
+  await soon(() => expect(pod.wanted).toHaveLength(1));
   pod.context.certificates.put({ ...serverCertificate, chainPem: 'rubbish' });
   await ended(socket);
   expect(pod.lines()[0]).toContain('error="signing error: certificate, key or roots not usable: ');
@@ -178,7 +179,7 @@ test.each(['plaintext', 'outbound'] as const)('%s: cut while it dials', async (k
   const pod = await podServing(kind);
   known(pod, { ...server, ips: [] });
   const socket = await call(pod.port);
-  await vi.waitFor(() => expect(pod.dialled).toHaveLength(1));
+  await soon(() => expect(pod.dialled).toHaveLength(1));
   for (const connection of pod.connections) connection.cut(DRAINED);
   await ended(socket);
   expect(pod.dialled).toEqual([{ to: `127.0.0.1:${pod.port}`, cancelled: true }]);
@@ -189,10 +190,10 @@ test('plaintext: to the application and back, counted and logged', async () => {
   known(pod, server);
   pod.routes.set(`127.0.0.1:${pod.port}`, await echo());
   const socket = await call(pod.port, 'hello');
-  await vi.waitFor(() => expect(socket.received()).toBe('hello'));
+  await soon(() => expect(socket.received()).toBe('hello'));
   socket.end();
   await ended(socket);
-  await vi.waitFor(() => expect(pod.connections.size).toBe(0));
+  await soon(() => expect(pod.connections.size).toBe(0));
   expect(pod.lines()[0]).toContain('direction="inbound" bytes_sent=5 bytes_recv=5');
   expect(pod.context.counters.drain()).toMatchObject([
     { opened: 1, closed: 1, failed: 0, receivedBytes: 5, sentBytes: 5 },
@@ -216,10 +217,10 @@ async function meshOfTwo(serverWorkload = server, clientWorkload = client) {
 test('a tunnel between two pods: both logs are mirror images', async () => {
   const { inbound, outbound } = await meshOfTwo();
   const socket = await call(outbound.port, 'hello');
-  await vi.waitFor(() => expect(socket.received()).toBe('hello'));
+  await soon(() => expect(socket.received()).toBe('hello'));
   socket.end();
   await ended(socket);
-  await vi.waitFor(() => expect([...outbound.lines(), ...inbound.lines()]).toHaveLength(2));
+  await soon(() => expect([...outbound.lines(), ...inbound.lines()]).toHaveLength(2));
   const identities = 'dst.identity="spiffe://cluster.local/ns/default/sa/default"';
   for (const pod of [inbound, outbound]) expect(pod.lines()[0]).toContain(identities);
   expect(outbound.lines()[0]).toContain('direction="outbound" bytes_sent=5 bytes_recv=5');
@@ -229,7 +230,7 @@ test('a tunnel between two pods: both logs are mirror images', async () => {
 test('the server asks its policies anew for every stream of a tunnel', async () => {
   const { inbound, outbound } = await meshOfTwo();
   const first = await call(outbound.port, 'first');
-  await vi.waitFor(() => expect(first.received()).toBe('first'));
+  await soon(() => expect(first.received()).toBe('first'));
   known(inbound, { ...server, authorizationPolicies: ['default/deny'] });
   const second = await call(outbound.port, 'second');
   await ended(second);
@@ -238,20 +239,20 @@ test('the server asks its policies anew for every stream of a tunnel', async () 
   expect(inbound.lines()[0]).toContain('error="connection closed due to policy rejection: policy default/deny');
   expect(outbound.pod.pool.connectionCount).toBe(1);
   first.write(' goes on');
-  await vi.waitFor(() => expect(first.received()).toBe('first goes on'));
+  await soon(() => expect(first.received()).toBe('first goes on'));
 });
 
 test('names that no header can carry do not end the thread', async () => {
   const bad = { workloadName: 'ends in a space ', canonicalName: 'a\nb', canonicalRevision: 'x'.repeat(20_000) };
   const { outbound } = await meshOfTwo({ ...server, ...bad }, { ...client, ...bad });
   const socket = await call(outbound.port, 'hello');
-  await vi.waitFor(() => expect(socket.received()).toBe('hello'));
+  await soon(() => expect(socket.received()).toBe('hello'));
 });
 
 test('a removed pod: tunnels that were being made or used are gone', async () => {
   const { inbound, outbound } = await meshOfTwo();
   const socket = await call(outbound.port, 'hello');
-  await vi.waitFor(() => expect(socket.received()).toBe('hello'));
+  await soon(() => expect(socket.received()).toBe('hello'));
   for (const connection of inbound.connections) connection.cut(DRAINED);
   await ended(socket);
   expect(inbound.lines()[0]).toContain(`error="${DRAINED.message}"`);
@@ -265,10 +266,10 @@ test('socks5: bytes behind the request reach a destination outside of the mesh',
   pod.routes.set('10.0.0.1:80', await echo());
   const request = Buffer.from('050100050100010a0000010050', 'hex');
   const socket = await call(pod.port, `${request.toString('latin1')}early`);
-  await vi.waitFor(() => expect(socket.received().slice(12)).toBe('early'));
+  await soon(() => expect(socket.received().slice(12)).toBe('early'));
   socket.end();
   await ended(socket);
-  await vi.waitFor(() => expect(pod.lines()[0]).toContain('bytes_sent=5 bytes_recv=5'));
+  await soon(() => expect(pod.lines()[0]).toContain('bytes_sent=5 bytes_recv=5'));
 });
 
 test.each([

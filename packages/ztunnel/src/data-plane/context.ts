@@ -1,7 +1,7 @@
 import type { Engine } from '@ambientmesh/hbone';
-import type { PolicySet } from '@ambientmesh/policy';
 import type { Denials } from '../inbound/denials.ts';
 import type { UpstreamSelector } from '../outbound/upstream.ts';
+import type { MeshPolicies } from '../state/mesh-policies.ts';
 import type { MeshState } from '../state/mesh-state.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { Counters } from '../telemetry/counters.ts';
@@ -26,7 +26,7 @@ export interface DataPlaneContext {
   readonly config: DataPlaneConfig;
   readonly engine: Engine;
   readonly state: MeshState;
-  readonly policies: PolicySet;
+  readonly policies: MeshPolicies;
   readonly denials: Denials;
   readonly localWorkloads: LocalWorkloads;
   readonly certificates: ThreadCertificates;

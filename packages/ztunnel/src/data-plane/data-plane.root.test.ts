@@ -5,10 +5,11 @@ import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import { createNodeEngine } from '@ambientmesh/hbone';
 import { closeDescriptor, listenTcp, Namespace, openTcp } from '@ambientmesh/netns';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { workload } from '../state/fixtures.ts';
 import { DataPlane } from './data-plane.ts';
 import type { DataPlaneConfig, FromDataThread } from './protocol.ts';
+import { soon } from './testing/soon.ts';
 import { createAuthority, issueMaterial, TEST_CONFIG } from './testing/test-pod.ts';
 
 const PORT = 8080;
@@ -133,7 +134,7 @@ test('from application to application through a tunnel; counted, listed and logg
   const { inbound, outbound } = startBoth();
   expect(inbound.all('pod-started')).toEqual([{ type: 'pod-started', uid: 'server', transparent: false }]);
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
 
   inbound.plane.apply({ type: 'connections', id: 7 });
   const [listed] = inbound.all('connections');
@@ -142,8 +143,8 @@ test('from application to application through a tunnel; counted, listed and logg
     { src, originalDst: null, actualDst: `10.77.0.2:${PORT}`, protocol: 'HBONE' },
   ]);
   call.socket.end();
-  await vi.waitFor(() => expect(call.over()).toBe(true));
-  await vi.waitFor(() => expect(inbound.log()).toContain('direction="inbound" bytes_sent=5 bytes_recv=5'));
+  await soon(() => expect(call.over()).toBe(true));
+  await soon(() => expect(inbound.log()).toContain('direction="inbound" bytes_sent=5 bytes_recv=5'));
   expect(outbound.log()).toContain('dst.addr=10.77.0.2:15008 dst.hbone_addr=10.77.0.2:8080');
   expect(outbound.log()).toContain('dst.identity="spiffe://cluster.local/ns/default/sa/server"');
   const counters = inbound.all('report').flatMap((report) => report.counters);
@@ -156,15 +157,15 @@ test('a pod that stops is gone at once, and can start again', async () => {
   await startApplication();
   const { inbound, outbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
   inbound.plane.apply({ type: 'pod-stop', uid: 'server' });
-  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await soon(() => expect(call.over()).toBe(true));
   expect(inbound.all('pod-stopped')).toHaveLength(1);
   expect(inbound.log()).toContain('error="while closing connection: receive: io error: ');
   expect(inbound.all('report').at(-1)?.openSockets).toEqual({ source: 0, destination: 0 });
   inbound.start();
   const again = await callServer();
-  await vi.waitFor(() => expect(again.received()).toBe('hello'));
+  await soon(() => expect(again.received()).toBe('hello'));
   expect(outbound.all('pod-failed')).toEqual([]);
 });
 
@@ -172,15 +173,15 @@ test('a revocation list cuts the tunnel and refuses the next one', async () => {
   await startApplication();
   const { inbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
   const { serialNumber } = new X509Certificate(material.client.chainPem);
   const file = Buffer.from(await authority.revocationList([serialNumber]));
   inbound.plane.apply({ type: 'revocations', file });
-  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await soon(() => expect(call.over()).toBe(true));
   expect(inbound.log()).toContain('error="connection closed: peer certificate revoked by CRL"');
   const again = await callServer();
-  await vi.waitFor(() => expect(again.over()).toBe(true));
-  await vi.waitFor(() => expect(inbound.log()).toContain('InvalidCertificate(Revoked)'));
+  await soon(() => expect(again.over()).toBe(true));
+  await soon(() => expect(inbound.log()).toContain('InvalidCertificate(Revoked)'));
   const refused = inbound.all('report').reduce((sum, { revocations }) => sum + revocations.destination, 0);
   expect(refused).toBe(1);
 });
@@ -189,10 +190,10 @@ test('a drain waits for its deadline, cuts what is left and says so once', async
   await startApplication();
   const { inbound, outbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
   outbound.plane.apply({ type: 'drain', deadlineMs: 1 });
-  await vi.waitFor(() => expect(outbound.all('drained')).toEqual([{ type: 'drained', cut: 1 }]));
-  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await soon(() => expect(outbound.all('drained')).toEqual([{ type: 'drained', cut: 1 }]));
+  await soon(() => expect(call.over()).toBe(true));
   expect(outbound.all('component-drained').map(({ component, forced }) => [component, forced])).toEqual([
     ['inbound passthrough', false],
     ['inbound', false],
@@ -201,7 +202,7 @@ test('a drain waits for its deadline, cuts what is left and says so once', async
   expect(outbound.log()).toContain('error="connection closed due to connection drain"');
   // The other side's last connection has ended: nothing is to be waited for.
   inbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
-  await vi.waitFor(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+  await soon(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
 });
 
 test('a drain waits for the bytes of a connection whose other half was closed before: server', async () => {
@@ -213,12 +214,12 @@ test('a drain waits for the bytes of a connection whose other half was closed be
   });
   const { inbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(asked).toBe(true));
+  await soon(() => expect(asked).toBe(true));
   inbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
   call.socket.end();
-  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await soon(() => expect(call.over()).toBe(true));
   expect(call.received()).toHaveLength(answer.length);
-  await vi.waitFor(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+  await soon(() => expect(inbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
   // A thread is ended at that word: what was not said before never is.
   const line = inbound.position('log', 'direction="inbound" bytes_sent=3000000 bytes_recv=5');
   expect(line).toBeGreaterThanOrEqual(0);
@@ -234,11 +235,11 @@ test('a drain waits for the bytes of a connection whose other half was closed be
   });
   const { outbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('bye'));
+  await soon(() => expect(call.received()).toBe('bye'));
   outbound.plane.apply({ type: 'drain', deadlineMs: 60_000 });
   call.socket.end(Buffer.alloc(10_000_000));
-  await vi.waitFor(() => expect(outbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
-  await vi.waitFor(() => expect(ended).toBe(true));
+  await soon(() => expect(outbound.all('drained')).toEqual([{ type: 'drained', cut: 0 }]));
+  await soon(() => expect(ended).toBe(true));
   expect(heard).toBe(10_000_005);
 });
 
@@ -247,9 +248,9 @@ test('an application that ignores the end of a tunnel is still served, and cut w
   await startApplication((socket) => void (application = socket.resume()));
   const { inbound, outbound } = startBoth();
   await callServer();
-  await vi.waitFor(() => expect(application).toBeDefined());
+  await soon(() => expect(application).toBeDefined());
   outbound.plane.close();
-  await vi.waitFor(() => expect(application?.readableEnded).toBe(true));
+  await soon(() => expect(application?.readableEnded).toBe(true));
   inbound.plane.apply({ type: 'connections', id: 1 });
   expect(inbound.all('connections').at(-1)?.pods.get('server')?.inbound).toHaveLength(1);
   inbound.plane.apply({ type: 'pod-stop', uid: 'server' });
@@ -261,12 +262,12 @@ test('an application that ignores the end of a tunnel is still served, and cut w
 test('no certificate: asked for once, then every connection fails at once', async () => {
   const outbound = startPlane('client');
   const calls = [await callServer(), await callServer()];
-  await vi.waitFor(() => expect(outbound.all('certificate-wanted')).toHaveLength(1));
+  await soon(() => expect(outbound.all('certificate-wanted')).toHaveLength(1));
   const { identity } = material.client;
   outbound.plane.apply({ type: 'certificate-unavailable', identity, message: 'no CA' });
   calls.push(await callServer());
-  await vi.waitFor(() => expect(calls.every(({ over }) => over())).toBe(true));
-  await vi.waitFor(() => expect(outbound.log().split('error="identity error: no CA"')).toHaveLength(4));
+  await soon(() => expect(calls.every(({ over }) => over())).toBe(true));
+  await soon(() => expect(outbound.log().split('error="identity error: no CA"')).toHaveLength(4));
   expect(outbound.all('certificate-wanted')).toEqual([{ type: 'certificate-wanted', identity }]);
 });
 
@@ -289,7 +290,7 @@ test('a batch that denies a running connection cuts it, and the denial is told w
   });
   const { inbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
   const rules = [[[{ principals: [{ kind: 'exact', value: 'cluster.local/ns/default/sa/other' }] }]]] as const;
   const allow = {
     name: 'allow',
@@ -305,8 +306,8 @@ test('a batch that denies a running connection cuts it, and the denial is told w
       { type: 'workload', workload: { ...server, authorizationPolicies: ['default/allow'] }, endpoints: [] },
     ],
   });
-  await vi.waitFor(() => expect(call.over()).toBe(true));
-  await vi.waitFor(() => expect(ends).toEqual(['ECONNRESET']));
+  await soon(() => expect(call.over()).toBe(true));
+  await soon(() => expect(ends).toEqual(['ECONNRESET']));
   expect(inbound.log()).toContain('error="connection closed due to policy change"');
   inbound.plane.apply({ type: 'denials', id: 3 });
   const [answer] = inbound.all('denials');
@@ -315,13 +316,33 @@ test('a batch that denies a running connection cuts it, and the denial is told w
   expect(answer?.denials[0]?.reason).toBe('allow policies exist, but none allowed');
 });
 
+test('a batch in parts: connections that come before the last part see nothing of it', async () => {
+  await startApplication();
+  const { inbound } = startBoth();
+  const deny = { name: 'deny', namespace: 'default', action: 'Deny', dryRun: false, rules: [[]] } as const;
+  inbound.plane.apply({
+    type: 'batch-part',
+    changes: [{ type: 'policy', policy: { ...deny, scope: 'Global' } }],
+  });
+  expect(inbound.all('batch-taken')).toHaveLength(1);
+  const call = await callServer();
+  await soon(() => expect(call.received()).toBe('hello'));
+  expect(call.over()).toBe(false);
+  inbound.plane.apply({ type: 'batch', changes: [] });
+  await soon(() => expect(call.over()).toBe(true));
+  await soon(() => expect(inbound.all('batch-taken')).toHaveLength(2));
+  const late = await callServer();
+  await soon(() => expect(late.over()).toBe(true));
+  expect(late.received()).toBe('');
+});
+
 test('a certificate without the root that the peer was verified by ends its tunnel', async () => {
   await startApplication();
   const successor = await createAuthority();
   const { inbound } = startBoth();
   const call = await callServer();
-  await vi.waitFor(() => expect(call.received()).toBe('hello'));
+  await soon(() => expect(call.received()).toBe('hello'));
   inbound.plane.apply({ type: 'certificate', certificate: { ...material.server, rootsPem: [successor.rootPem] } });
-  await vi.waitFor(() => expect(call.over()).toBe(true));
+  await soon(() => expect(call.over()).toBe(true));
   expect(inbound.log()).toContain('error="connection closed: peer certificate leads to no trust root any more"');
 });

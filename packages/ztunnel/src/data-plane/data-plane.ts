@@ -1,11 +1,11 @@
 import type { Engine } from '@ambientmesh/hbone';
 import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
-import { PolicySet } from '@ambientmesh/policy';
 import { describeStartFailure } from '@ambientmesh/zds';
 import { Denials } from '../inbound/denials.ts';
 import { explainDenials } from '../inbound/explain-denial.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../outbound/upstream.ts';
+import { MeshPolicies } from '../state/mesh-policies.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import { AccessLog } from '../telemetry/access-log.ts';
 import { Counters } from '../telemetry/counters.ts';
@@ -63,7 +63,7 @@ export class DataPlane {
     const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
     const certificates = new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity }));
     const sockets = { source: 0, destination: 0 };
-    const policies = new PolicySet({ missing: config.unknownPolicy });
+    const policies = new MeshPolicies({ missing: config.unknownPolicy });
     this.#context = {
       config,
       engine,
@@ -90,8 +90,11 @@ export class DataPlane {
     if (isCommand(message)) return this.#command(message);
     const { certificates, lookups } = this.#context;
     switch (message.type) {
+      case 'batch-part':
+        this.#changes.stage(message.changes);
+        return this.#emit({ type: 'batch-taken' });
       case 'batch':
-        return this.#changes.apply(message.changes);
+        return this.#changes.apply(message.changes, () => this.#emit({ type: 'batch-taken' }));
       case 'certificate':
         if (certificates.put(message.certificate)) this.#recheckPeers();
         return;

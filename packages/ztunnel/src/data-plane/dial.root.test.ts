@@ -59,7 +59,7 @@ test('reset before we looked: it was connected, and then it failed', async () =>
     },
     failed: ({ code }) => void heard.push(`failed ${code}`),
   });
-  await vi.waitUntil(() => heard.length > 1 || heard[0]?.startsWith('failed'));
+  await vi.waitUntil(() => heard.length > 1 || heard[0]?.startsWith('failed'), { timeout: 10_000 });
   expect(heard).toEqual(['connected', 'ECONNRESET']);
 });
 
@@ -84,6 +84,6 @@ test('reset before we looked: a TLS handshake fails at once, with that reason', 
     },
     failed: (failure) => void failures.push(failure),
   });
-  await vi.waitUntil(() => failures.length > 0);
+  await vi.waitUntil(() => failures.length > 0, { timeout: 10_000 });
   expect(failures).toEqual([{ code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' }]);
 });

@@ -1,23 +1,14 @@
 import { effectiveScope, type Policy } from '@ambientmesh/policy';
-import { podKey } from '../state/mesh-state.ts';
 import type { Workload } from '../state/workload.ts';
-import type { PodInfo } from './protocol.ts';
 
 /**
- * What a group of changes may have changed of what governs pods. Collected while they are made, so that each pod is looked
- * at once after the last: its cost is the sum of changes and pods, not their product.
+ * Which policies a group of changes touches. Collected while they are made, so that each pod is looked at once after the
+ * last: its cost is the sum of changes and pods, not their product.
  */
 export class GoverningChanges {
   #global = false;
   readonly #namespaces = new Set<string>();
   readonly #keys = new Set<string>();
-  /** Names of a pod -> the record that counted for it before. */
-  readonly #before = new Map<string, Workload | undefined>();
-
-  /** Services alone govern nobody. */
-  get isEmpty(): boolean {
-    return this.#before.size === 0 && !this.hasPolicies;
-  }
 
   get hasPolicies(): boolean {
     return this.#keys.size > 0;
@@ -31,25 +22,18 @@ export class GoverningChanges {
     if (scope === 'Namespace') this.#namespaces.add(policy.namespace);
   }
 
-  /** A record of `pod` is about to change; `record`: the one that counts for it. Of several calls for a pod the first counts. */
-  addRecord(pod: PodInfo, record: Workload | undefined): void {
-    const key = podKey(pod);
-    if (!this.#before.has(key)) this.#before.set(key, record);
-  }
-
-  /** Whether `pod`, for which `record` counts now, may be governed otherwise than before. */
-  concern(pod: PodInfo, record: Workload | undefined): boolean {
-    const key = podKey(pod);
-    if (this.#before.has(key) && !isGovernedAlike(this.#before.get(key), record)) return true;
+  /** Whether a pod may be governed otherwise than before; its records of `before` and of `now`. */
+  concern(before: Workload | undefined, now: Workload | undefined): boolean {
+    if (!isGovernedAlike(before, now)) return true;
     if (!this.hasPolicies) return false;
     // Without a record nobody can say what governs it.
-    if (this.#global || record === undefined || this.#namespaces.has(record.namespace)) return true;
-    return record.authorizationPolicies.some((name) => this.#keys.has(name));
+    if (this.#global || now === undefined || this.#namespaces.has(now.namespace)) return true;
+    return now.authorizationPolicies.some((name) => this.#keys.has(name));
   }
 }
 
 function isGovernedAlike(one: Workload | undefined, other: Workload | undefined): boolean {
   const [names, others] = [one?.authorizationPolicies, other?.authorizationPolicies];
-  if (names === undefined || others === undefined) return names === others;
+  if (names === undefined || others === undefined || names === others) return names === others;
   return names.length === others.length && names.every((name, index) => name === others[index]);
 }

@@ -87,7 +87,15 @@ export type StateChange =
 
 export type ToDataThread =
   | StateChange
-  /** All of it before any connection sees a part of it; running connections are judged once, after the last. */
+  /**
+   * A part of the next batch, which nobody sees yet. Answered by `batch-taken`: then the next part may come. Until the last,
+   * a `batch`, is answered nothing else is to be said that changes what is known of the mesh, or goes by it.
+   */
+  | { readonly type: 'batch-part'; readonly changes: readonly StateChange[] }
+  /**
+   * The rest of a batch, or a whole one: all of it is in force before any connection sees a part of it; running connections
+   * are judged once, after the last. Answered by `batch-taken`, when the next one costs no more than itself.
+   */
   | { readonly type: 'batch'; readonly changes: readonly StateChange[] }
   | { readonly type: 'certificate'; readonly certificate: CertificateMaterial }
   /** No valid certificate is held and the last try failed: connections that wait for it end with `message`. */
@@ -128,6 +136,8 @@ export type FromDataThread =
   /** `message` in the form of spec zds.md §6.2 (`Bind([::]:15008, Os { … })`). */
   | { readonly type: 'pod-failed'; readonly uid: string; readonly message: string }
   | { readonly type: 'pod-stopped'; readonly uid: string }
+  /** The answer to a `batch-part` or a `batch`, which is in force then: the next one may come. */
+  | { readonly type: 'batch-taken' }
   /** A connection needs this certificate now. Asked once until answered by `certificate` or `certificate-unavailable`. */
   | { readonly type: 'certificate-wanted'; readonly identity: string }
   /** A connection of the pod `uid` waits for the address of a name. Answered by `lookup-answer`, or never if the pod is gone. */

@@ -1,6 +1,7 @@
 import { createNodeEngine } from '@ambientmesh/hbone';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { Rechecks } from './rechecks.ts';
+import { soon } from './testing/soon.ts';
 
 const engine = createNodeEngine();
 
@@ -17,9 +18,9 @@ test('asks that come together are one walk, of each who asked', async () => {
   for (const one of [a, b, gone, a, b, a]) rechecks.request(one);
   rechecks.forget(gone);
   expect(walked).toEqual([]);
-  await vi.waitFor(() => expect(walked).toEqual(['a', 'b']));
+  await soon(() => expect(walked).toEqual(['a', 'b']));
   rechecks.request(a);
-  await vi.waitFor(() => expect(walked).toEqual(['a', 'b', 'a']));
+  await soon(() => expect(walked).toEqual(['a', 'b', 'a']));
 });
 
 test('who asks while it is gone through is gone through to the end, and once more', async () => {
@@ -36,7 +37,7 @@ test('who asks while it is gone through is gone through to the end, and once mor
     },
   };
   rechecks.request(pod);
-  await vi.waitFor(() => expect(seen).toHaveLength(12));
+  await soon(() => expect(seen).toHaveLength(12));
   expect(seen).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
 });
 
@@ -56,7 +57,7 @@ test('policies come before trust, however it was asked', async () => {
   const [trust, policies] = [walker('trust', 3, walked), walker('policies', 3, walked)];
   rechecks.request(trust, 'trust');
   rechecks.request(policies);
-  await vi.waitFor(() => expect(walked).toHaveLength(6));
+  await soon(() => expect(walked).toHaveLength(6));
   expect(walked).toEqual([...Array(3).fill('policies'), ...Array(3).fill('trust')]);
 });
 
@@ -76,7 +77,7 @@ test('policies that change while trust is gone through have their turn at once',
     },
     'trust',
   );
-  await vi.waitFor(() => expect(walked).toEqual(['first', 'policies', 'policies', 'second']));
+  await soon(() => expect(walked).toEqual(['first', 'policies', 'policies', 'second']));
 });
 
 test('policies that change again and again do not keep trust from being looked at', async () => {
@@ -97,7 +98,7 @@ test('policies that change again and again do not keep trust from being looked a
     },
     'trust',
   );
-  await vi.waitFor(() => expect(trusted).toBe(10));
+  await soon(() => expect(trusted).toBe(10));
 });
 
 test('whoever is gone in the middle of its walk is not looked at any more', async () => {
@@ -113,7 +114,7 @@ test('whoever is gone in the middle of its walk is not looked at any more', asyn
   };
   rechecks.request(gone, 'trust');
   rechecks.request(walker('other', 1, walked), 'trust');
-  await vi.waitFor(() => expect(walked).toContain('other'));
+  await soon(() => expect(walked).toContain('other'));
   expect(walked).toEqual(['gone', 'other']);
 });
 
@@ -128,7 +129,7 @@ test('close ends the walk where it is', async () => {
       }
     },
   });
-  await vi.waitFor(() => expect(steps).toBeGreaterThan(0));
+  await soon(() => expect(steps).toBeGreaterThan(0));
   rechecks.close();
   const before = steps;
   // Whatever was to come next would have come before this.

@@ -4,11 +4,11 @@ import type { SocketGauge } from './context.ts';
 /**
  * How long a refused client gets to say its first word. Between its connect and its request it may have to wait for a
  * processor: with two busy ones 2 ms, where the refusal was quicker in 30 % of the cases, and with ten processes waiting
- * for each of them more than 100 ms.
+ * for each of them more than half a second.
  */
-export const FIRST_WORD_MS = 500;
+export const FIRST_WORD_MS = 2000;
 /**
- * Refused clients that are held at a time, of all pods of a thread. At 500 in a second, far beyond what applications that
+ * Refused clients that are held at a time, of all pods of a thread. At 100 in a second, far beyond what applications that
  * are merely not allowed make, each gets its whole time; and a flood leaves the descriptors to others.
  */
 export const MAX_REFUSED_CLIENTS = 256;

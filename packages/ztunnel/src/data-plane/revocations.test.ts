@@ -13,6 +13,7 @@ import { DRAINED } from './pod.ts';
 import type { CertificateMaterial } from './protocol.ts';
 import { Revocations } from './revocations.ts';
 import { walkInSlices } from './sliced-walk.ts';
+import { soon } from './testing/soon.ts';
 import { createTestPod, issueMaterial, listen, listenSockets, type TestPod } from './testing/test-pod.ts';
 
 const undos: (() => void)[] = [];
@@ -101,8 +102,8 @@ test.each([
   const { inbound, outbound, port } = await meshOfTwo();
   revoke(inbound, list);
   const { over } = await call(port, 'hello');
-  await vi.waitFor(() => expect(over()).toBe(true));
-  await vi.waitFor(() =>
+  await soon(() => expect(over()).toBe(true));
+  await soon(() =>
     expect(inbound.lines()).toEqual([
       expect.stringContaining('tls handshake error: Custom { kind: InvalidData, error: InvalidCertificate(Revoked) }'),
     ]),
@@ -119,7 +120,7 @@ test.each([
   const { outbound, port } = await meshOfTwo();
   revoke(outbound, list);
   const { over } = await call(port, 'hello');
-  await vi.waitFor(() => expect(over()).toBe(true));
+  await soon(() => expect(over()).toBe(true));
   expect(outbound.lines()[0]).toContain('error="io error: invalid peer certificate: Revoked"');
   expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
   expect(flags(outbound)).toEqual(['CONNECT']);
@@ -134,23 +135,23 @@ test.each([
   const mesh = await meshOfTwo();
   revoke(mesh[side], list);
   const { received } = await call(mesh.port, 'hello');
-  await vi.waitFor(() => expect(received()).toBe('hello'));
+  await soon(() => expect(received()).toBe('hello'));
 });
 
 test('running: the server cuts the tunnels of a revoked client, with its streams, by GOAWAY', async () => {
   const { inbound, outbound, port } = await meshOfTwo();
   const calls = [await call(port, 'one'), await call(port, 'two')];
-  for (const { received } of calls) await vi.waitFor(() => expect(received()).toHaveLength(3));
+  for (const { received } of calls) await soon(() => expect(received()).toHaveLength(3));
   revoke(inbound, lists.server);
   expect(inbound.connections.size).toBe(1);
   revoke(inbound, lists.client);
-  for (const { over } of calls) await vi.waitFor(() => expect(over()).toBe(true));
-  await vi.waitFor(() => expect(inbound.connections.size).toBe(0));
+  for (const { over } of calls) await soon(() => expect(over()).toBe(true));
+  await soon(() => expect(inbound.connections.size).toBe(0));
   expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT), expect.stringContaining(REVOKED_TEXT)]);
   expect(flags(inbound)).toEqual(['CERT_REVOKED']);
   expect(inbound.context.sockets.destination).toBe(0);
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
-  await vi.waitFor(() => expect(outbound.pod.pool.connectionCount).toBe(0));
+  await soon(() => expect(outbound.pod.pool.connectionCount).toBe(0));
   // An orderly end, and no reset.
   for (const line of outbound.lines()) expect(line).toContain('stream closed because of a broken pipe');
 });
@@ -158,18 +159,18 @@ test('running: the server cuts the tunnels of a revoked client, with its streams
 test('running: the client drops its tunnels to a revoked server, used ones and idle ones', async () => {
   const { outbound, port } = await meshOfTwo();
   const first = await call(port, 'one');
-  await vi.waitFor(() => expect(first.received()).toBe('one'));
+  await soon(() => expect(first.received()).toBe('one'));
   revoke(outbound, lists.server);
-  await vi.waitFor(() => expect(first.over()).toBe(true));
+  await soon(() => expect(first.over()).toBe(true));
   expect(outbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
   expect(flags(outbound)).toEqual(['CERT_REVOKED']);
   expect(outbound.pod.pool.connectionCount).toBe(0);
 
   revoke(outbound, '');
   const second = await call(port, 'two');
-  await vi.waitFor(() => expect(second.received()).toBe('two'));
+  await soon(() => expect(second.received()).toBe('two'));
   second.socket.end();
-  await vi.waitFor(() => expect(second.over()).toBe(true));
+  await soon(() => expect(second.over()).toBe(true));
   expect(outbound.pod.pool.pooledCount).toBe(1);
   revoke(outbound, lists.intermediate);
   expect(outbound.pod.pool.connectionCount).toBe(0);
@@ -218,12 +219,12 @@ test.each(paddings)('running: a client that pads its chain with $padding is cut:
   const { inbound, outbound, port } = await meshOfTwo();
   outbound.context.certificates.put(padded(clientCertificate, more));
   const { received, over } = await call(port, 'one');
-  await vi.waitFor(() => expect(received()).toBe('one'));
+  await soon(() => expect(received()).toBe('one'));
   revoke(inbound, what === 'leaf' ? lists.client : lists.intermediate);
-  await vi.waitFor(() => expect(over()).toBe(true));
+  await soon(() => expect(over()).toBe(true));
   expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
   const again = await call(port, 'two');
-  await vi.waitFor(() => expect(again.over()).toBe(true));
+  await soon(() => expect(again.over()).toBe(true));
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
 });
 
@@ -231,12 +232,12 @@ test.each(paddings)('running: a server that pads its chain with $padding is cut:
   const { inbound, outbound, port } = await meshOfTwo();
   inbound.context.certificates.put(padded(serverCertificate, more));
   const { received, over } = await call(port, 'one');
-  await vi.waitFor(() => expect(received()).toBe('one'));
+  await soon(() => expect(received()).toBe('one'));
   revoke(outbound, what === 'leaf' ? lists.server : lists.intermediate);
-  await vi.waitFor(() => expect(over()).toBe(true));
+  await soon(() => expect(over()).toBe(true));
   expect(outbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
   const again = await call(port, 'two');
-  await vi.waitFor(() => expect(again.over()).toBe(true));
+  await soon(() => expect(again.over()).toBe(true));
   expect(outbound.context.revocations.drain()).toEqual({ source: 1, destination: 0 });
 });
 
@@ -244,22 +245,22 @@ test("a list in the authority's name that it did not sign refuses what comes, an
   const tampered = withOtherSignature(await authority.revocationList([]));
   const running = await meshOfTwo();
   const one = await call(running.port, 'one');
-  await vi.waitFor(() => expect(one.received()).toBe('one'));
+  await soon(() => expect(one.received()).toBe('one'));
   for (const made of [running.inbound, running.outbound]) revoke(made, tampered);
   one.socket.write(' two');
-  await vi.waitFor(() => expect(one.received()).toBe('one two'));
+  await soon(() => expect(one.received()).toBe('one two'));
   revoke(running.inbound, withOtherSignature(lists.client));
-  await vi.waitFor(() => expect(one.over()).toBe(true));
+  await soon(() => expect(one.over()).toBe(true));
   expect(running.inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
 
   const { inbound, outbound, port } = await meshOfTwo();
   for (const made of [inbound, outbound]) revoke(made, tampered);
   const again = await call(port, 'two');
-  await vi.waitFor(() => expect(again.over()).toBe(true));
+  await soon(() => expect(again.over()).toBe(true));
   expect(outbound.lines().at(-1)).toContain('error="io error: invalid certificate revocation list: BadSignature"');
   revoke(outbound, '');
   await call(port, 'three');
-  await vi.waitFor(() =>
+  await soon(() =>
     expect(inbound.lines().at(-1)).toContain('kind: InvalidData, error: InvalidCertRevocationList(BadSignature) }'),
   );
 });
@@ -278,9 +279,9 @@ test('a client that is revoked in its handshake gets no tunnel', async () => {
   const { inbound, port } = await meshOfTwo();
   revokeInHandshake(inbound, lists.client);
   const { over } = await call(port, 'one');
-  await vi.waitFor(() => expect(over()).toBe(true));
+  await soon(() => expect(over()).toBe(true));
   expect(inbound.lines()).toEqual([expect.stringContaining(REVOKED_TEXT)]);
-  await vi.waitFor(() => expect(inbound.connections.size).toBe(0));
+  await soon(() => expect(inbound.connections.size).toBe(0));
   expect(inbound.context.sockets.destination).toBe(0);
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
 });
@@ -289,7 +290,7 @@ test('a server that is revoked in its handshake gets no tunnel', async () => {
   const { outbound, port } = await meshOfTwo();
   revokeInHandshake(outbound, lists.server);
   const { over, received } = await call(port, 'one');
-  await vi.waitFor(() => expect(over()).toBe(true));
+  await soon(() => expect(over()).toBe(true));
   expect(received()).toBe('');
   expect(outbound.lines()).toEqual([expect.stringContaining('peer certificate revoked by CRL')]);
   expect(outbound.pod.pool.connectionCount).toBe(0);
@@ -334,7 +335,7 @@ test('lists of an authority that nobody is below of are told of once', async () 
   expect(warnings).toEqual([expect.stringContaining('CRL of "elsewhere"')]);
 });
 
-test('10,000 tunnels are gone through in slices, within a second', async () => {
+test('10,000 tunnels are gone through in slices, with less than a second of work', async () => {
   const revocations = new Revocations();
   const ders = clientCertificate.chainPem
     .split(/(?<=-----END CERTIFICATE-----\n)/)
@@ -350,7 +351,7 @@ test('10,000 tunnels are gone through in slices, within a second', async () => {
       yield;
     }
   }
-  const begin = performance.now();
+  const begin = process.cpuUsage();
   let turns = 0;
   walkInSlices(engine, steps());
   expect(cut.size).toBeLessThan(10_000);
@@ -359,16 +360,17 @@ test('10,000 tunnels are gone through in slices, within a second', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(turns).toBeGreaterThan(2);
-  expect(performance.now() - begin).toBeLessThan(1000);
+  const { user, system } = process.cpuUsage(begin);
+  expect((user + system) / 1000).toBeLessThan(1000);
 });
 
 test('running: lists that name nobody cut nobody', async () => {
   const { inbound, outbound, port } = await meshOfTwo();
   const { socket, received } = await call(port, 'one');
-  await vi.waitFor(() => expect(received()).toBe('one'));
+  await soon(() => expect(received()).toBe('one'));
   for (const made of [inbound, outbound]) for (const list of [lists.unrelated, '']) revoke(made, list);
   socket.write(' two');
-  await vi.waitFor(() => expect(received()).toBe('one two'));
+  await soon(() => expect(received()).toBe('one two'));
 });
 
 test('lists that cannot be read change nothing', async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { workload } from '../state/fixtures.ts';
 import type { StateChange } from './protocol.ts';
 import { StateChanges } from './state-changes.ts';
+import { soon } from './testing/soon.ts';
 import { createTestPod } from './testing/test-pod.ts';
 
 const server = workload({ name: 'server', authorizationPolicies: ['default/named'] });
@@ -90,4 +91,65 @@ test('a malformed policy is refused, the one before stays in force, and the rest
   const { policies } = made.context;
   expect([policies.get('default/p')?.action, policies.get('default/q')?.action]).toEqual(['Deny', 'Deny']);
   expect(made.lines()).toEqual([expect.stringMatching(/^error\tstate\tpolicy default\/p refused: .*nowhere/)]);
+});
+
+const connection = { identity: undefined, sourceIp: '10.0.0.1', destinationIp: '10.0.0.2', destinationPort: 80 };
+
+/** What becomes of a connection to the pod now. */
+function judge({ context, pod, state }: ReturnType<typeof createTestPod>): string {
+  const target = state.workloadOfPod(pod.info);
+  if (target === undefined) return 'unknown';
+  const { allowed, reason } = context.policies.evaluate(connection, target);
+  return allowed ? 'allowed' : reason;
+}
+
+const openToAll: Partial<Policy> = { action: 'Allow', scope: 'WorkloadSelector', rules: [[]] };
+
+test('of a batch in parts nobody sees anything before the last; then all of it is there, and told once', () => {
+  const { made, state, told } = governed([put('named', openToAll)]);
+  expect(judge(made)).toBe('allowed');
+  for (const part of [
+    [put('named', { rules: [[]] })],
+    [{ type: 'policy-removed', key: 'default/named' }, record({ ips: ['10.0.0.2'] })],
+    [record({ authorizationPolicies: [] }), { type: 'workload-removed', uid: server.uid }],
+    [put('late', { rules: [[]], scope: 'Global' })],
+  ] satisfies StateChange[][]) {
+    state.stage(part);
+    expect(judge(made)).toBe('allowed');
+    expect(made.state.workloadByAddress('', '10.0.0.2')).toBeUndefined();
+  }
+  expect(told()).toBe(0);
+  state.apply([record({ ips: ['10.0.0.3'], authorizationPolicies: [] })]);
+  expect(judge(made)).toBe('explicitly denied by: default/late');
+  expect(made.state.workloadByAddress('', '10.0.0.3')?.uid).toBe(server.uid);
+  expect(made.context.policies.get('default/named')).toBeUndefined();
+  expect(told()).toBe(1);
+});
+
+test('a malformed policy in the middle of the parts is refused alone; of two versions the one before it counts', () => {
+  const { made, state } = governed([put('named', openToAll)]);
+  const malformed = policy('named', { rules: [[[{ destinationPorts: [-1] }]]] });
+  state.stage([put('a'), put('named', { ...openToAll, action: 'Deny' })]);
+  state.stage([{ type: 'policy', policy: malformed }]);
+  state.apply([put('b')]);
+  const { policies } = made.context;
+  expect(['a', 'named', 'b'].map((name) => policies.get(`default/${name}`)?.action)).toEqual(['Deny', 'Deny', 'Deny']);
+  expect(made.lines()).toEqual([expect.stringMatching(/^error\tstate\tpolicy default\/named refused: /)]);
+});
+
+test('a batch that comes before the other copy has caught up counts as any other', async () => {
+  const { made, state } = governed([]);
+  const names = Array.from({ length: 5000 }, (_, index) => `p${index}`);
+  const ready: string[] = [];
+  state.stage(names.map((name) => put(name, { scope: 'WorkloadSelector' })));
+  state.apply([], () => ready.push('first'));
+  expect(made.context.policies.get('default/p4999')).toBeDefined();
+  state.stage(names.map((name) => remove(`default/${name}`)));
+  expect(made.context.policies.get('default/p0')).toBeDefined();
+  state.apply([put('last')], () => ready.push('second'));
+  expect(names.filter((name) => made.context.policies.get(`default/${name}`) !== undefined)).toEqual([]);
+  await soon(() => expect(ready.toSorted()).toEqual(['first', 'second']));
+  state.apply([]);
+  expect(names.filter((name) => made.context.policies.get(`default/${name}`) !== undefined)).toEqual([]);
+  expect(made.context.policies.get('default/last')?.action).toBe('Deny');
 });

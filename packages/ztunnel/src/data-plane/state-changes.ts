@@ -1,8 +1,9 @@
-import { type Policy, PolicyError, policyKey } from '@ambientmesh/policy';
+import { type CheckedPolicy, checkPolicy, type Policy, PolicyError, policyKey } from '@ambientmesh/policy';
 import type { PodAuthorization } from '../inbound/pod-authorization.ts';
 import type { DataPlaneContext } from './context.ts';
 import { GoverningChanges } from './governing-changes.ts';
 import type { PodInfo, StateChange } from './protocol.ts';
+import { walkInSlices } from './sliced-walk.ts';
 
 /** A pod of this thread, as far as what governs it is concerned. */
 export interface GovernedPod {
@@ -10,89 +11,109 @@ export interface GovernedPod {
   readonly authorization: Pick<PodAuthorization, 'changed'>;
 }
 
-/** Takes in what discovery says, and tells the pods whose policies are others now. */
+/**
+ * Takes in what discovery says, and tells the pods whose policies are others now. What is slow about it is done beforehand,
+ * part by part, where no connection sees it: that any number of changes comes into force takes a moment.
+ */
 export class StateChanges {
   readonly #context: DataPlaneContext;
   readonly #pods: () => Iterable<GovernedPod>;
+  #governing = new GoverningChanges();
 
   constructor(context: DataPlaneContext, pods: () => Iterable<GovernedPod>) {
     this.#context = context;
     this.#pods = pods;
   }
 
-  /** All of them before any connection sees a part of it. */
-  apply(changes: readonly StateChange[]): void {
-    const governing = new GoverningChanges();
-    for (const change of changes) this.#apply(change, governing);
-    this.#tell(governing);
-    this.#context.localWorkloads.changed();
+  /** Makes changes ready that no connection sees before the next `apply`. */
+  stage(changes: readonly StateChange[]): void {
+    for (const change of changes) this.#stage(change);
   }
 
-  #apply(change: StateChange, governing: GoverningChanges): void {
-    const { state } = this.#context;
+  /**
+   * Puts in force what was staged and then `changes`: all of them before any connection sees a part of it. Calls `ready` when
+   * the next changes cost no more than themselves, at once if there were few; they may come before it.
+   */
+  apply(changes: readonly StateChange[], ready: () => void = () => undefined): void {
+    this.stage(changes);
+    this.#putInForce();
+    this.#context.localWorkloads.changed();
+    this.#catchUp(ready);
+  }
+
+  #stage(change: StateChange): void {
+    const { sides } = this.#context.state;
     switch (change.type) {
       case 'workload':
-        this.#recordChanges(change.workload.uid, governing);
-        governing.addRecord(change.workload, state.workloadOfPod(change.workload));
-        return state.putWorkload(change.workload, change.endpoints);
+        return sides.stage((tables) => tables.putWorkload(change.workload, change.endpoints));
       case 'workload-removed':
-        this.#recordChanges(change.uid, governing);
-        return state.removeWorkload(change.uid);
+        return sides.stage((tables) => tables.removeWorkload(change.uid));
       case 'service':
-        return state.putService(change.service);
+        return sides.stage((tables) => tables.putService(change.service));
       case 'service-removed':
-        return state.removeService(change.key);
+        return sides.stage((tables) => tables.removeService(change.key));
       case 'policy':
-        return this.#put(change.policy, governing);
+        return this.#put(change.policy);
       case 'policy-removed':
-        return this.#remove(change.key, governing);
+        return this.#remove(change.key);
     }
   }
 
-  /** The pod of the record as it is: it may get other names, and then another record counts for that pod. */
-  #recordChanges(uid: string, governing: GoverningChanges): void {
-    const { state } = this.#context;
-    const workload = state.workloadByUid(uid);
-    if (workload !== undefined) governing.addRecord(workload, state.workloadOfPod(workload));
-  }
-
   /** One that is malformed is refused, and the one before stays in force. */
-  #put(policy: Policy, governing: GoverningChanges): void {
+  #put(policy: Policy): void {
     const { log, policies } = this.#context;
-    const key = policyKey(policy);
-    const before = policies.get(key);
+    let checked: CheckedPolicy;
     try {
-      policies.put(policy);
+      checked = checkPolicy(policy);
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       return log.line({
         level: 'error',
         scope: 'state',
-        message: `policy ${key} refused: ${error.message}`,
+        message: `policy ${policyKey(policy)} refused: ${error.message}`,
         fields: [],
       });
     }
-    if (before !== undefined) governing.addPolicy(key, before);
-    governing.addPolicy(key, policy);
+    const before = policies.sides.next.get(checked.key);
+    policies.sides.stage((side) => side.put(checked));
+    if (before !== undefined) this.#governing.addPolicy(checked.key, before);
+    this.#governing.addPolicy(checked.key, checked.policy);
   }
 
-  #remove(key: string, governing: GoverningChanges): void {
+  #remove(key: string): void {
     const { policies } = this.#context;
-    const before = policies.get(key);
+    const before = policies.sides.next.get(key);
     if (before === undefined) return;
-    policies.remove(key);
-    governing.addPolicy(key, before);
+    policies.sides.stage((side) => side.remove(key));
+    this.#governing.addPolicy(key, before);
   }
 
-  #tell(governing: GoverningChanges): void {
-    const { denials, state } = this.#context;
-    if (governing.isEmpty) return;
+  #putInForce(): void {
+    const { denials, policies, state } = this.#context;
+    const governing = this.#governing;
+    this.#governing = new GoverningChanges();
+    const pods = [...this.#pods()];
+    const before = pods.map(({ info }) => state.workloadOfPod(info));
+    state.sides.exchange();
+    policies.sides.exchange();
     let told = governing.hasPolicies;
-    for (const { info, authorization } of this.#pods()) {
-      if (!governing.concern(info, state.workloadOfPod(info))) continue;
+    for (const [index, { info, authorization }] of pods.entries()) {
+      if (!governing.concern(before[index], state.workloadOfPod(info))) continue;
       told = true;
       authorization.changed();
     }
     if (told) denials.policiesChanged();
+  }
+
+  /** The copies that were read before have the changes to come. */
+  #catchUp(ready: () => void): void {
+    const { engine, policies, state } = this.#context;
+    walkInSlices(engine, {
+      next: () => {
+        const done = !policies.sides.step() && !state.sides.step();
+        if (done) ready();
+        return { done, value: undefined };
+      },
+    });
   }
 }

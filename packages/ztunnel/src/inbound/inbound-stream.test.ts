@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { ClientConnection, createNodeEngine, type Secure } from '@ambientmesh/hbone';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { DRAINED } from '../data-plane/pod.ts';
+import { soon } from '../data-plane/testing/soon.ts';
 import { createAuthority, createTestPod, issueMaterial, listen } from '../data-plane/testing/test-pod.ts';
 import { workload } from '../state/fixtures.ts';
 import { HboneConnection } from './hbone-connection.ts';
@@ -55,9 +56,9 @@ test('without a traceparent all lines of a stream have one id, and another strea
       { response: () => undefined, failed: () => undefined },
     );
   const ids = (): string[] => made.lines().flatMap((line) => /id=([0-9a-f]{32})/.exec(line)?.[1] ?? []);
-  await vi.waitFor(() => expect(ids()).toHaveLength(6), { interval: 2 });
+  await soon(() => expect(ids()).toHaveLength(6));
   made.context.policies.put({ ...policy, name: 'c', dryRun: false });
   made.pod.authorization.changed();
-  await vi.waitFor(() => expect(made.context.denials.list()).toHaveLength(4), { interval: 2 });
+  await soon(() => expect(made.context.denials.list()).toHaveLength(4));
   expect(new Set(ids()).size).toBe(2);
 });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { DRAINED } from '../data-plane/pod.ts';
+import { soon } from '../data-plane/testing/soon.ts';
 import {
   createAuthority,
   createTestPod,
@@ -57,7 +58,7 @@ test('bytes behind the request wait for the window of the tunnel and keep their 
   await once(socket, 'end');
   const echoed = Buffer.concat(chunks).subarray(12).toString();
   expect(echoed).toBe(`first bytes, ${'.'.repeat(2_000)} last`);
-  await vi.waitFor(() => expect(outbound.lines()).toHaveLength(1));
+  await soon(() => expect(outbound.lines()).toHaveLength(1));
   expect(outbound.lines()[0]).toContain(`bytes_sent=${echoed.length} bytes_recv=${echoed.length}`);
   expect(outbound.lines()[0]).not.toContain('error=');
 });

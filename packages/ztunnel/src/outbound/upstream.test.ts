@@ -227,10 +227,11 @@ test('with thousands of endpoints a connection is spread as evenly, in time that
     return { workload: one, endpoint: endpoint(one, 's') };
   });
   const balancer = new LoadBalancer(() => 0);
-  const began = performance.now();
-  const picked = Array.from({ length: 1_000 }, () => balancer.pick('s:80', service({ name: 's' }), source, candidates));
-  expect(performance.now() - began).toBeLessThan(5_000);
-  expect(picked).toEqual(candidates.slice(0, 1_000));
+  const began = process.cpuUsage();
+  const picked = Array.from({ length: 50 }, () => balancer.pick('s:80', service({ name: 's' }), source, candidates));
+  // About 0.03 s; quadratic, it takes seconds.
+  expect(process.cpuUsage(began).user).toBeLessThan(1_000_000);
+  expect(picked).toEqual(candidates.slice(0, 50));
 });
 
 const at = (name: string, network: string, region: string, zone: string): Workload =>

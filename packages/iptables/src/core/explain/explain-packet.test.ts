@@ -436,7 +436,7 @@ test('20,000 rules of which none can be decided', SLOW, () => {
   expect(explanation.ends).toHaveLength(64);
   expect(explanation.ends.at(-1)).toMatchObject({ end: 'delivered' });
   expect(renderExplanation(explanation).length).toBeLessThan(10_000_000);
-  expect(elapsedMs()).toBeLessThan(3_000);
+  expect(elapsedMs()).toBeLessThan(5_000);
 });
 
 test.each([
@@ -465,7 +465,7 @@ test('20,000 rules', SLOW, () => {
   const elapsedMs = startCpuClock();
   const explanation = explainPacket(ruleSet, parsePacket('tcp src 9.9.9.9:1 dst 10.0.0.1:80 in e local'));
   expect(renderExplanation(explanation).split('\n').length).toBeGreaterThan(20_000);
-  expect(elapsedMs()).toBeLessThan(1_500);
+  expect(elapsedMs()).toBeLessThan(5_000);
 });
 
 const name = fc.constantFrom('INPUT', 'FORWARD', 'A', 'B', 'C');

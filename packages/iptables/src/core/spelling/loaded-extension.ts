@@ -42,6 +42,13 @@ export class LoadedExtension {
     return this.#given.some(({ name }) => name === option.names[0]);
   }
 
+  /** The first name of an option that was given and cannot stand beside this one. */
+  rivalOf(option: OptionSpelling): string | undefined {
+    return this.#given.find(
+      ({ name }) => option.excludes?.includes(name) || this.optionNamed(name)?.excludes?.includes(option.names[0]),
+    )?.name;
+  }
+
   /** Takes an option, written out. */
   give(option: OptionSpelling, text: string): void {
     this.#given.push({ name: option.names[0], rank: this.spelling?.options.indexOf(option) ?? 0, text });

@@ -35,7 +35,7 @@ const TCP: ExtensionSpelling = {
     ...PORTS,
     valued(['tcp-option'], (text) => respellNumber(text, HIGHEST_OCTET)),
     { names: ['tcp-flags'], values: 2, respell: ([examined = '', set = '']) => respellFlags(examined, set) },
-    { names: ['syn'], values: 0, respell: () => '--tcp-flags FIN,SYN,RST,ACK SYN' },
+    { names: ['syn'], values: 0, excludes: ['tcp-flags'], respell: () => '--tcp-flags FIN,SYN,RST,ACK SYN' },
   ],
 };
 

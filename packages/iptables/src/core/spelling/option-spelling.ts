@@ -13,6 +13,8 @@ export interface OptionSpelling {
   readonly values: 0 | 1 | 2;
   /** No abbreviation means it. */
   readonly exact?: true;
+  /** First names of options that the tool does not take beside it; one of a pair may say so for both. */
+  readonly excludes?: readonly string[];
   /** The option as listed, dashes included; undefined where the values are not understood: then it stays as written. */
   respell?(values: readonly string[], family: Family): string | Refusal | undefined;
 }

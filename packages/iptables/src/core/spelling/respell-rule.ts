@@ -139,7 +139,7 @@ class RuleSpeller {
     const extension = loadedBy(this.#protocol);
     if (extension === undefined) return undefined;
     const added = new LoadedExtension('protocol', extension, matchSpelling(extension));
-    const option = added.optionNamed(name) ?? (this.#knowsAll() ? only(added.optionsFrom(name)) : undefined);
+    const option = added.optionNamed(name) ?? (this.#isFree(name) ? only(added.optionsFrom(name)) : undefined);
     if (option === undefined) return undefined;
     this.#load(added);
     return { option, owner: added };
@@ -158,6 +158,12 @@ class RuleSpeller {
     const options = this.#loaded.flatMap((owner) => owner.optionsFrom(name).map((option) => ({ option, owner })));
     if (meant.size + options.length !== 1) return undefined;
     return options[0] ?? [...meant][0];
+  }
+
+  /** Whether the abbreviation can mean nothing that is known already. */
+  #isFree(name: string): boolean {
+    if (!this.#knowsAll() || longOptionsFrom(name).size > 0) return false;
+    return this.#loaded.every((owner) => owner.optionsFrom(name).length === 0);
   }
 
   #knowsAll(): boolean {
@@ -235,6 +241,9 @@ class RuleSpeller {
     const start = this.#at;
     const values = this.#values(option.values, value, `--${option.names[0]}`);
     if (owner.has(option)) throw this.#words.invalid(start, `--${option.names[0]} is there twice`);
+    const rival = owner.rivalOf(option);
+    if (rival !== undefined)
+      throw this.#words.invalid(start, `--${option.names[0]} cannot be used together with --${rival}`);
     const respelled = this.#accept(option.respell?.(values, this.#scope.family));
     if (option.respell !== undefined && respelled === undefined) this.understood = false;
     owner.give(option, this.#not() + (respelled ?? this.#words.source(start, this.#at)));

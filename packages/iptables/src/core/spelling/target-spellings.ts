@@ -19,7 +19,7 @@ const LEVELS: readonly string[] = ['emerg', 'alert', 'crit', 'error', 'warning',
 const ANY_ADDRESS: { readonly [F in Family]: string } = { ipv4: '0.0.0.0', ipv6: '::' };
 
 /** What changes a mark; all are listed as `--set-xmark`: new mark = (mark and not mask) xor value. */
-const MARK_CHANGES: readonly OptionSpelling[] = [
+const MARK_CHANGES = exclusive([
   valued(['set-xmark'], respellFullMark),
   markChange('set-mark', (text) => {
     const mark = parseAnyMark(text);
@@ -28,7 +28,7 @@ const MARK_CHANGES: readonly OptionSpelling[] = [
   markChange('and-mark', (text) => changeOf(text, (bits) => ({ value: 0, mask: ~bits >>> 0 }))),
   markChange('or-mark', (text) => changeOf(text, (bits) => ({ value: bits, mask: bits }))),
   markChange('xor-mark', (text) => changeOf(text, (bits) => ({ value: bits, mask: 0 }))),
-];
+]);
 
 const CONNMARK: ExtensionSpelling = {
   ordered: true,
@@ -41,6 +41,7 @@ const CONNMARK: ExtensionSpelling = {
     {
       names: ['mask'],
       values: 1,
+      excludes: ['nfmask', 'ctmask'],
       respell([text = '']) {
         const mask = respellMask(text);
         return mask && `--nfmask ${mask} --ctmask ${mask}`;
@@ -138,6 +139,12 @@ function markChange(name: string, read: (text: string) => MarkChange | undefined
       return change && `--set-xmark ${renderMark(change)}`;
     },
   };
+}
+
+/** Options of which a rule has one only. */
+function exclusive(options: readonly OptionSpelling[]): readonly OptionSpelling[] {
+  const names = options.map((option) => option.names[0]);
+  return options.map((option) => ({ ...option, excludes: names.filter((name) => name !== option.names[0]) }));
 }
 
 function changeOf(text: string, change: (bits: number) => MarkChange): MarkChange | undefined {

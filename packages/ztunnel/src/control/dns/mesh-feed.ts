@@ -2,10 +2,12 @@ import type { Cancellable, Engine } from '@ambientmesh/hbone';
 import type { StateChange } from '../../data-plane/protocol.ts';
 import { walkInSlices } from '../../data-plane/sliced-walk.ts';
 import type { MeshState } from '../../state/mesh-state.ts';
+import type { MeshTables } from '../../state/mesh-tables.ts';
+import type { Write } from '../../state/two-sided.ts';
 
 /**
  * Takes what discovery says into a state on the control thread, a few milliseconds a turn: a mesh may be large, and others
- * wait for that thread. Policies are of no interest here.
+ * wait for that thread. A group is seen as a whole. Policies are of no interest here.
  */
 export class MeshFeed {
   readonly #state: MeshState;
@@ -40,29 +42,34 @@ export class MeshFeed {
   }
 
   *#steps(): Generator<void> {
+    const { sides } = this.#state;
     for (let group = this.#waiting[0]; group !== undefined; group = this.#waiting[0]) {
       for (const change of group.changes) {
-        this.#apply(change);
+        const write = writeOf(change);
+        if (write !== undefined) sides.stage(write);
         yield;
       }
-      this.#waiting.shift();
+      sides.exchange();
       this.#changed();
+      while (sides.step()) yield;
+      this.#waiting.shift();
       group.done();
     }
   }
+}
 
-  #apply(change: StateChange): void {
-    switch (change.type) {
-      case 'workload':
-        return this.#state.putWorkload(change.workload, change.endpoints);
-      case 'workload-removed':
-        return this.#state.removeWorkload(change.uid);
-      case 'service':
-        return this.#state.putService(change.service);
-      case 'service-removed':
-        return this.#state.removeService(change.key);
-      case 'policy':
-      case 'policy-removed':
-    }
+function writeOf(change: StateChange): Write<MeshTables> | undefined {
+  switch (change.type) {
+    case 'workload':
+      return (tables) => tables.putWorkload(change.workload, change.endpoints);
+    case 'workload-removed':
+      return (tables) => tables.removeWorkload(change.uid);
+    case 'service':
+      return (tables) => tables.putService(change.service);
+    case 'service-removed':
+      return (tables) => tables.removeService(change.key);
+    case 'policy':
+    case 'policy-removed':
+      return undefined;
   }
 }

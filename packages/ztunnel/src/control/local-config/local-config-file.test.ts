@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { StateChange } from '../../data-plane/protocol.ts';
+import { soon } from '../../data-plane/testing/soon.ts';
 import { type Logger, silentLogger } from '../../log/logger.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { LocalConfigFile } from './local-config-file.ts';
@@ -42,10 +43,11 @@ function world(text: string | undefined, answers = true) {
   const pending: (() => void)[] = [];
   const start = async (): Promise<void> => {
     await file.start();
-    file.attach((changes) => {
+    const attached = file.attach((changes) => {
       applied.push([...changes]);
       return answers ? Promise.resolve() : new Promise((resolve) => pending.push(resolve));
     });
+    if (answers) await attached;
   };
   return { file, path, put, clock, lines, applied, pending, start };
 }
@@ -71,7 +73,7 @@ test('all of it at the start, then only what differs, as one', async () => {
   expect(applied.map(brief)).toEqual([['policy a Allow', 'policy b Allow', 'workload w']]);
   put(two);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(applied).toHaveLength(2));
+  await soon(() => expect(applied).toHaveLength(2));
   expect(brief(applied[1])).toEqual(['policy-removed d/a', 'policy b Deny', 'policy c Allow', 'workload x']);
   expect(lines).toEqual([
     'info|local config initialized|num_workloads=1|num_policies=2',
@@ -83,12 +85,12 @@ test('all of it at the start, then only what differs, as one', async () => {
 test('a bad version changes nothing, is told with line and column, and the next good one counts', async () => {
   const { put, clock, lines, applied, start, file } = world(one);
   await start();
-  await vi.waitFor(() => expect(file.status.inForce).toBeDefined());
+  await soon(() => expect(file.status.inForce).toBeDefined());
   const { inForce } = file.status;
   lines.length = 0;
   put(two.replace('action: Deny', 'action: Forbid'));
   await clock.elapse(100);
-  await vi.waitFor(() => expect(file.status.refusals).toBe(1));
+  await soon(() => expect(file.status.refusals).toBe(1));
   const message = 'policies[0].action: unknown variant `Forbid`, expected `Allow` or `Deny` at line 2 column 53';
   expect(lines).toEqual([`error|local config is refused; the last good version stays in force|error=${message}`]);
   expect(file.status).toMatchObject({ inForce, refused: { message, sha256: expect.stringMatching(/^[\da-f]{64}$/) } });
@@ -96,7 +98,7 @@ test('a bad version changes nothing, is told with line and column, and the next 
   expect([...file.snapshot.policies.keys()]).toEqual(['d/a', 'd/b']);
   put(one);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(file.status.refused).toBeUndefined());
+  await soon(() => expect(file.status.refused).toBeUndefined());
   expect(lines[1]).toBe('info|local config is good again|num_workloads=1|num_policies=2');
   expect(applied.map((changes) => changes.length)).toEqual([3, 0]);
 });
@@ -106,7 +108,7 @@ test('a file that is emptied or deleted leaves everything in force', async () =>
   await start();
   writeFileSync(path, '');
   await clock.elapse(100);
-  await vi.waitFor(() => expect(lines[1]).toContain('error=the file says nothing (is it being written?'));
+  await soon(() => expect(lines[1]).toContain('error=the file says nothing (is it being written?'));
   unlinkSync(path);
   await clock.elapse(100);
   await vi.waitFor(() =>
@@ -136,12 +138,12 @@ test('a writer that stops in the middle opens nothing: policies that are not tol
   for (const [index, end] of ends.entries()) {
     writeFileSync(path, text.slice(0, end));
     await clock.elapse(100);
-    await vi.waitFor(() => expect(file.status.refusals).toBe(index + 1));
+    await soon(() => expect(file.status.refusals).toBe(index + 1));
     expect([...file.snapshot.policies.keys()]).toEqual(['d/a', 'd/b']);
   }
   writeFileSync(path, text);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(file.status.refused).toBeUndefined());
+  await soon(() => expect(file.status.refused).toBeUndefined());
   expect(file.snapshot.policies.size).toBe(2);
 });
 
@@ -162,15 +164,37 @@ test('a version is in force when all threads have taken it; late answers to olde
   await start();
   put(two);
   await clock.elapse(100);
-  await vi.waitFor(() => expect(applied).toHaveLength(2));
+  await soon(() => expect(applied).toHaveLength(2));
   expect(file.status.inForce).toBeUndefined();
   pending[1]?.();
-  await vi.waitFor(() => expect(file.status.inForce).toBeDefined());
+  await soon(() => expect(file.status.inForce).toBeDefined());
   const { inForce } = file.status;
   pending[0]?.();
   await new Promise(setImmediate);
   expect(file.status.inForce).toBe(inForce);
   expect(readFileSync(path, 'utf8')).toBe(two);
+});
+
+test('threads that take nothing any more: some versions are given, then the latest waits, with all that differs', async () => {
+  const { put, clock, applied, pending, start, file } = world(`policies:\n${policy('p0')}`, false);
+  await start();
+  const versions = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+  for (const name of versions) {
+    put(`policies:\n${policy(name)}`);
+    await clock.elapse(100);
+    await soon(() => expect([...file.snapshot.policies.keys()]).toEqual([`d/${name}`]));
+  }
+  expect(applied).toHaveLength(4);
+  pending[0]?.();
+  await soon(() => expect(applied).toHaveLength(5));
+  expect(brief(applied[4])).toEqual(['policy-removed d/p3', 'policy p6 Allow']);
+  for (const taken of pending) taken();
+  const { sha256 } = file.status.inForce ?? {};
+  await soon(() => expect(file.status.inForce?.sha256).not.toBe(sha256));
+  put(`policies:\n${policy('p7')}`);
+  await clock.elapse(100);
+  await soon(() => expect(applied).toHaveLength(6));
+  expect(brief(applied[5])).toEqual(['policy-removed d/p6', 'policy p7 Allow']);
 });
 
 test.each([
@@ -198,7 +222,7 @@ test('one in the environment is read once', async () => {
   const file = new LocalConfigFile({ source: { kind: 'inline', text: one }, clock, logger: silentLogger });
   await file.start();
   const applied: string[][] = [];
-  file.attach((changes) => Promise.resolve(void applied.push(brief(changes))));
+  await file.attach((changes) => Promise.resolve(void applied.push(brief(changes))));
   expect(applied).toHaveLength(1);
   expect(file.status.path).toBeUndefined();
   file.close();

@@ -6,13 +6,18 @@ import type { Logger } from '../../log/logger.ts';
 import type { Clock } from '../certificates/certificate-source.ts';
 import { ZtunnelError } from '../errors.ts';
 import { WatchedFile } from '../watched-file.ts';
-import type { LocalConfig, RepeatedPolicy } from './local-config.ts';
+import type { RepeatedPolicy } from './local-config.ts';
 import { LocalConfigReader } from './local-config-reader.ts';
-import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
+import { changesBetween, emptySnapshot, findChangesBetween, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
 
 /** A file is renamed into place, or written in a few steps that follow each other at once. */
 const restMs = 100;
 const maxRestMs = 1000;
+/**
+ * Versions that are on their way to the data threads. Beyond, the latest waits: threads that are stuck do not make the
+ * process grow, and one that is stuck keeps nothing from the others at first.
+ */
+const MAX_GIVEN = 4;
 /** Names of policies that the line about a new version shows. */
 const maxNamed = 10;
 
@@ -44,6 +49,13 @@ export interface LocalConfigStatus {
   readonly repeated: readonly RepeatedPolicy[];
 }
 
+/** A good version, and what is different in it from the one before. */
+interface Reading {
+  readonly snapshot: MeshSnapshot;
+  readonly changes: readonly StateChange[];
+  readonly repeated: readonly RepeatedPolicy[];
+}
+
 export interface LocalConfigFileOptions {
   readonly source: { readonly kind: 'file' | 'inline'; readonly text: string };
   readonly clock: Clock;
@@ -63,6 +75,8 @@ export class LocalConfigFile {
   readonly #file: WatchedFile | undefined;
   #apply: ((changes: readonly StateChange[]) => Promise<void>) | undefined;
   #snapshot = emptySnapshot;
+  /** Given to `#apply` last. */
+  #givenSnapshot = emptySnapshot;
   /** Of `#snapshot`. */
   #accepted: LocalConfigVersion | undefined;
   #inForce: LocalConfigVersion | undefined;
@@ -72,6 +86,7 @@ export class LocalConfigFile {
   /** Numbers of the last version given to `#apply` and of the one in force. */
   #given = 0;
   #taken = 0;
+  #underWay = 0;
   #closed = false;
 
   constructor(options: LocalConfigFileOptions) {
@@ -123,12 +138,13 @@ export class LocalConfigFile {
   }
 
   /**
-   * Gives all that is known to `apply`, and then each change. `apply` puts it in force as one, in the order of its calls, and
-   * resolves when that has been done everywhere.
+   * Gives all that is known to `apply`, and then each change; resolves when the first is in force. `apply` puts it in force
+   * as one, in the order of its calls, and resolves when that has been done everywhere; it rejects only when the process is
+   * about to end.
    */
-  attach(apply: (changes: readonly StateChange[]) => Promise<void>): void {
+  attach(apply: (changes: readonly StateChange[]) => Promise<void>): Promise<void> {
     this.#apply = apply;
-    this.#putInForce(changesBetween(emptySnapshot, this.#snapshot));
+    return this.#putInForce(changesBetween(this.#givenSnapshot, this.#snapshot));
   }
 
   /** Stops reading; what is in force stays. Idempotent. */
@@ -147,18 +163,18 @@ export class LocalConfigFile {
         // What is cut off before it is written again would open everything for a moment.
         this.#accepted === undefined ? undefined : { policies: this.#snapshot.policies.size },
       );
-      if (!this.#closed) this.#accept(config, sha256);
+      const snapshot = snapshotOf(config);
+      const changes = await findChangesBetween(this.#snapshot, snapshot);
+      if (!this.#closed) this.#accept({ snapshot, changes, repeated: config.repeated }, sha256);
     } catch (error) {
       if (!this.#closed) this.#refuse(error instanceof Error ? error.message : String(error), sha256);
     }
   }
 
-  #accept(config: LocalConfig, sha256: string): void {
+  #accept({ snapshot, changes, repeated }: Reading, sha256: string): void {
     const { clock, logger } = this.#options;
     const first = this.#accepted === undefined;
     const wasRefused = this.#refused !== undefined;
-    const snapshot = snapshotOf(config);
-    const changes = changesBetween(this.#snapshot, snapshot);
     const before = this.#snapshot;
     this.#snapshot = snapshot;
     this.#accepted = { sha256, readAtEpochMs: clock.now() };
@@ -170,8 +186,11 @@ export class LocalConfigFile {
         [...counts, ...changedPolicies(before, changes)],
         wasRefused ? 'local config is good again' : 'local config reloaded',
       );
-    this.#warnOfRepeated(config.repeated);
-    if (this.#apply !== undefined) this.#putInForce(changes);
+    this.#warnOfRepeated(repeated);
+    if (this.#apply === undefined || this.#underWay >= MAX_GIVEN) return;
+    // None has waited meanwhile in most cases, and then these are the changes.
+    const toGive = this.#givenSnapshot === before ? changes : changesBetween(this.#givenSnapshot, snapshot);
+    this.#putInForce(toGive).catch(() => undefined);
   }
 
   #warnOfRepeated(repeated: readonly RepeatedPolicy[]): void {
@@ -202,18 +221,23 @@ export class LocalConfigFile {
     );
   }
 
-  #putInForce(changes: readonly StateChange[]): void {
-    // Rejects only when the process is about to end.
-    this.#give(changes).catch(() => undefined);
-  }
-
-  async #give(changes: readonly StateChange[]): Promise<void> {
+  async #putInForce(changes: readonly StateChange[]): Promise<void> {
     const version = this.#accepted;
     const number = ++this.#given;
-    await this.#apply?.(changes);
-    if (number < this.#taken) return;
-    this.#taken = number;
-    this.#inForce = version;
+    this.#givenSnapshot = this.#snapshot;
+    this.#underWay++;
+    try {
+      await this.#apply?.(changes);
+    } catch {
+      return;
+    }
+    this.#underWay--;
+    if (number > this.#taken) {
+      this.#taken = number;
+      this.#inForce = version;
+    }
+    if (this.#givenSnapshot !== this.#snapshot)
+      await this.#putInForce(changesBetween(this.#givenSnapshot, this.#snapshot));
   }
 }
 

@@ -10,11 +10,13 @@ function program(code: string): URL {
   );
 }
 
-const echo = program('parentPort.postMessage({ config: { policies: [workerData.before, workerData.text.length] } })');
+const echo = program(
+  "parentPort.postMessage({ entries: [{ type: 'policy', policy: [workerData.before, workerData.text.length] }], repeated: [] })",
+);
 
 test('a large text is read apart, with what it replaces', async () => {
   const { policies } = await new LocalConfigReader(echo).read(large, { policies: 7 });
-  expect(policies).toEqual([{ policies: 7 }, large.length]);
+  expect(policies).toEqual([[{ policies: 7 }, large.length]]);
 });
 
 test('a small one is read here, and a large one too if there is no program', async () => {

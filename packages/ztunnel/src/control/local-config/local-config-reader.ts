@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { ZtunnelError } from '../errors.ts';
 import { type LocalConfig, parseLocalConfig, type ReplacedConfig } from './local-config.ts';
-import type { LocalConfigReading, LocalConfigThreadData } from './local-config-thread.ts';
+import { GatheredConfig, type LocalConfigReading } from './local-config-reading.ts';
+import type { LocalConfigThreadData } from './local-config-thread.ts';
 
 /**
  * A text of more bytes is read by a thread of its own. YAML takes about a second a megabyte, most of it the collection of
@@ -22,9 +23,7 @@ export class LocalConfigReader {
   /** Rejects as `parseLocalConfig` throws. One at a time. */
   async read(text: string, before: ReplacedConfig | undefined): Promise<LocalConfig> {
     if (this.#program === undefined || Buffer.byteLength(text) <= maxBytesHere) return parseLocalConfig(text, before);
-    const reading = await this.#readApart(this.#program, { kind: 'ambientmesh-local-config-thread', text, before });
-    if ('config' in reading) return reading.config;
-    throw new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', reading.refusal);
+    return this.#readApart(this.#program, { kind: 'ambientmesh-local-config-thread', text, before });
   }
 
   /** Ends what is being read: it rejects. Idempotent. */
@@ -33,11 +32,18 @@ export class LocalConfigReader {
     this.#worker?.terminate().catch(() => undefined);
   }
 
-  #readApart(program: URL, data: LocalConfigThreadData): Promise<LocalConfigReading> {
+  #readApart(program: URL, data: LocalConfigThreadData): Promise<LocalConfig> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(program, { workerData: data, name: 'local-config' });
       this.#worker = worker;
-      worker.once('message', resolve);
+      const gathered = new GatheredConfig();
+      worker.on('message', (reading: LocalConfigReading) => {
+        if ('refusal' in reading) return reject(new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', reading.refusal));
+        gathered.add(reading.entries);
+        if (reading.repeated !== undefined) return resolve(gathered.complete(reading.repeated));
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
+        setImmediate(() => worker.postMessage('more'));
+      });
       worker.once('error', reject);
       worker.once('exit', (code) => {
         this.#worker = undefined;

@@ -1,8 +1,9 @@
+import type { Policy } from '@ambientmesh/policy';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MeshState } from '../../state/mesh-state.ts';
 import { parseLocalConfig } from './local-config.ts';
-import { changesBetween, emptySnapshot, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
+import { changesBetween, emptySnapshot, findChangesBetween, type MeshSnapshot, snapshotOf } from './mesh-snapshot.ts';
 
 /** Few keys and few values, so that entries stay, change, come and go. */
 const configs = fc.record({
@@ -87,4 +88,29 @@ test('of two entries with one key the later one counts', () => {
     ],
   };
   expect(read({ ...config, services: [], workloads: [] }).policies.get('d/a')?.action).toBe('Allow');
+});
+
+/** 20,000 policies; `last`: the action of the last of them. */
+function largeSnapshot(last: Policy['action']): MeshSnapshot {
+  const more = { namespace: 'd', scope: 'Global', dryRun: false, rules: [[[{ destinationPorts: [80] }]]] } as const;
+  const policies = Array.from({ length: 20_000 }, (_, index): [string, Policy] => {
+    const name = `p${index}`;
+    return [`d/${name}`, { ...more, name, action: index === 19_999 ? last : 'Deny' }];
+  });
+  return { ...emptySnapshot, policies: new Map(policies) };
+}
+
+test('the comparison of large files gives way to others, and comes to the same', async () => {
+  const [before, after] = [largeSnapshot('Allow'), largeSnapshot('Deny')];
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const changes = await findChangesBetween(before, after);
+  clearImmediate(next);
+  expect(changes).toEqual(changesBetween(before, after));
+  expect(changes).toHaveLength(1);
+  expect(turns).toBeGreaterThan(0);
 });

@@ -9,7 +9,6 @@ import {
   type Plain,
   TunnelPool,
 } from '@ambientmesh/hbone';
-import { PolicySet } from '@ambientmesh/policy';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { formatAddress } from '../../address.ts';
 import { Denials } from '../../inbound/denials.ts';
@@ -18,6 +17,7 @@ import { PodAuthorization } from '../../inbound/pod-authorization.ts';
 import { bare, type LogSpan } from '../../log/line.ts';
 import { LoadBalancer } from '../../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../../outbound/upstream.ts';
+import { MeshPolicies } from '../../state/mesh-policies.ts';
 import { MeshState } from '../../state/mesh-state.ts';
 import { AccessLog } from '../../telemetry/access-log.ts';
 import { Counters } from '../../telemetry/counters.ts';
@@ -107,7 +107,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
   const log = new ThreadLog({ engine, format: config.logFormat, write: (more) => (text += more) });
   const certificates = new ThreadCertificates(engine, (identity) => wanted.push(identity));
   const sockets = { source: 0, destination: 0 };
-  const policies = new PolicySet({ missing: config.unknownPolicy });
+  const policies = new MeshPolicies({ missing: config.unknownPolicy });
   const context: DataPlaneContext = {
     config,
     engine,
