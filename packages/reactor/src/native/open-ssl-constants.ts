@@ -17,7 +17,7 @@ export const TLSEXT_STATUSTYPE_OCSP = 1;
 export const SSL_SESS_CACHE_OFF = 0;
 
 export const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
-/** After a message that is no data (KeyUpdate) `SSL_read` reads on; without it, it returns: no peer keeps it for long. */
+/** After a message that is no data (KeyUpdate) `SSL_read` reads on, as long as there are more; without it, it returns. */
 export const SSL_MODE_AUTO_RETRY = 0x4;
 /** The chain is sent as it was given; what completes it is not looked for among the roots. */
 export const SSL_MODE_NO_AUTO_CHAIN = 0x8;

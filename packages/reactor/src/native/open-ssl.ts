@@ -51,7 +51,6 @@ const FUNCTIONS = {
   SSL_do_handshake: [INT, POINTER],
   SSL_free: [VOID, POINTER],
   SSL_get_error: [INT, POINTER, INT],
-  SSL_has_pending: [INT, POINTER],
   SSL_key_update: [INT, POINTER, INT],
   SSL_new: [POINTER, POINTER],
   SSL_read: [INT, POINTER, POINTER, INT],
@@ -231,6 +230,11 @@ export class OpenSsl {
   /** errno, to be asked before anything else is called. */
   errno(): number {
     return this.#library.koffi.errno();
+  }
+
+  /** So that an errno seen later is of a later call. */
+  clearErrno(): void {
+    this.#library.koffi.errno(0);
   }
 
   /** Makes a function of C; `release` when OpenSSL does not know it any more. */

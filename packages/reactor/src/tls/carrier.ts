@@ -20,6 +20,8 @@ export interface Carrier {
   readonly queued: number;
   /** A BIO for an SSL object to read from, which frees it. Called once. */
   newReadBio(): Handle;
+  /** Whether OpenSSL finds no more in that BIO than was put there; else it reads from a socket, as long as a peer sends. */
+  readonly bounded: boolean;
   /** Puts more into that BIO; false: there is nothing now, and `readable` follows. */
   fill(): boolean;
   /** Whether `readable` is wanted. */

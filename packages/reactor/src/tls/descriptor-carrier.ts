@@ -20,6 +20,7 @@ export class DescriptorCarrier implements Carrier, Watcher {
   owner: CarrierOwner = NO_OWNER;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
+  readonly bounded = false;
   readonly #tls: TlsThread;
   readonly #outgoing: Outgoing;
   #descriptor: number;

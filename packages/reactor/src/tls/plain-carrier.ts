@@ -16,6 +16,7 @@ export class PlainCarrier implements Carrier, Unfinished {
   owner: CarrierOwner = NO_OWNER;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
+  readonly bounded = true;
   readonly #tls: TlsThread;
   readonly #plain: Plain;
   readonly #sink: ByteSink = { bytes: (memory, start, end) => this.#put(memory, start, end) };

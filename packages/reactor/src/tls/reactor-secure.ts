@@ -148,7 +148,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     if (this.#state !== 'open' || this.#peerEnded) return;
     this.#carrier.watch(true);
     // What OpenSSL has read ahead has no event of its own.
-    if (this.#session?.pending) this.#goOnSoon();
+    this.#goOnSoon();
   }
 
   close(done?: () => void): void {

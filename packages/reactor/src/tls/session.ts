@@ -9,12 +9,16 @@ import {
   type TlsRole,
 } from '@ambientmesh/hbone/engine';
 import { SLOT_BYTES } from '../loop/read-memory.ts';
+import { EAGAIN } from '../native/kernel-constants.ts';
 import type { Handle } from '../native/open-ssl.ts';
 import {
+  SSL_CTRL_MODE,
   SSL_ERROR_SSL,
   SSL_ERROR_WANT_READ,
   SSL_ERROR_WANT_WRITE,
   SSL_ERROR_ZERO_RETURN,
+  SSL_KEY_UPDATE_REQUESTED,
+  SSL_MODE_AUTO_RETRY,
 } from '../native/open-ssl-constants.ts';
 import type { Carrier } from './carrier.ts';
 import { takeOpenSslFailure } from './open-ssl-failure.ts';
@@ -25,6 +29,8 @@ import type { WireUser } from './wire.ts';
 /** What a series of calls came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side. */
 export type Outcome = 'more' | 'wait' | 'end' | ConnectionFailure;
 
+/** KeyUpdates of a peer in a turn, about 10 us each; more wait for the next turn. */
+const MOST_RETURNS = 256;
 /** Errors of a socket, as Linux numbers them, that reading one has. */
 const SOCKET_ERRORS: ReadonlySet<string> = new Set(['ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE']);
 /** As OpenSSL names the end of a connection without a word. */
@@ -40,6 +46,8 @@ export class Session {
   /** OpenSSL is working on it: it is freed when that is done. */
   #busy = false;
   #freed = false;
+  /** Written with the same key. */
+  #records = 0;
 
   constructor(tls: TlsThread, role: TlsRole, carrier: Carrier, user: WireUser & { readonly context: Handle }) {
     this.#tls = tls;
@@ -48,6 +56,7 @@ export class Session {
     this.#user = user;
     this.#ssl = tls.newSsl(user.context, carrier.newReadBio(), role);
     this.#freed = this.#ssl === 0;
+    if (carrier.bounded && !this.#freed) tls.openSsl.call.SSL_ctrl(this.#ssl, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, 0);
   }
 
   /** Whether it is gone, or OpenSSL had no memory for it. */
@@ -79,16 +88,23 @@ export class Session {
   /** Decrypts whole records into `[at, at + room)` until there are no more, or no room for one: how many bytes, and why not more. */
   read(at: number, room: number): { readonly bytes: number; readonly outcome: Outcome } {
     this.#begin();
+    this.#tls.openSsl.clearErrno();
     let bytes = 0;
-    while (bytes + SLOT_BYTES <= room) {
+    let returns = 0;
+    while (bytes + SLOT_BYTES <= room && returns < MOST_RETURNS) {
       const result = this.#tls.openSsl.read(this.#ssl, at + bytes, SLOT_BYTES);
       if (result > 0) {
         bytes += result;
         continue;
       }
-      const outcome = this.#outcome(result, this.#tls.openSsl.errno());
+      const errno = this.#tls.openSsl.errno();
+      const outcome = this.#outcome(result, errno);
       if (outcome === 'more') this.#carrier.drain();
-      else if (outcome !== 'wait' || !this.#carrier.fill()) return { bytes, outcome: this.#checkedEnd(outcome) };
+      else if (outcome !== 'wait') return { bytes, outcome: this.#checkedEnd(outcome) };
+      // Back behind a KeyUpdate, the socket was not found empty. What was read ahead has no event of its own, and since
+      // the keys have changed `SSL_has_pending` does not know of it.
+      else if (!this.#carrier.bounded && errno !== EAGAIN) returns++;
+      else if (!this.#carrier.fill()) return { bytes, outcome };
     }
     return { bytes, outcome: 'more' };
   }
@@ -96,6 +112,10 @@ export class Session {
   /** Encrypts `[at, at + length)`, 16 KiB at most, onto the wire; a failure if OpenSSL refuses. */
   write(at: number, length: number): ConnectionFailure | undefined {
     this.#begin();
+    if (++this.#records > this.#tls.recordsPerKey) {
+      this.#records = 1;
+      this.#tls.openSsl.call.SSL_key_update(this.#ssl, SSL_KEY_UPDATE_REQUESTED);
+    }
     if (this.#tls.openSsl.write(this.#ssl, at, length) === length) return undefined;
     return takeOpenSslFailure(this.#tls.openSsl, this.#role).failure;
   }
@@ -105,18 +125,6 @@ export class Session {
     this.#begin();
     this.#tls.openSsl.call.SSL_shutdown(this.#ssl);
     this.#tls.openSsl.call.ERR_clear_error();
-  }
-
-  /** Asks the peer for new keys, and takes new ones for what follows. */
-  updateKeys(kind: number): boolean {
-    this.#begin();
-    const { call } = this.#tls.openSsl;
-    return call.SSL_key_update(this.#ssl, kind) === 1 && call.SSL_do_handshake(this.#ssl) === 1;
-  }
-
-  /** Whether something was read from the socket and not from here. */
-  get pending(): boolean {
-    return !this.#freed && this.#tls.openSsl.call.SSL_has_pending(this.#ssl) === 1;
   }
 
   /** Idempotent. What is on the wire stays there. */

@@ -18,7 +18,13 @@ export const SCRATCH_BYTES = MAX_CHAIN.bytes;
 const MAX_PROTOCOLS_BYTES = 65_535;
 
 /** Limits of the TLS of one thread. */
-export type TlsThreadOptions = HandshakeLimits;
+export interface TlsThreadOptions extends HandshakeLimits {
+  /** Records sent with one key before both ends take new ones (KeyUpdate). Default 2^23. */
+  readonly recordsPerKey?: number;
+}
+
+/** Below the 2^24.5 full records for which AES-GCM is safe. RFC 8446 5.5 */
+const RECORDS_PER_KEY = 2 ** 23;
 
 /** Addresses of the functions of C that stand for ours. */
 export interface TlsCallbacks {
@@ -31,6 +37,7 @@ export class TlsThread {
   readonly reactor: Reactor;
   readonly openSsl: OpenSsl;
   readonly closeLimits: CloseLimits;
+  readonly recordsPerKey: number;
   readonly gate: HandshakeGate;
   readonly wire: Wire;
   readonly callbacks: TlsCallbacks;
@@ -51,6 +58,7 @@ export class TlsThread {
     const { arena } = reactor;
     this.reactor = reactor;
     this.closeLimits = closeLimits;
+    this.recordsPerKey = options.recordsPerKey ?? RECORDS_PER_KEY;
     this.gate = new HandshakeGate(options, () => reactor.now());
     this.openSsl = new OpenSsl(arena);
     this.scratch = arena.reserve(SCRATCH_BYTES);

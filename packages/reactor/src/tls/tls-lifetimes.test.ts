@@ -1,0 +1,159 @@
+import { X509Certificate } from 'node:crypto';
+import { memoryUsage } from 'node:process';
+import type { Plain, Secure, TlsOptions } from '@ambientmesh/hbone';
+import { expect, test } from 'vitest';
+import { TlsLog } from '../testing/tls-log.ts';
+import { NOTHING, type Tunnel, TunnelRig } from '../testing/tunnel-rig.ts';
+
+const HANDSHAKES = 2000;
+const AT_ONCE = 20;
+const MEBIBYTE = 1_048_576;
+
+/** What is resident without the garbage that V8 has not collected. */
+function nativeBytes(): number {
+  const { rss, heapTotal } = memoryUsage();
+  return rss - heapTotal;
+}
+
+function nameOf({ client: { peerChain } }: Tunnel): string {
+  return new X509Certificate(peerChain[0]!).subjectAltName ?? '';
+}
+
+/** Ends of a connection, one for each way there is. */
+const ENDS: readonly ((tunnel: Tunnel) => void)[] = [
+  ({ client, server }) => (client.close(), server.close()),
+  ({ client }) => client.abort(),
+  ({ client, server }) => (client.close(), server.abort()),
+  ({ client, server }) => (server.close(() => client.close()), server.close()),
+  ({ client, server }) => (client.send(Buffer.alloc(10_000), 0, 10_000), client.close(), server.close()),
+];
+
+test(`${HANDSHAKES} handshakes leave no handle, no descriptor, no slab and no memory`, {
+  timeout: 30_000,
+}, async () => {
+  await using rig = new TunnelRig();
+  const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
+  let warm = 0;
+  for (let done = 0; done < HANDSHAKES; done += AT_ONCE) {
+    const tunnels: Tunnel[] = [];
+    for (let count = 0; count < AT_ONCE; count++) tunnels.push(await rig.begin(client, server));
+    await rig.established(tunnels);
+    for (const [index, tunnel] of tunnels.entries()) ENDS[index % ENDS.length]!(tunnel);
+    await rig.turn();
+    for (const { client: one, server: other } of tunnels) for (const secure of [one, other]) secure.abort();
+    expect(await rig.empty()).toEqual(NOTHING);
+    if (done === HANDSHAKES / 2) warm = nativeBytes();
+  }
+  // Of 1000 handshakes at 20 KB for a lost one.
+  expect(nativeBytes() - warm).toBeLessThan(8 * MEBIBYTE);
+  client.credentials.close?.();
+  server.credentials.close?.();
+  rig.stop();
+});
+
+test('aborted in each phase of a handshake, nothing is left', async () => {
+  await using rig = new TunnelRig();
+  const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
+  for (let turns = 0; turns < 8; turns++) {
+    const tunnel = await rig.begin(client, server);
+    for (let turn = 0; turn < turns; turn++) await rig.turn();
+    const ends = [tunnel.client, tunnel.server];
+    ends[turns % 2]!.abort();
+    ends[(turns + 1) % 2]!.close();
+    expect(await rig.empty()).toEqual(NOTHING);
+  }
+  rig.stop();
+});
+
+test('aborted by its own `verify`, from inside of OpenSSL', async () => {
+  await using rig = new TunnelRig();
+  const client = rig.tls('spiffe://a/ns/b/sa/c');
+  let own: Secure | undefined;
+  const abortOwn = (): undefined => {
+    own?.abort();
+  };
+  const server: TlsOptions = { ...rig.tls('spiffe://a/ns/b/sa/s'), verify: abortOwn };
+  const tunnel = await rig.begin(client, server);
+  own = tunnel.server;
+  await rig.until(() => tunnel.clientLog.has('failed') || tunnel.clientLog.has('ended'), 'the end');
+  expect(tunnel.serverLog.events).toEqual([]);
+  tunnel.client.abort();
+  expect(await rig.empty()).toEqual(NOTHING);
+  rig.stop();
+});
+
+test('certificates are replaced while connections run: those go on, new ones have the new', async () => {
+  await using rig = new TunnelRig();
+  const client = rig.tls('spiffe://a/ns/b/sa/c');
+  const before = rig.tls('spiffe://a/ns/b/sa/before');
+  const tunnels = [await rig.begin(client, before), await rig.begin(client, before)];
+  await rig.established(tunnels);
+  before.credentials.close?.();
+  before.credentials.close?.();
+  const after = await rig.begin(client, rig.tls('spiffe://a/ns/b/sa/after'));
+  await rig.established([after]);
+  expect([...tunnels, after].map(nameOf)).toEqual(
+    ['before', 'before', 'after'].map((name) => `URI:spiffe://a/ns/b/sa/${name}`),
+  );
+  const chunk = Buffer.alloc(300_000, 7);
+  for (const { server } of tunnels) server.send(chunk, 0, chunk.length);
+  await rig.until(() => tunnels.every(({ clientLog }) => clientLog.received === chunk.length), 'bytes of the old ones');
+  const late = await rig.begin(client, before);
+  await rig.until(() => late.serverLog.failure !== undefined, 'the refusal');
+  expect(late.serverLog.failure).toEqual({ code: 'TLS', message: 'the credentials are closed' });
+  for (const { client: one, server } of [...tunnels, after, late]) for (const secure of [one, server]) secure.abort();
+  expect(await rig.empty()).toEqual(NOTHING);
+  rig.stop();
+});
+
+test('handshakes are bounded in number: one more is refused with words, and there is room again', async () => {
+  await using rig = new TunnelRig({ maxHandshakes: 3 });
+  const server = rig.tls('spiffe://a/ns/b/sa/s');
+  const logs: TlsLog[] = [];
+  const peers: Plain[] = [];
+  const ends: Secure[] = [];
+  const accept = async (): Promise<void> => {
+    const [dialled, accepted] = await rig.pair();
+    peers.push(dialled);
+    logs.push(new TlsLog());
+    ends.push(rig.engine.secureServer(accepted, server, logs.at(-1)!));
+  };
+  for (let count = 0; count < 4; count++) await accept();
+  await rig.until(() => logs[3]!.failure !== undefined, 'the refusal');
+  expect(logs.map(({ failure }) => failure)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    { code: 'TLS', message: 'more than 3 handshakes at once' },
+  ]);
+  for (const peer of peers) peer.reset();
+  await rig.until(() => logs.every(({ failure }) => failure !== undefined), 'the resets');
+  expect(await rig.empty()).toEqual(NOTHING);
+  const tunnel = await rig.begin(rig.tls('spiffe://a/ns/b/sa/c'), server);
+  await rig.established([tunnel]);
+  tunnel.client.abort();
+  tunnel.server.abort();
+  rig.stop();
+});
+
+test('handshakes are bounded in a turn, and all get done', async () => {
+  await using rig = new TunnelRig({ handshakeStepsPerTurn: 1 });
+  const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
+  const tunnels: Tunnel[] = [];
+  for (let count = 0; count < 10; count++) tunnels.push(await rig.begin(client, server));
+  await rig.established(tunnels);
+  expect(tunnels.map(({ serverLog }) => serverLog.events)).toEqual(tunnels.map(() => ['established']));
+  for (const { client: one, server: other } of tunnels) for (const secure of [one, other]) secure.abort();
+  expect(await rig.empty()).toEqual(NOTHING);
+  rig.stop();
+});
+
+test('credentials of another engine are refused', async () => {
+  await using rig = new TunnelRig();
+  await using other = new TunnelRig();
+  const [plain] = await rig.pair();
+  expect(() => rig.engine.secureClient(plain, other.tls('spiffe://a/ns/b/sa/c'), new TlsLog())).toThrow(TypeError);
+  plain.reset();
+  rig.stop();
+  other.stop();
+});
