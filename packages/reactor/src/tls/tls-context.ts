@@ -34,8 +34,8 @@ import {
 import { takeOpenSslText } from './open-ssl-failure.ts';
 import type { TlsThread } from './tls-thread.ts';
 
-/** What is read from a socket at once; measured best from 256 KiB on (data-path.md), and of no use to one that is idle. */
-const READ_AHEAD_BYTES = 262_144;
+/** What is read from a socket at once; OpenSSL moves the rest of it for each record, so that more is slower: measured. */
+const READ_AHEAD_BYTES = 65_536;
 /** A sum, for bits above 31 have no bitwise operators. */
 const OPTIONS =
   SSL_OP_NO_TICKET +
