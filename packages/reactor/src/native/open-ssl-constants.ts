@@ -2,7 +2,6 @@
 
 /** `SSL_CTX_ctrl`, `SSL_ctrl`: ssl.h */
 export const SSL_CTRL_MODE = 33;
-export const SSL_CTRL_SET_READ_AHEAD = 41;
 export const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 export const SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE = 65;
 export const SSL_CTRL_CLEAR_MODE = 78;
@@ -23,8 +22,6 @@ export const SSL_MODE_AUTO_RETRY = 0x4;
 export const SSL_MODE_NO_AUTO_CHAIN = 0x8;
 export const SSL_MODE_RELEASE_BUFFERS = 0x10;
 
-/** FIN without close_notify is an end; whoever needs to know looks whether a record was cut. */
-export const SSL_OP_IGNORE_UNEXPECTED_EOF = 0x80;
 export const SSL_OP_NO_TICKET = 0x4000;
 /** Brotli of our own chain costs more than the rest of the handshake (data-path.md). Bits 32 and 33. */
 export const SSL_OP_NO_TX_CERTIFICATE_COMPRESSION = 2 ** 32;
@@ -45,9 +42,6 @@ export const SSL_TLSEXT_ERR_OK = 0;
 export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
 export const SSL_KEY_UPDATE_REQUESTED = 1;
-
-/** `BIO_ctrl` of memory BIOs: what reading an empty one answers. */
-export const BIO_C_SET_BUF_MEM_EOF_RETURN = 130;
 
 /** err.h: an error is `library << 23 | reason`; with bit 31 it is an errno. */
 export const ERR_LIB_SSL = 20;

@@ -14,14 +14,15 @@ const TEXT = 'const char *';
 
 /** Result and parameters of what takes numbers and handles. */
 const FUNCTIONS = {
-  BIO_ctrl: [LONG, POINTER, INT, LONG, POINTER],
   BIO_ctrl_get_write_guarantee: [SIZE, POINTER],
+  BIO_ctrl_pending: [SIZE, POINTER],
   BIO_free: [INT, POINTER],
   BIO_new: [POINTER, POINTER],
   BIO_new_bio_pair: [INT, POINTER, SIZE, POINTER, SIZE],
-  BIO_new_socket: [POINTER, INT, INT],
   BIO_nread: [INT, POINTER, POINTER, INT],
   BIO_nread0: [INT, POINTER, POINTER],
+  BIO_nwrite: [INT, POINTER, POINTER, INT],
+  BIO_nwrite0: [INT, POINTER, POINTER],
   BIO_s_mem: [POINTER],
   BIO_up_ref: [INT, POINTER],
   BIO_write: [INT, POINTER, POINTER, INT],
@@ -41,7 +42,6 @@ const FUNCTIONS = {
   SSL_CTX_set_alpn_protos: [INT, POINTER, POINTER, INT],
   SSL_CTX_set_alpn_select_cb: [VOID, POINTER, POINTER, POINTER],
   SSL_CTX_set_cert_verify_callback: [VOID, POINTER, POINTER, POINTER],
-  SSL_CTX_set_default_read_buffer_len: [VOID, POINTER, SIZE],
   SSL_CTX_set_num_tickets: [INT, POINTER, SIZE],
   SSL_CTX_set_options: [UINT64, POINTER, UINT64],
   SSL_CTX_set_verify: [VOID, POINTER, INT, POINTER],
@@ -165,6 +165,18 @@ export class OpenSsl {
     return this.#lent;
   }
 
+  /** Where one of a pair may be written to in one piece: say `fill` what was. The same object each time. */
+  space(bio: Handle): LentBytes {
+    this.#lent.length = Math.max(0, this.call.BIO_nwrite0(bio, this.#pointersAddress));
+    this.#lent.address = this.#lent.length === 0 ? 0 : this.#pointer(this.#pointers);
+    return this.#lent;
+  }
+
+  /** `bytes` were written to where there was `space`. */
+  fill(bio: Handle, bytes: number): void {
+    this.call.BIO_nwrite(bio, this.#pointersAddress, bytes);
+  }
+
   /** Takes `bytes` of what was `waiting`. */
   take(bio: Handle, bytes: number): void {
     this.call.BIO_nread(bio, this.#pointersAddress, bytes);
@@ -225,16 +237,6 @@ export class OpenSsl {
   /** Whether the header of a record was read, and the rest is not all there. */
   isInsideRecord(ssl: Handle): boolean {
     return this.text.SSL_rstate_string(ssl) === READING_BODY;
-  }
-
-  /** errno, to be asked before anything else is called. */
-  errno(): number {
-    return this.#library.koffi.errno();
-  }
-
-  /** So that an errno seen later is of a later call. */
-  clearErrno(): void {
-    this.#library.koffi.errno(0);
   }
 
   /** Makes a function of C; `release` when OpenSSL does not know it any more. */

@@ -83,6 +83,11 @@ export class SystemCalls {
     return this.#answer(this.#write(fd, this.#arena.address(at, length), length));
   }
 
+  /** As `read`, into memory that OpenSSL owns: `[address, address + length)` is what `BIO_nwrite0` has answered. */
+  readLent(fd: number, address: number, length: number): number {
+    return this.#answer(this.#read(fd, address, length));
+  }
+
   /** As `write`, of memory that OpenSSL owns: `[address, address + length)` is what `BIO_nread0` has answered. */
   writeLent(fd: number, address: number, length: number): number {
     return this.#answer(this.#write(fd, address, length));

@@ -1,5 +1,7 @@
 import type { ConnectionFailure, SocketAddress } from '@ambientmesh/hbone';
-import type { Handle } from '../native/open-ssl.ts';
+
+/** Of `Carrier.fill`: the peer has ended its side. */
+export const ENDED = -1;
 
 /** Who is told about what TLS runs on. Never from inside a method of the carrier. */
 export interface CarrierOwner {
@@ -18,12 +20,11 @@ export interface Carrier {
   readonly remote: SocketAddress;
   /** Bytes taken from the wire that have not left. */
   readonly queued: number;
-  /** A BIO for an SSL object to read from, which frees it. Called once. */
-  newReadBio(): Handle;
-  /** Whether OpenSSL finds no more in that BIO than was put there; else it reads from a socket, as long as a peer sends. */
-  readonly bounded: boolean;
-  /** Puts more into that BIO; false: there is nothing now, and `readable` follows. */
-  fill(): boolean;
+  /**
+   * Puts at most `most` bytes into the intake, which is empty, and answers how many; 0: there are none now, and `readable`
+   * follows; `ENDED`.
+   */
+  fill(most: number): number | ConnectionFailure;
   /** Whether `readable` is wanted. */
   watch(reading: boolean): void;
   /** Takes all that is on the wire. */

@@ -1,11 +1,10 @@
 import type { ConnectionFailure, SocketAddress } from '@ambientmesh/hbone';
 import type { Watcher } from '../loop/epoll.ts';
 import { EAGAIN, ENOBUFS, ENOTCONN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from '../native/kernel-constants.ts';
-import type { Handle } from '../native/open-ssl.ts';
 import { Outgoing } from '../sockets/outgoing.ts';
 import { socketShare } from '../sockets/socket-share.ts';
 import { systemFailure } from '../sockets/system-failure.ts';
-import { type Carrier, type CarrierOwner, NO_OWNER } from './carrier.ts';
+import { type Carrier, type CarrierOwner, ENDED, NO_OWNER } from './carrier.ts';
 import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
 
 const GONE_EVENTS = EPOLLERR | EPOLLHUP;
@@ -13,14 +12,12 @@ const GONE_EVENTS = EPOLLERR | EPOLLHUP;
 const MOST_DROPS = 8;
 
 /**
- * A connected, non-blocking TCP socket under TLS. Watched level-triggered: OpenSSL says that it wants to read also when it
- * has not found the socket empty.
+ * A connected, non-blocking TCP socket under TLS. Watched level-triggered: what one turn's share leaves is told again.
  */
 export class DescriptorCarrier implements Carrier, Watcher {
   owner: CarrierOwner = NO_OWNER;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  readonly bounded = false;
   readonly #tls: TlsThread;
   readonly #outgoing: Outgoing;
   #descriptor: number;
@@ -51,13 +48,15 @@ export class DescriptorCarrier implements Carrier, Watcher {
     return this.#outgoing.bytes;
   }
 
-  newReadBio(): Handle {
-    return this.#tls.openSsl.call.BIO_new_socket(this.#descriptor, 0);
-  }
-
-  /** OpenSSL reads by itself. */
-  fill(): boolean {
-    return false;
+  fill(most: number): number | ConnectionFailure {
+    if (this.#descriptor < 0) return 0;
+    const { intake, reactor } = this.#tls;
+    const { address, length } = intake.space;
+    const bytes = reactor.calls.readLent(this.#descriptor, address, Math.min(length, most));
+    if (bytes > 0) intake.added(bytes);
+    else if (bytes === 0) return ENDED;
+    else return bytes === -EAGAIN ? 0 : systemFailure(-bytes);
+    return bytes;
   }
 
   watch(reading: boolean): void {

@@ -1,13 +1,8 @@
 import { type ByteSink, type ConnectionFailure, END, type Plain, type SocketAddress } from '@ambientmesh/hbone';
 import type { Unfinished } from '../loop/reactor.ts';
-import type { Handle } from '../native/open-ssl.ts';
-import { BIO_C_SET_BUF_MEM_EOF_RETURN } from '../native/open-ssl-constants.ts';
-import { type Carrier, type CarrierOwner, NO_OWNER } from './carrier.ts';
+import { type Carrier, type CarrierOwner, ENDED, NO_OWNER } from './carrier.ts';
 import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
 
-/** What an empty memory BIO answers to `BIO_read`: that more may come, or that nothing will. */
-const MORE = -1;
-const NO_MORE = 0;
 const MOST_DROPS = 8;
 const FORGET: ByteSink = { bytes: () => {} };
 
@@ -16,13 +11,11 @@ export class PlainCarrier implements Carrier, Unfinished {
   owner: CarrierOwner = NO_OWNER;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  readonly bounded = true;
   readonly #tls: TlsThread;
   readonly #plain: Plain;
   readonly #sink: ByteSink = { bytes: (memory, start, end) => this.#put(memory, start, end) };
   /** What is written leaves the arena: memory of which no engine may think that it is lent for longer. */
   #copy: Uint8Array | undefined;
-  #bio: Handle = 0;
   #ended = false;
   #closed = false;
   #due = false;
@@ -44,20 +37,14 @@ export class PlainCarrier implements Carrier, Unfinished {
     return this.#plain.queued;
   }
 
-  newReadBio(): Handle {
-    const { call } = this.#tls.openSsl;
-    this.#bio = call.BIO_new(call.BIO_s_mem());
-    this.#answerWhenEmpty(MORE);
-    return this.#bio;
-  }
-
-  fill(): boolean {
-    if (this.#closed || this.#ended) return false;
-    const bytes = this.#plain.read(SCRATCH_BYTES, this.#sink);
-    if (bytes !== END) return bytes > 0;
+  fill(most: number): number {
+    if (this.#closed) return 0;
+    if (this.#ended) return ENDED;
+    const bytes = this.#plain.read(Math.min(most, SCRATCH_BYTES), this.#sink);
+    if (bytes > 0) this.#goOnSoon();
+    if (bytes !== END) return bytes;
     this.#ended = true;
-    this.#answerWhenEmpty(NO_MORE);
-    return true;
+    return ENDED;
   }
 
   watch(reading: boolean): void {
@@ -116,16 +103,12 @@ export class PlainCarrier implements Carrier, Unfinished {
   }
 
   #put(memory: Uint8Array, start: number, end: number): void {
-    const { openSsl, reactor, scratch } = this.#tls;
-    if (memory === reactor.arena.bytes) return void openSsl.put(this.#bio, start, end - start);
+    const { intake, reactor, scratch } = this.#tls;
+    if (memory === reactor.arena.bytes) return intake.put(start, end - start);
     for (let at = start; at < end; at += SCRATCH_BYTES) {
       const piece = memory.subarray(at, Math.min(end, at + SCRATCH_BYTES));
       reactor.arena.bytes.set(piece, scratch);
-      openSsl.put(this.#bio, scratch, piece.length);
+      intake.put(scratch, piece.length);
     }
-  }
-
-  #answerWhenEmpty(answer: number): void {
-    this.#tls.openSsl.call.BIO_ctrl(this.#bio, BIO_C_SET_BUF_MEM_EOF_RETURN, answer, 0);
   }
 }

@@ -147,8 +147,8 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#paused = false;
     if (this.#state !== 'open' || this.#peerEnded) return;
     this.#carrier.watch(true);
-    // What OpenSSL has read ahead has no event of its own.
-    this.#goOnSoon();
+    // What was read already has no event of its own.
+    if (this.#session?.holds) this.#goOnSoon();
   }
 
   close(done?: () => void): void {
@@ -247,17 +247,17 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#early = [];
     for (const bytes of early) this.send(bytes, 0, bytes.length);
     this.handler.established();
-    // What came behind the handshake may be read already.
-    if (this.#state === 'open') this.#receive();
+    // What came behind the handshake is read already.
+    if (this.#isOpen() && this.#session?.holds) this.#receive();
   }
 
   #receive(): void {
     if (this.#peerEnded || this.#session === undefined) return;
     if (this.#paused) return this.#carrier.watch(false);
     const { reactor, wire } = this.#tls;
-    const { records, recordsBytes } = reactor.readMemory;
+    const { records } = reactor.readMemory;
     reactor.settle();
-    const { bytes, outcome } = this.#session.read(records, recordsBytes);
+    const { bytes, outcome } = this.#session.read(records);
     // Answers to KeyUpdates.
     if (wire.waiting().length > 0) this.#touch();
     if (bytes > 0) this.handler.bytes(reactor.arena.bytes, records, records + bytes);

@@ -1,4 +1,3 @@
-import { getSystemErrorName } from 'node:util';
 import type { ConnectionFailure } from '@ambientmesh/hbone';
 import {
   carrierFailure,
@@ -9,21 +8,19 @@ import {
   type TlsRole,
 } from '@ambientmesh/hbone/engine';
 import { SLOT_BYTES } from '../loop/read-memory.ts';
-import { EAGAIN } from '../native/kernel-constants.ts';
 import type { Handle } from '../native/open-ssl.ts';
 import {
-  SSL_CTRL_MODE,
   SSL_ERROR_SSL,
   SSL_ERROR_WANT_READ,
   SSL_ERROR_WANT_WRITE,
   SSL_ERROR_ZERO_RETURN,
   SSL_KEY_UPDATE_REQUESTED,
-  SSL_MODE_AUTO_RETRY,
 } from '../native/open-ssl-constants.ts';
-import type { Carrier } from './carrier.ts';
+import { type Carrier, ENDED } from './carrier.ts';
+import { INTAKE_BYTES } from './intake.ts';
 import { takeOpenSslFailure } from './open-ssl-failure.ts';
 import type { Verifier } from './peer-verification.ts';
-import type { TlsThread } from './tls-thread.ts';
+import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
 import type { WireUser } from './wire.ts';
 
 /** What a series of calls came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side. */
@@ -31,9 +28,9 @@ export type Outcome = 'more' | 'wait' | 'end' | ConnectionFailure;
 
 /** KeyUpdates of a peer in a turn, about 10 us each; more wait for the next turn. */
 const MOST_RETURNS = 256;
-/** Errors of a socket, as Linux numbers them, that reading one has. */
-const SOCKET_ERRORS: ReadonlySet<string> = new Set(['ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE']);
-/** As OpenSSL names the end of a connection without a word. */
+/** Read at once in a handshake. */
+const HANDSHAKE_BYTES = 65_536;
+/** As OpenSSL names the end of a connection in the middle of a record. */
 const UNEXPECTED_END = 'UNEXPECTED_EOF_WHILE_READING';
 
 /** An SSL object: the only place that calls OpenSSL for a connection. Nobody is called back but the `Verifier`. */
@@ -46,6 +43,8 @@ export class Session {
   /** OpenSSL is working on it: it is freed when that is done. */
   #busy = false;
   #freed = false;
+  /** Was read, and is not decrypted. */
+  #held: Uint8Array | undefined;
   /** Written with the same key. */
   #records = 0;
 
@@ -54,9 +53,8 @@ export class Session {
     this.#role = role;
     this.#carrier = carrier;
     this.#user = user;
-    this.#ssl = tls.newSsl(user.context, carrier.newReadBio(), role);
+    this.#ssl = tls.newSsl(user.context, role);
     this.#freed = this.#ssl === 0;
-    if (carrier.bounded && !this.#freed) tls.openSsl.call.SSL_ctrl(this.#ssl, SSL_CTRL_MODE, SSL_MODE_AUTO_RETRY, 0);
   }
 
   /** Whether it is gone, or OpenSSL had no memory for it. */
@@ -64,48 +62,69 @@ export class Session {
     return this.#freed;
   }
 
+  /** Whether `read` has something to decrypt without reading. */
+  get holds(): boolean {
+    return this.#held !== undefined;
+  }
+
   /** Goes on with the handshake: `more` says that it is done. */
   shakeHands(verifier: Verifier): Outcome {
-    const { call } = this.#tls.openSsl;
+    for (;;) {
+      const outcome = this.#shakeHands(verifier);
+      if (this.#freed) return this.#freeNow();
+      this.#carrier.drain();
+      if (outcome === 'more') this.#hold();
+      else this.#forget();
+      if (outcome !== 'wait') return outcome === 'end' ? handshakeEnd(this.#role) : outcome;
+      const filled = this.#carrier.fill(HANDSHAKE_BYTES);
+      if (filled === ENDED) return handshakeEnd(this.#role);
+      if (filled === 0) return 'wait';
+      if (typeof filled === 'object') return carrierFailure(this.#role, filled);
+    }
+  }
+
+  #shakeHands(verifier: Verifier): Outcome {
+    const { openSsl, wire } = this.#tls;
     this.#begin();
     for (;;) {
       this.#tls.verifier = verifier;
       this.#busy = true;
-      const result = call.SSL_do_handshake(this.#ssl);
-      const errno = this.#tls.openSsl.errno();
+      const result = openSsl.call.SSL_do_handshake(this.#ssl);
       this.#busy = false;
       this.#tls.verifier = undefined;
-      if (this.#freed) return this.#freeNow();
       // Whoever verified may have written to others.
-      this.#tls.wire.claim(this.#user);
-      const outcome = result === 1 ? 'more' : this.#outcome(result, errno);
+      wire.claim(this.#user);
+      if (this.#freed) return 'wait';
+      const outcome = result === 1 ? 'more' : this.#outcome(result);
+      if (result === 1 || outcome !== 'more') return outcome;
       this.#carrier.drain();
-      if (outcome === 'wait' && this.#carrier.fill()) continue;
-      return outcome === 'end' || this.#isUnexpectedEnd(outcome) ? handshakeEnd(this.#role) : outcome;
     }
   }
 
-  /** Decrypts whole records into `[at, at + room)` until there are no more, or no room for one: how many bytes, and why not more. */
-  read(at: number, room: number): { readonly bytes: number; readonly outcome: Outcome } {
+  /** Decrypts what has come to where `ReadMemory.records` is: how many bytes, and what is next. */
+  read(at: number): { readonly bytes: number; readonly outcome: Outcome } {
     this.#begin();
-    this.#tls.openSsl.clearErrno();
+    const filled = this.#fill();
+    if (filled === ENDED) return { bytes: 0, outcome: this.#end() };
+    if (filled === 0) return { bytes: 0, outcome: 'wait' };
+    if (typeof filled === 'object') return { bytes: 0, outcome: carrierFailure(this.#role, filled) };
     let bytes = 0;
-    let returns = 0;
-    while (bytes + SLOT_BYTES <= room && returns < MOST_RETURNS) {
+    for (let returns = 0; returns < MOST_RETURNS; ) {
       const result = this.#tls.openSsl.read(this.#ssl, at + bytes, SLOT_BYTES);
       if (result > 0) {
         bytes += result;
         continue;
       }
-      const errno = this.#tls.openSsl.errno();
-      const outcome = this.#outcome(result, errno);
+      const outcome = this.#outcome(result);
       if (outcome === 'more') this.#carrier.drain();
-      else if (outcome !== 'wait') return { bytes, outcome: this.#checkedEnd(outcome) };
-      // Back behind a KeyUpdate, the socket was not found empty. What was read ahead has no event of its own, and since
-      // the keys have changed `SSL_has_pending` does not know of it.
-      else if (!this.#carrier.bounded && errno !== EAGAIN) returns++;
-      else if (!this.#carrier.fill()) return { bytes, outcome };
+      // Back behind a KeyUpdate: there is more.
+      else if (outcome === 'wait' && this.#tls.intake.left > 0) returns++;
+      else {
+        this.#forget();
+        return { bytes, outcome };
+      }
     }
+    this.#hold();
     return { bytes, outcome: 'more' };
   }
 
@@ -148,16 +167,49 @@ export class Session {
     this.#tls.openSsl.call.ERR_clear_error();
   }
 
+  #fill(): number | ConnectionFailure {
+    const held = this.#held;
+    if (held === undefined) return this.#carrier.fill(INTAKE_BYTES);
+    this.#held = undefined;
+    const { reactor, scratch, intake } = this.#tls;
+    for (let from = 0; from < held.length; from += SCRATCH_BYTES) {
+      const piece = held.subarray(from, from + SCRATCH_BYTES);
+      reactor.arena.bytes.set(piece, scratch);
+      intake.put(scratch, piece.length);
+    }
+    return held.length;
+  }
+
+  /** Keeps what OpenSSL has not taken: the next to read is another connection. */
+  #hold(): void {
+    const { openSsl, reactor, scratch, intake } = this.#tls;
+    const bytes = intake.left;
+    if (bytes === 0) return;
+    const held = new Uint8Array(bytes);
+    for (let to = 0; to < bytes; ) {
+      const { address, length } = intake.waiting;
+      const piece = Math.min(length, SCRATCH_BYTES);
+      openSsl.copyIn(scratch, address, piece);
+      held.set(reactor.arena.bytes.subarray(scratch, scratch + piece), to);
+      intake.take(piece);
+      to += piece;
+    }
+    this.#held = held;
+  }
+
+  /** What comes behind the end, or a failure, is nobody's. */
+  #forget(): void {
+    const { intake } = this.#tls;
+    while (intake.left > 0) intake.take(intake.waiting.length);
+  }
+
   /** Of a call that did not succeed; `more` asks for the same call again, with room on the wire. */
-  #outcome(result: number, errno: number): Outcome {
+  #outcome(result: number): Outcome {
     const error = this.#tls.openSsl.call.SSL_get_error(this.#ssl, result);
     if (error === SSL_ERROR_WANT_READ) return 'wait';
     if (error === SSL_ERROR_WANT_WRITE) return 'more';
     if (error === SSL_ERROR_ZERO_RETURN) return 'end';
-    if (error !== SSL_ERROR_SSL) {
-      const name = errno > 0 ? getSystemErrorName(-errno) : '';
-      return carrierFailure(this.#role, systemFailure(SOCKET_ERRORS.has(name) ? name : 'ECONNRESET'));
-    }
+    if (error !== SSL_ERROR_SSL) return carrierFailure(this.#role, systemFailure('ECONNRESET'));
     const { failure, plainHttp } = takeOpenSslFailure(this.#tls.openSsl, this.#role);
     if (plainHttp) this.#putAlert();
     return failure;
@@ -170,13 +222,9 @@ export class Session {
     wire.put(scratch, DECODE_ERROR_ALERT.length);
   }
 
-  /** An end in the middle of a record is none. */
-  #checkedEnd(outcome: Outcome): Outcome {
-    if (outcome !== 'end' || !this.#tls.openSsl.isInsideRecord(this.#ssl)) return outcome;
+  /** FIN: an end, but for in the middle of a record. */
+  #end(): Outcome {
+    if (!this.#tls.openSsl.isInsideRecord(this.#ssl)) return 'end';
     return localFailure(this.#role, UNEXPECTED_END);
-  }
-
-  #isUnexpectedEnd(outcome: Outcome): boolean {
-    return typeof outcome === 'object' && outcome.message === localFailure(this.#role, UNEXPECTED_END).message;
   }
 }

@@ -15,14 +15,12 @@ import {
   SSL_CTRL_SET_GROUPS_LIST,
   SSL_CTRL_SET_MAX_PROTO_VERSION,
   SSL_CTRL_SET_MIN_PROTO_VERSION,
-  SSL_CTRL_SET_READ_AHEAD,
   SSL_CTRL_SET_SESS_CACHE_MODE,
   SSL_CTRL_SET_SIGALGS_LIST,
   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
   SSL_MODE_AUTO_RETRY,
   SSL_MODE_NO_AUTO_CHAIN,
   SSL_MODE_RELEASE_BUFFERS,
-  SSL_OP_IGNORE_UNEXPECTED_EOF,
   SSL_OP_NO_RX_CERTIFICATE_COMPRESSION,
   SSL_OP_NO_TICKET,
   SSL_OP_NO_TX_CERTIFICATE_COMPRESSION,
@@ -34,13 +32,10 @@ import {
 import { takeOpenSslText } from './open-ssl-failure.ts';
 import type { TlsThread } from './tls-thread.ts';
 
-/** What is read from a socket at once; OpenSSL moves the rest of it for each record, so that more is slower: measured. */
-const READ_AHEAD_BYTES = 65_536;
 /** A sum, for bits above 31 have no bitwise operators. */
 const OPTIONS =
   SSL_OP_NO_TICKET +
   SSL_OP_NO_ENCRYPT_THEN_MAC +
-  SSL_OP_IGNORE_UNEXPECTED_EOF +
   SSL_OP_NO_TX_CERTIFICATE_COMPRESSION +
   SSL_OP_NO_RX_CERTIFICATE_COMPRESSION;
 const MODES = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS;
@@ -117,8 +112,6 @@ function setParameters({ openSsl, callbacks, protocols }: TlsThread, context: Ha
   control(SSL_CTRL_MODE, MODES);
   control(SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY);
   control(SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF);
-  control(SSL_CTRL_SET_READ_AHEAD, 1);
-  call.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD_BYTES);
   call.SSL_CTX_set_num_tickets(context, 0);
   must(openSsl.offerProtocols(context, protocols, ALPN_PROTOCOL.length + 1) === 0, 'ALPN');
   call.SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, 0);

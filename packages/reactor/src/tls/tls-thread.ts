@@ -9,6 +9,7 @@ import {
   TLSEXT_STATUSTYPE_OCSP,
 } from '../native/open-ssl-constants.ts';
 import { HandshakeGate, type HandshakeLimits } from './handshake-gate.ts';
+import { Intake } from './intake.ts';
 import { PeerVerification, type Verifier } from './peer-verification.ts';
 import { Wire } from './wire.ts';
 
@@ -40,6 +41,7 @@ export class TlsThread {
   readonly recordsPerKey: number;
   readonly gate: HandshakeGate;
   readonly wire: Wire;
+  readonly intake: Intake;
   readonly callbacks: TlsCallbacks;
   /** Where SCRATCH_BYTES are that nobody keeps anything in across calls. */
   readonly scratch: number;
@@ -66,6 +68,7 @@ export class TlsThread {
     arena.bytes[this.protocols] = ALPN_PROTOCOL.length;
     arena.bytes.set(Buffer.from(ALPN_PROTOCOL, 'latin1'), this.protocols + 1);
     this.wire = new Wire(this.openSsl);
+    this.intake = new Intake(this.openSsl);
     this.#verification = new PeerVerification(this.openSsl, arena, this.scratch);
     const verify = this.openSsl.register((storeContext) => this.#verification.run(storeContext, this.verifier), 2);
     const select = this.openSsl.register((...values) => this.#selectProtocol(values), 6);
@@ -106,16 +109,13 @@ export class TlsThread {
     this.#contexts--;
   }
 
-  /** An SSL object that writes to the wire and reads from `readBio`, which it owns then; 0 if there is no memory. */
-  newSsl(context: Handle, readBio: Handle, role: 'client' | 'server'): Handle {
+  /** An SSL object that writes to the wire and reads from the intake; 0 if there is no memory. */
+  newSsl(context: Handle, role: 'client' | 'server'): Handle {
     const { call } = this.openSsl;
     const ssl = call.SSL_new(context);
-    if (ssl === 0) {
-      call.BIO_free(readBio);
-      return 0;
-    }
+    if (ssl === 0) return 0;
     this.#handles++;
-    call.SSL_set0_rbio(ssl, readBio);
+    call.SSL_set0_rbio(ssl, this.intake.share());
     call.SSL_set0_wbio(ssl, this.wire.share());
     if (role === 'server') call.SSL_set_accept_state(ssl);
     else {
@@ -137,6 +137,7 @@ export class TlsThread {
     if (this.#closed) return;
     this.#closed = true;
     this.wire.close();
+    this.intake.close();
     // What still has a context may call back: such functions are never given back.
     if (this.#handles === 0 && this.#contexts === 0) this.#release();
   }
