@@ -34,7 +34,7 @@ function extensionsOf(clientHello: Buffer): ReadonlyMap<number, Buffer> {
 // hbone.md §1.1: no SNI (0), no tickets (35), no record size limit (28), and what a recorded hello of the reference offers.
 test('the ClientHello offers what the reference offers, and nothing more', async () => {
   await using rig = new TunnelRig();
-  let hello = Buffer.alloc(0);
+  let hello: Buffer = Buffer.alloc(0);
   const listener = createServer(
     (socket) => void socket.on('error', () => {}).on('data', (chunk: Buffer) => (hello = chunk)),
   );
