@@ -33,8 +33,11 @@ export interface Carrier {
   end(): void;
   /** Reads what there is, and forgets it; true: the peer has ended. */
   drop(): boolean;
+  /** Of what nothing is queued in. */
   close(): void;
-  /** Cuts: RST. */
+  /** Drops what is queued here; the kernel sends what it has, and FIN, or RST if received bytes were left unread. */
+  cut(): void;
+  /** Drops what the kernel has, too: RST. */
   reset(): void;
 }
 

@@ -112,6 +112,10 @@ export class DescriptorCarrier implements Carrier, Watcher {
     this.#tls.reactor.calls.close(descriptor);
   }
 
+  cut(): void {
+    this.close();
+  }
+
   reset(): void {
     if (this.#descriptor >= 0) this.#tls.reactor.calls.resetOnClose(this.#descriptor);
     this.close();

@@ -46,7 +46,9 @@ export class Farewell implements CarrierOwner {
   /** Cuts at once. Idempotent. */
   cut(): void {
     if (this.#over) return;
-    this.#carrier.reset();
+    // A peer that takes nothing would keep the kernel's memory for minutes.
+    if (this.#carrier.queued > 0) this.#carrier.reset();
+    else this.#carrier.cut();
     this.#finish();
   }
 

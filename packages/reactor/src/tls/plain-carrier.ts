@@ -90,6 +90,10 @@ export class PlainCarrier implements Carrier, Unfinished {
     this.#plain.close();
   }
 
+  cut(): void {
+    this.reset();
+  }
+
   reset(): void {
     this.#closed = true;
     this.owner = NO_OWNER;

@@ -172,13 +172,15 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.handler = NOBODY;
     if (this.#farewell !== undefined) return this.#farewell.cut();
     this.#release();
-    this.#carrier.reset();
+    this.#carrier.cut();
     this.#over();
   }
 
   flush(): void {
     this.#dirty = false;
-    if (this.#broken !== undefined) this.#fail(this.#broken);
+    // One handshake too many is not waited for: it would be held by nobody's count.
+    if (this.#broken !== undefined && this.#state === 'handshake') this.lost(this.#broken);
+    else if (this.#broken !== undefined) this.#fail(this.#broken);
     else if (this.#state === 'handshake') this.#shakeHands();
     else if (this.#state === 'open') {
       this.#writeGathered();
