@@ -26,7 +26,7 @@ const defaultConnectionWindow = 16_777_216;
 const defaultMaxFrame = 1_048_576;
 const defaultSecretTtlMs = 86_400_000;
 const defaultDrainMs = 5000;
-const defaultEngine: EngineName = 'node';
+const defaultEngine: EngineName = 'reactor';
 const defaultStuckThreadMs = 3000;
 /** Threads are looked at once a second. */
 const leastStuckThreadMs = 1000;
