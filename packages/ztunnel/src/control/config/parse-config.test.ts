@@ -125,7 +125,7 @@ test.each([
 });
 
 test.each([
-  { variables: {}, engine: 'node', stuckThreadMs: 3000 },
+  { variables: {}, engine: 'reactor', stuckThreadMs: 3000 },
   { variables: { ZTUNNEL_ENGINE: 'node' }, engine: 'node', stuckThreadMs: 3000 },
   {
     variables: { ZTUNNEL_ENGINE: 'reactor', ZTUNNEL_STUCK_THREAD_TIMEOUT: '10s' },
