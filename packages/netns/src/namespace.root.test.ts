@@ -10,8 +10,11 @@ const OWN = '/proc/thread-self/ns/net';
 const name = (suffix: string): string => `netns-test-${process.pid}-${suffix}`;
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
 const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
-/** Mounts of namespaces that this test could have left. */
-const countMounts = (): number => readFileSync('/proc/self/mounts', 'utf8').split('nsfs').length;
+/** Mounts that this test could have left; others come and go. */
+const countMounts = (): number => {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return mounts.filter((mount) => mount.includes(directory) || mount.includes(name(''))).length;
+};
 let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'netns-pin-'));
