@@ -36,6 +36,7 @@ export {
   setUserTimeout,
 } from './socket-options.ts';
 export { spawnIn } from './spawn.ts';
+export { type TakeOptions, TcpStock, type TcpStockOptions } from './tcp-stock.ts';
 export {
   type BoundUdpSocket,
   type ListenUdpOptions,

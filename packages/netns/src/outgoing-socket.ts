@@ -7,6 +7,7 @@ import { checked, native } from './native.ts';
 import { encodeSocketAddress, ipFamily, renderAddress } from './socket-address.ts';
 import { makeSocket } from './socket-descriptor.ts';
 import {
+  BIND_ADDRESS_NO_PORT,
   bindToDevice,
   FREE_BIND,
   FREE_BIND_V6,
@@ -70,26 +71,35 @@ export interface OutgoingSocket {
  * `NETNS_CLOSED` (the namespace), `NETNS_SYSTEM_CALL`.
  */
 export function openTcp(namespace: Namespace, options: OpenTcpOptions): OutgoingSocket {
+  return openWith(namespace, options, () => openSocket(namespace, options));
+}
+
+/** `openTcp` with `open` in place of making a socket. */
+export function openWith(namespace: Namespace, options: OpenTcpOptions, open: () => number): OutgoingSocket {
   const { family, source, sourcePort = 0, requireSource = false } = options;
   if (source === undefined) {
     if (sourcePort !== 0) throw new NetnsError('NETNS_INVALID_ARGUMENT', `sourcePort ${sourcePort} without source`);
-    return { fd: openSocket(namespace, options), sourceKept: false };
+    return { fd: open(), sourceKept: false };
   }
   const address = encodeSocketAddress({ ip: source, port: sourcePort });
   const sourceFits = ipFamily(source) === family;
   if (requireSource && !sourceFits)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `source ${source} for a connection of IPv${family}`);
-  const fd = openSocket(namespace, options);
+  const fd = open();
   if (requireSource) return { fd: bindSource(fd, options, namespace.id.inode), sourceKept: true };
   if (sourceFits && bindForeignSource(fd, family, address)) return { fd, sourceKept: true };
   // Options may be half set by now; a fresh socket is like one that never tried.
   closeDescriptor(fd);
-  return { fd: openSocket(namespace, options), sourceKept: false };
+  return { fd: open(), sourceKept: false };
 }
 
 function openSocket(namespace: Namespace, options: OpenTcpOptions): number {
+  return prepare(makeSocket(namespace, options.family, SOCK_STREAM), namespace, options);
+}
+
+/** Passes `fd` through with the options of a connection that is to be made; closes it otherwise. */
+export function prepare(fd: number, namespace: Namespace, options: Omit<OpenTcpOptions, 'family'>): number {
   const namespaceId = namespace.id.inode;
-  const fd = makeSocket(namespace, options.family, SOCK_STREAM);
   try {
     const { noDelay = true, keepAlive = DEFAULT_KEEP_ALIVE, userTimeoutMs, mark, device } = options;
     if (noDelay) setNoDelay(fd);
@@ -107,6 +117,7 @@ function openSocket(namespace: Namespace, options: OpenTcpOptions): number {
 function bindForeignSource(fd: number, family: 4 | 6, address: Buffer): boolean {
   const needed = family === 4 ? FOREIGN_SOURCE_V4 : FOREIGN_SOURCE_V6;
   if (!needed.every((option) => trySetOption(fd, option, 1))) return false;
+  trySetOption(fd, BIND_ADDRESS_NO_PORT, 1);
   return native().bind(fd, address, address.length) === 0;
 }
 

@@ -21,9 +21,34 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
  * @throws {NetnsError} as `Namespace.run` does; `NETNS_INVALID_ARGUMENT` for another family; `NETNS_SYSTEM_CALL` (EAFNOSUPPORT: no IPv6; EMFILE).
  */
 export function makeSocket(namespace: Namespace, family: 4 | 6, kind: number): number {
+  const [fd] = makeSockets(namespace, { family, kind, count: 1 });
+  return fd;
+}
+
+/** Sockets to make in one visit. */
+export interface SocketBatch {
+  readonly family: 4 | 6;
+  /** `SOCK_STREAM` or `SOCK_DGRAM`. */
+  readonly kind: number;
+  /** At least 1. */
+  readonly count: number;
+}
+
+/** As `makeSocket`, `count` of them in one visit; fewer, but at least one, when descriptors run out. */
+export function makeSockets(namespace: Namespace, { family, kind, count }: SocketBatch): [number, ...number[]] {
   const about = { operation: 'socket', subject: `of IPv${family}`, namespaceId: namespace.id.inode };
   if (family !== 4 && family !== 6)
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `family ${String(family)}: want 4 or 6`);
   const domain = family === 4 ? AF_INET : AF_INET6;
-  return namespace.run(() => checked(native().socket(domain, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), about));
+  const type = kind | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  return namespace.run(() => {
+    const c = native();
+    const made: [number, ...number[]] = [checked(c.socket(domain, type, 0), about)];
+    while (made.length < count) {
+      const fd = c.socket(domain, type, 0);
+      if (fd < 0) break;
+      made.push(fd);
+    }
+    return made;
+  });
 }
