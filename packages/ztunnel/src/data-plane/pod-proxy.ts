@@ -1,5 +1,5 @@
-import { type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
-import { closeDescriptor, listenTcp, type Namespace, openTcp, setKeepAlive, setUserTimeout } from '@ambientmesh/netns';
+import { type Cancellable, type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
+import { closeDescriptor, listenTcp, type Namespace, setKeepAlive, setUserTimeout, TcpStock } from '@ambientmesh/netns';
 import type { Lookup } from '../dns/lookup.ts';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
@@ -31,6 +31,9 @@ export interface PodOfAgent {
   readonly info: PodInfo;
 }
 
+/** Sockets that nobody has wanted for so long are closed. */
+const SOCKETS_HELD_MS = 5000;
+
 const COMPONENTS: readonly ProxyComponent[] = ['inbound passthrough', 'inbound', 'outbound'];
 
 /**
@@ -48,6 +51,8 @@ export class PodProxy implements Pod, Recheckable {
   readonly keepsSource: boolean;
   /** What the records of this pod's connections work with. */
   readonly recordContext: RecordContext;
+  readonly #sockets: TcpStock;
+  #trimming: Cancellable | undefined;
   readonly #listeners: Listening[] = [];
   readonly #connections = new Set<PodConnection>();
   readonly #uid: string;
@@ -68,18 +73,21 @@ export class PodProxy implements Pod, Recheckable {
       unusedReleaseMs: config.poolIdleMs,
       tunnel: tunnelOptions(config),
     });
+    this.#sockets = new TcpStock(namespace, {
+      mark: config.packetMark,
+      keepAlive: config.keepAlive,
+      ...(config.userTimeoutMs === undefined ? {} : { userTimeoutMs: config.userTimeoutMs }),
+    });
     const { ports } = config;
     const bound: { fd: number; serve: (plain: Plain) => void }[] = [];
     try {
       const hbone = this.#bind(ports.inboundHbone);
       bound.push({ fd: hbone.fd, serve: (plain) => this.#serve(new HboneConnection(this, plain)) });
       const plaintext = this.#bind(ports.inboundPlaintext);
-      bound.push({
-        fd: plaintext.fd,
-        serve: (plain) => this.#serve(new PlaintextConnection(this, this.#tuned(plain))),
-      });
+      bound.push({ fd: plaintext.fd, serve: (plain) => this.#serve(new PlaintextConnection(this, plain)) });
       const outbound = this.#bind(ports.outbound);
-      bound.push({ fd: outbound.fd, serve: (plain) => this.#serve(new OutboundConnection(this, this.#tuned(plain))) });
+      bound.push({ fd: outbound.fd, serve: (plain) => this.#serve(new OutboundConnection(this, plain)) });
+      for (const { fd } of [plaintext, outbound]) this.#tune(fd);
       if (config.socks5Port !== undefined)
         bound.push({
           fd: this.#bind(config.socks5Port, '127.0.0.1').fd,
@@ -114,14 +122,8 @@ export class PodProxy implements Pod, Recheckable {
 
   /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
   openSocket(family: 4 | 6, source?: string): number {
-    const { config } = this.context;
-    const { fd, sourceKept } = openTcp(this.namespace, {
-      family,
-      mark: config.packetMark,
-      keepAlive: config.keepAlive,
-      ...(config.userTimeoutMs === undefined ? {} : { userTimeoutMs: config.userTimeoutMs }),
-      ...(source === undefined ? {} : { source }),
-    });
+    const { fd, sourceKept } = this.#sockets.take(source === undefined ? { family } : { family, source });
+    this.#trimSockets();
     if (source !== undefined && !sourceKept)
       this.warn(`cannot connect from ${source}: the application will see the pod's own address`);
     return fd;
@@ -195,6 +197,8 @@ export class PodProxy implements Pod, Recheckable {
     this.context.rechecks.forget(this);
     this.pool.close();
     this.context.refusedClients.closeOf(this);
+    this.#trimming?.cancel();
+    this.#sockets.close();
   }
 
   #bind(port: number, ip = this.context.config.ipv6 ? '::' : '0.0.0.0') {
@@ -213,12 +217,21 @@ export class PodProxy implements Pod, Recheckable {
     connection.start();
   }
 
-  /** Keep-alive of connections that applications make; tunnels have their own liveness. */
-  #tuned(plain: Plain): Plain {
+  /** Keep-alive of connections that applications make, which they inherit; tunnels have their own liveness. */
+  #tune(listener: number): void {
     const { keepAlive, userTimeoutMs } = this.context.config;
-    if (keepAlive !== false) setKeepAlive(plain.descriptor, keepAlive);
-    if (userTimeoutMs !== undefined) setUserTimeout(plain.descriptor, userTimeoutMs);
-    return plain;
+    if (keepAlive !== false) setKeepAlive(listener, keepAlive);
+    if (userTimeoutMs !== undefined) setUserTimeout(listener, userTimeoutMs);
+  }
+
+  /** Until none is held. */
+  #trimSockets(): void {
+    if (this.#trimming !== undefined || this.#sockets.size === 0) return;
+    this.#trimming = this.context.engine.after(SOCKETS_HELD_MS, () => {
+      this.#trimming = undefined;
+      this.#sockets.trim();
+      this.#trimSockets();
+    });
   }
 
   #stopListening(): void {

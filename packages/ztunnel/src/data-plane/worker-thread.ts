@@ -10,10 +10,11 @@ import type { DataPlaneConfig, FromDataThread, ToDataThread } from './protocol.t
 import type { DataThread } from './thread.ts';
 
 /**
- * Semi-spaces of 1 MiB, a third of it each. What sockets deliver is memory outside of V8's heap that dies young: a small
- * young generation is collected often, cheaply, and gives it back before V8 collects the whole heap for it.
+ * Three semi-spaces. What Node's sockets deliver is memory outside of V8's heap that dies young: a small young generation is
+ * collected often, cheaply, and gives it back before V8 collects the whole heap for it. The reactor makes no such garbage,
+ * only what a connection needs while it lives, and a small one would have that moved again and again.
  */
-const YOUNG_GENERATION_MIB = 3;
+const YOUNG_GENERATION_MIB: Readonly<Record<EngineName, number>> = { node: 3, reactor: 24 };
 /** What a thread gets to end in order: one that turns needs a few milliseconds. */
 const END_GRACE_MS = 500;
 /** A 64-bit 1: what eventfd(2) adds. All architectures that this runs on are little-endian. */
@@ -44,7 +45,7 @@ export class WorkerThread implements DataThread {
     this.#worker = new Worker(program, {
       workerData: data,
       name: `data-${config.thread}`,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB[engine] },
     });
     this.#worker.on('message', (message: FromDataThread) => this.#take(message));
     this.#worker.on('error', (error: unknown) => {
