@@ -25,7 +25,13 @@ import { ReactorCredentials } from './tls/tls-context.ts';
 import { TlsThread, type TlsThreadOptions } from './tls/tls-thread.ts';
 
 /** Limits of an engine; each is for one thread. */
-export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {}
+export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {
+  /**
+   * Accepting pauses, and its listeners are told of EMFILE, while the lowest free descriptor has this number or a higher one:
+   * the rest of the process's limit is for connections that run, and for others in the process. Default: the kernel's limit.
+   */
+  readonly descriptorLimit?: number;
+}
 
 /** What an engine holds: back to zero once everything was closed. */
 export interface ReactorHoldings {
@@ -81,7 +87,9 @@ class ReactorEngineImplementation implements ReactorEngine {
     };
     this.#reactor = new Reactor(options);
     try {
-      socketShare(this.#reactor).closeStalledMs = limits.closeStalledMs;
+      const share = socketShare(this.#reactor);
+      share.closeStalledMs = limits.closeStalledMs;
+      share.descriptorLimit = options.descriptorLimit ?? Number.POSITIVE_INFINITY;
       this.#opener = new SocketOpener(this.#reactor);
       this.#tls = new TlsThread(this.#reactor, limits, options);
     } catch (error) {
