@@ -1,5 +1,13 @@
-import { type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
-import { closeDescriptor, listenTcp, type Namespace, openTcp, setKeepAlive, setUserTimeout } from '@ambientmesh/netns';
+import { type Acceptor, type Plain, TunnelPool } from '@ambientmesh/hbone';
+import {
+  closeDescriptor,
+  listenTcp,
+  type Namespace,
+  NetnsError,
+  openTcp,
+  setKeepAlive,
+  setUserTimeout,
+} from '@ambientmesh/netns';
 import type { Lookup } from '../dns/lookup.ts';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
@@ -48,7 +56,8 @@ export class PodProxy implements Pod, Recheckable {
   readonly keepsSource: boolean;
   /** What the records of this pod's connections work with. */
   readonly recordContext: RecordContext;
-  readonly #listeners: Listening[] = [];
+  /** Of the listeners. */
+  readonly #stops: (() => void)[] = [];
   readonly #connections = new Set<PodConnection>();
   readonly #uid: string;
   #drain: Drain | undefined;
@@ -91,11 +100,18 @@ export class PodProxy implements Pod, Recheckable {
       throw error;
     }
     for (const { fd, serve } of bound) {
-      const acceptor = {
+      const acceptor: Acceptor = {
         accepted: serve,
-        failed: (failure: { message: string }) => this.warn(`accept failed: ${failure.message}`),
+        failed: (failure) => {
+          if (!context.accepting.paused(acceptor, failure)) this.warn(`accept failed: ${failure.message}`);
+        },
+        resumed: () => context.accepting.resumed(acceptor),
       };
-      this.#listeners.push(engine.listen(fd, acceptor));
+      const listening = engine.listen(fd, acceptor);
+      this.#stops.push(() => {
+        listening.close();
+        context.accepting.resumed(acceptor);
+      });
     }
   }
 
@@ -122,6 +138,10 @@ export class PodProxy implements Pod, Recheckable {
       ...(config.userTimeoutMs === undefined ? {} : { userTimeoutMs: config.userTimeoutMs }),
       ...(source === undefined ? {} : { source }),
     });
+    if (fd >= config.descriptorLimits.dialled) {
+      closeDescriptor(fd);
+      throw new NetnsError('NETNS_SYSTEM_CALL', 'Too many open files (os error 24)', { errno: 'EMFILE' });
+    }
     if (source !== undefined && !sourceKept)
       this.warn(`cannot connect from ${source}: the application will see the pod's own address`);
     return fd;
@@ -222,7 +242,7 @@ export class PodProxy implements Pod, Recheckable {
   }
 
   #stopListening(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const stop of this.#stops.splice(0)) stop();
   }
 }
 
