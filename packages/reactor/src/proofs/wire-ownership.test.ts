@@ -19,6 +19,10 @@ function digestOf(bytes: Uint8Array): string {
   return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+function hasAll({ serverLog }: Tunnel): boolean {
+  return serverLog.received >= FULL_RECORDS_BYTES || serverLog.has('failed');
+}
+
 test('two connections write full records in the same turn', async () => {
   await using rig = new TunnelRig();
   const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
@@ -28,8 +32,6 @@ test('two connections write full records in the same turn', async () => {
   rig.engine.atEndOfTurn(() => {
     for (const [index, one] of all.entries()) one.client.send(texts[index]!, 0, FULL_RECORDS_BYTES);
   });
-  const hasAll = ({ serverLog }: Tunnel): boolean =>
-    serverLog.received >= FULL_RECORDS_BYTES || serverLog.has('failed');
   await rig.until(() => all.every(hasAll), 'all bytes');
   expect(all.map(({ serverLog }) => serverLog.digest)).toEqual(texts.map(digestOf));
   for (const one of all) for (const secure of [one.client, one.server]) secure.abort();
@@ -39,6 +41,14 @@ test('two connections write full records in the same turn', async () => {
 
 /** Two ends that are to be, or were, connected. */
 type Pair = readonly [client: PatternedEnd, server: PatternedEnd];
+
+/** What both ends still have was received to the last octet. */
+function settled(pair: Pair): boolean {
+  return (
+    pair.some(({ over }) => over) ||
+    (pair[0].received === pair[1].sent && pair[1].received === pair[0].sent && pair[0].events.length > 0)
+  );
+}
 
 /** Connections of one thread that do as they like. */
 class Crowd {
@@ -103,18 +113,13 @@ test(`many connections write, close and are cut in the same turns (seed ${seed})
   }
   for (const pair of crowd.all) for (const end of pair) end.secure?.resume();
   const ends = crowd.all.flat();
-  // What both ends still have was received to the last octet; of the others, what was received was right.
-  const settled = (pair: Pair): boolean =>
-    pair.some(({ over }) => over) ||
-    (pair[0].received === pair[1].sent && pair[1].received === pair[0].sent && pair[0].events.length > 0);
   await rig.until(() => crowd.all.every(settled), 'all bytes');
   expect(ends.filter(({ wrong }) => wrong)).toEqual([]);
   const unexplained = crowd.all.filter(
     (pair) => pair.some(({ failure }) => failure !== undefined) && !pair.some(({ left }) => left),
   );
   expect(unexplained.map((pair) => pair.map(({ failure }) => failure))).toEqual([]);
-  const bad = ends.flatMap(({ failure }) => (failure?.message.includes('BadRecordMac') ? [failure] : []));
-  expect(bad).toEqual([]);
+  expect(ends.filter(({ failure }) => /bad record mac|BadRecordMac/.test(failure?.message ?? ''))).toEqual([]);
   expect(ends.reduce((sum, { received }) => sum + received, 0)).toBeGreaterThan(1_000_000);
   crowd.leave();
   expect(await rig.empty()).toEqual(NOTHING);
