@@ -59,7 +59,13 @@ function planGroups(options: BenchOptions, context: BenchContext): (() => Promis
 
 function planMeshes({ ours, nodeEngine, rivals }: BenchOptions): MeshOptions[] {
   const meshes: MeshOptions[] = [];
-  if (ours) meshes.push({ name: OURS, description: 'the project’s own ztunnel' });
+  if (ours)
+    meshes.push({
+      name: OURS,
+      description: 'the project’s own ztunnel',
+      // Also where a shell has another for its labs.
+      variables: { ZTUNNEL_ENGINE: 'reactor' },
+    });
   if (nodeEngine)
     meshes.push({
       name: NODE_ENGINE,
