@@ -6,6 +6,8 @@ import { TRIALS } from './measure/trials.ts';
 
 /** Name of the contestant that is the project's own ztunnel. */
 export const OURS = 'ours';
+/** Name of the contestant that is the same on Node's own sockets and TLS. */
+export const NODE_ENGINE = 'node';
 
 /** Another ztunnel. */
 export interface RivalOptions {
@@ -27,6 +29,8 @@ export interface BenchOptions {
   readonly trials: ReadonlySet<string>;
   readonly baselines: ReadonlySet<string>;
   readonly ours: boolean;
+  /** The project's own on its other engine: what to compare with, where there is no other ztunnel. */
+  readonly nodeEngine: boolean;
   readonly rivals: readonly RivalOptions[];
   readonly json: boolean;
   /** Measure the libraries instead, so many samples of each number. */
@@ -36,13 +40,14 @@ export interface BenchOptions {
 /** Text of `--help`. */
 export const USAGE = `npm run bench -- [OPTION]...
 
-  --ztunnel CMD   also measure this ztunnel; may be repeated. CMD is split at spaces, "proxy ztunnel" is added
+  --ztunnel CMD   measure this ztunnel in the place of ours on Node's sockets; may be repeated. CMD is split at spaces,
+                  "proxy ztunnel" is added
   --rounds N      rounds of all measurements (3)
   --seconds S     length of a measurement (2)
-  --libraries     instead, the numbers of the libraries netns, iptables and hbone, beside their budgets
+  --libraries     instead, the numbers of the libraries beside their budgets
   --quick         1 round of 0.5 s and 100 open connections: whether it works, not how fast
   --trial NAME    only this (${TRIALS.map(({ name }) => name).join(', ')}, memory); may be repeated
-  --skip NAME     without this contestant (${[OURS, ...BASELINE_NAMES].join(', ')}); may be repeated
+  --skip NAME     without this contestant (${[OURS, NODE_ENGINE, ...BASELINE_NAMES].join(', ')}); may be repeated
   --json          one object of JSON with every sample on stdout instead of the table
 `;
 
@@ -74,7 +79,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
   if (values.help === true) return undefined;
   const quick = values.quick === true;
   const trialNames = [...TRIALS.map(({ name }) => name), MEMORY_TRIAL];
-  const contestantNames = [OURS, ...BASELINE_NAMES];
+  const contestantNames = [OURS, NODE_ENGINE, ...BASELINE_NAMES];
   const skipped = new Set((values.skip ?? []).map((name) => oneOf(name, '--skip', contestantNames)));
   const trials = new Set((values.trial ?? trialNames).map((name) => oneOf(name, '--trial', trialNames)));
   const rivals = nameRivals(values.ztunnel ?? [], directory);
@@ -93,6 +98,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
     trials,
     baselines: new Set(BASELINE_NAMES.filter((name) => !skipped.has(name))),
     ours: !skipped.has(OURS),
+    nodeEngine: rivals.length === 0 && !skipped.has(NODE_ENGINE),
     rivals,
     json: values.json === true,
     librarySamples: values.libraries === true ? countLibrarySamples(values.rounds, quick) : undefined,
@@ -145,7 +151,7 @@ function inRange(
 }
 
 function nameRivals(commands: readonly string[], directory: string): RivalOptions[] {
-  const taken = new Set([OURS, ...BASELINE_NAMES]);
+  const taken = new Set([OURS, NODE_ENGINE, ...BASELINE_NAMES]);
   return commands.map((text) => {
     const [program = '', ...rest] = text.split(' ').filter((word) => word !== '');
     if (program === '') throw new BenchError('BENCH_OPTIONS_INVALID', '--ztunnel: want a command');

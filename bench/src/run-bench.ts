@@ -1,11 +1,11 @@
 import { pid } from 'node:process';
 import { DIRECT, startBaselines } from './contestants/baselines.ts';
 import type { Contestant, ContestantGroup, Surroundings } from './contestants/contestant.ts';
-import { startMesh } from './contestants/mesh.ts';
+import { type MeshOptions, startMesh } from './contestants/mesh.ts';
 import { measureHeldMemory, measureMemory, runTrial } from './measure/run-trial.ts';
 import type { Sample } from './measure/sample.ts';
 import { TRIALS } from './measure/trials.ts';
-import { type BenchOptions, MEMORY_TRIAL, OURS } from './options.ts';
+import { type BenchOptions, MEMORY_TRIAL, NODE_ENGINE, OURS } from './options.ts';
 
 /** Where and for whom to measure. */
 export interface BenchContext {
@@ -49,16 +49,31 @@ function planGroups(options: BenchOptions, context: BenchContext): (() => Promis
       onStep('starting direct TCP and node:http2');
       return startBaselines(options.baselines, surroundings);
     });
-  const meshes = [
-    ...(options.ours ? [{ name: OURS, description: 'the project’s own ztunnel' }] : []),
-    ...options.rivals.map(({ name, command }) => ({ name, command, description: command.join(' ') })),
-  ];
-  for (const mesh of meshes)
+  for (const mesh of planMeshes(options))
     plans.push(() => {
       onStep(`starting ${mesh.name}`);
       return startMesh(mesh, surroundings);
     });
   return plans;
+}
+
+function planMeshes({ ours, nodeEngine, rivals }: BenchOptions): MeshOptions[] {
+  const meshes: MeshOptions[] = [];
+  if (ours)
+    meshes.push({
+      name: OURS,
+      description: 'the project’s own ztunnel',
+      // Also where a shell has another for its labs.
+      variables: { ZTUNNEL_ENGINE: 'reactor' },
+    });
+  if (nodeEngine)
+    meshes.push({
+      name: NODE_ENGINE,
+      description: 'the same on node:net and node:tls (ZTUNNEL_ENGINE=node)',
+      variables: { ZTUNNEL_ENGINE: 'node' },
+    });
+  for (const { name, command } of rivals) meshes.push({ name, command, description: command.join(' ') });
+  return meshes;
 }
 
 async function measureAll(

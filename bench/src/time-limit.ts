@@ -10,7 +10,8 @@ const OVERHEAD_MS = 1_000;
 
 /** Longest time a run may take before it is cut off, in milliseconds. */
 export function timeLimitMs(options: BenchOptions): number {
-  const contestants = options.baselines.size + (options.ours ? 1 : 0) + options.rivals.length;
+  const contestants =
+    options.baselines.size + Number(options.ours) + Number(options.nodeEngine) + options.rivals.length;
   const measurementMs = (options.seconds + options.warmUpSeconds) * 1_000 + OVERHEAD_MS;
   return FIXED_MS + PATIENCE * options.rounds * TRIALS.length * contestants * measurementMs;
 }

@@ -12,6 +12,8 @@ export interface MeshOptions {
   readonly description: string;
   /** Command of another ztunnel; the project's own if absent. */
   readonly command?: readonly string[];
+  /** Further variables of its environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** Brings up a lab with its pods enrolled, each node with the given ztunnel. Throws what `startLab` throws. */
@@ -22,6 +24,7 @@ export async function startMesh(options: MeshOptions, surroundings: Surroundings
     environment: surroundings.environment,
     signal: surroundings.signal,
     ...(options.command === undefined ? {} : { ztunnel: options.command }),
+    ...(options.variables === undefined ? {} : { ztunnelEnvironment: options.variables }),
   });
   const close = (): Promise<void> => lab.close();
   try {

@@ -58,6 +58,8 @@ test.each([
   { bound: 'most', budget: 2.9, ok: false },
   { bound: 'least', budget: 3, ok: true },
   { bound: 'least', budget: 3.1, ok: false },
+  { bound: 'most ratio', budget: 2, ok: true },
+  { bound: 'most ratio', budget: 1.9, ok: false },
   { bound: 'least ratio', budget: 2, ok: true },
   { bound: 'least ratio', budget: 2.1, ok: false },
 ] as const)('3 beside 1.5 is within a budget of $bound $budget: $ok', ({ bound, budget, ok }) => {

@@ -5,7 +5,7 @@ import type { LibraryLine } from './figures.ts';
 const HEADS = ['', 'median', 'range', 'baseline', 'range', 'ratio', 'budget', '', ''];
 const NOTHING = '-';
 const SMALL = 10;
-const BOUNDS = { most: '', least: '>=', 'least ratio': '>=x' } as const;
+const BOUNDS = { most: '', least: '>=', 'most ratio': '<=x', 'least ratio': '>=x' } as const;
 
 /** The numbers of the libraries for people; the last column says what the baseline is. */
 export function renderLibraryLines(lines: readonly LibraryLine[], machine: Machine): string {

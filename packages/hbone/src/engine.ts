@@ -144,8 +144,13 @@ export interface TlsOptions {
 /** Takes over accepted connections; `plain.handler` must be set before it returns, or the connection made secure. */
 export interface Acceptor {
   accepted(plain: Plain): void;
-  /** accept(2) failed in a way that needs attention (descriptors exhausted); the listener goes on. */
+  /**
+   * No connection can be accepted for now: descriptors or memory are exhausted. The listener tries again by itself, and
+   * tells once until `resumed`.
+   */
   failed(failure: ConnectionFailure): void;
+  /** After `failed`: all that waited were accepted. */
+  resumed?(): void;
 }
 
 export interface Listening {

@@ -10,6 +10,7 @@ import type {
   Plain,
   Secure,
   SecureHandler,
+  SocketAddress,
   TlsOptions,
 } from '@ambientmesh/hbone';
 import { CLOSE_LIMITS, type CloseLimits, type TlsRole } from '@ambientmesh/hbone/engine';
@@ -17,13 +18,20 @@ import { Reactor, type ReactorOptions } from './loop/reactor.ts';
 import type { TurnTimes } from './loop/turn-histogram.ts';
 import { dial } from './sockets/dialer.ts';
 import { ReactorListener } from './sockets/listener.ts';
+import { type ListenerOptions, type OpenListener, SocketOpener } from './sockets/socket-opener.ts';
 import { socketShare } from './sockets/socket-share.ts';
 import { ReactorSecure } from './tls/reactor-secure.ts';
 import { ReactorCredentials } from './tls/tls-context.ts';
 import { TlsThread, type TlsThreadOptions } from './tls/tls-thread.ts';
 
 /** Limits of an engine; each is for one thread. */
-export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {}
+export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {
+  /**
+   * Accepting pauses, and its listeners are told of EMFILE, while the lowest free descriptor has this number or a higher one:
+   * the rest of the process's limit is for connections that run, and for others in the process. Default: the kernel's limit.
+   */
+  readonly descriptorLimit?: number;
+}
 
 /** What an engine holds: back to zero once everything was closed. */
 export interface ReactorHoldings {
@@ -42,6 +50,13 @@ export interface ReactorEngine extends Engine, Disposable {
    * when a timer is due. What a callback throws comes out of it; the engine stays usable.
    */
   turn(timeoutMs?: number): void;
+  /**
+   * A listening descriptor of this process's network, for `listen`; of another namespace, `@ambientmesh/netns` makes them.
+   * @throws {ReactorError} `REACTOR_INVALID_ARGUMENT`, `REACTOR_SYSTEM_CALL` (`errno`: EADDRINUSE, EACCES, …)
+   */
+  openListener(options: ListenerOptions): OpenListener;
+  /** The descriptor of an unconnected socket that can connect to `to`, for `connect`. Throws as `openListener`. */
+  openSocket(to: SocketAddress): number;
   /** Write a 64-bit 1 to this eventfd(2) to wake a thread that waits in `turn`; from any thread of the process. */
   readonly wakeDescriptor: number;
   readonly holdings: ReactorHoldings;
@@ -63,6 +78,7 @@ export function createReactorEngine(options: ReactorEngineOptions = {}): Reactor
 class ReactorEngineImplementation implements ReactorEngine {
   readonly #reactor: Reactor;
   readonly #tls: TlsThread;
+  readonly #opener: SocketOpener;
 
   constructor(options: ReactorEngineOptions) {
     const limits: CloseLimits = {
@@ -71,7 +87,10 @@ class ReactorEngineImplementation implements ReactorEngine {
     };
     this.#reactor = new Reactor(options);
     try {
-      socketShare(this.#reactor).closeStalledMs = limits.closeStalledMs;
+      const share = socketShare(this.#reactor);
+      share.closeStalledMs = limits.closeStalledMs;
+      share.descriptorLimit = options.descriptorLimit ?? Number.POSITIVE_INFINITY;
+      this.#opener = new SocketOpener(this.#reactor);
       this.#tls = new TlsThread(this.#reactor, limits, options);
     } catch (error) {
       this.#reactor.close();
@@ -90,6 +109,14 @@ class ReactorEngineImplementation implements ReactorEngine {
 
   turn(timeoutMs?: number): void {
     this.#reactor.turn(timeoutMs);
+  }
+
+  openListener(options: ListenerOptions): OpenListener {
+    return this.#opener.openListener(options);
+  }
+
+  openSocket(to: SocketAddress): number {
+    return this.#opener.openSocket(to);
   }
 
   listen(descriptor: number, acceptor: Acceptor): Listening {

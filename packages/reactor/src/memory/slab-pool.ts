@@ -5,6 +5,8 @@ import type { Arena } from './arena.ts';
 export const SLAB_BYTES = 16_384;
 /** Free slabs kept with their pages: 8 MiB; those of more go back to the kernel. */
 export const WARM_SLABS = 512;
+/** Of all slabs, the part that is kept for connections that need few. */
+const SPARE_PART = 1 / 16;
 const POISON = 0xdb;
 
 const TAKEN = 1;
@@ -37,6 +39,11 @@ export class SlabPool {
   /** Slabs that somebody has. */
   get taken(): number {
     return this.#taken;
+  }
+
+  /** Fewer than these are left: who has many gets no more, and connections are no longer accepted. */
+  get spare(): number {
+    return this.#states.length * SPARE_PART;
   }
 
   /** Slabs that may still be taken. */

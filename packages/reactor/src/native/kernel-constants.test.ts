@@ -9,8 +9,9 @@ import * as ours from './kernel-constants.ts';
 const HEADERS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'linux/socket.h': { AF_INET: 2, AF_INET6: 10, SOL_SOCKET: 1, MSG_PEEK: 2 },
   'linux/net.h': { SOCK_STREAM: 1, SOCK_NONBLOCK: 0o4_000, SOCK_CLOEXEC: 0o2_000_000, SHUT_WR: 1 },
-  'asm-generic/socket.h': { SO_ERROR: 4, SO_LINGER: 13 },
-  'linux/in.h': { IPPROTO_TCP: 6 },
+  'asm-generic/socket.h': { SO_REUSEADDR: 2, SO_ERROR: 4, SO_LINGER: 13, SO_REUSEPORT: 15 },
+  'linux/in.h': { IPPROTO_TCP: 6, IPPROTO_IPV6: 41 },
+  'linux/in6.h': { IPV6_V6ONLY: 26 },
   'linux/tcp.h': { TCP_NODELAY: 1 },
   'asm-generic/fcntl.h': { O_NONBLOCK: 0o4_000, O_CLOEXEC: 0o2_000_000 },
   'linux/eventpoll.h': {

@@ -34,7 +34,6 @@ export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 export const SSL_ERROR_SSL = 1;
 export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_WANT_WRITE = 3;
-export const SSL_ERROR_SYSCALL = 5;
 export const SSL_ERROR_ZERO_RETURN = 6;
 
 /** Answers of an ALPN callback. */
@@ -43,20 +42,16 @@ export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
 export const SSL_KEY_UPDATE_REQUESTED = 1;
 
-/** err.h: an error is `library << 23 | reason`; with bit 31 it is an errno. */
+/** err.h: an error is `library << 23 | reason`. */
 export const ERR_LIB_SSL = 20;
 export const ERR_LIB_SHIFT = 23;
 export const ERR_LIB_MASK = 0xff;
 export const ERR_REASON_MASK = 0x7f_ffff;
-export const ERR_SYSTEM_FLAG = 0x8000_0000;
-export const PEM_R_NO_START_LINE = 108;
-export const ERR_LIB_PEM = 9;
 /** ssl.h: reasons from here on are alerts that were received. */
 export const SSL_AD_REASON_OFFSET = 1000;
 
 /** x509_vfy.h: results that this package sets. OpenSSL derives the alert from them. */
 export const X509_V_OK = 0;
-export const X509_V_ERR_UNSPECIFIED = 1;
 export const X509_V_ERR_CERT_SIGNATURE_FAILURE = 7;
 export const X509_V_ERR_CERT_NOT_YET_VALID = 9;
 export const X509_V_ERR_CERT_HAS_EXPIRED = 10;

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import type { Plain } from '@ambientmesh/hbone';
 import { expect, test } from 'vitest';
 import { ReactorListener } from './listener.ts';
+import { socketShare } from './socket-share.ts';
 import { openDescriptors, SocketRig } from './testing/socket-rig.ts';
 
 const QUIET = { readable: () => {}, written: () => {}, failed: () => {} };
@@ -86,6 +87,36 @@ test('descriptors are used up: the same, once an episode; running connections go
     { accepted: 0, failures: [failure], told: 1 },
     { accepted: 0, failures: [failure], told: 1 },
   ]);
+});
+
+test('descriptors are spared: accepting pauses before the kernel has none, and goes on when there are some again', async () => {
+  await using rig = new SocketRig();
+  const accepted: Plain[] = [];
+  let resumed = 0;
+  const { port, failures } = rig.listen(
+    (plain) => {
+      plain.handler = QUIET;
+      accepted.push(plain);
+    },
+    () => resumed++,
+  );
+  const share = socketShare(rig.reactor);
+  const peers = Array.from({ length: 5 }, () => rig.socket(port));
+  await Promise.all(peers.map((peer) => new Promise((resolve) => peer.once('connect', resolve))));
+  const lowest = rig.loopback.socket();
+  rig.reactor.calls.close(lowest);
+  // The lowest two that are free, and what is between them.
+  share.descriptorLimit = lowest + 1;
+  let waited = false;
+  rig.reactor.after(250, () => (waited = true));
+  await rig.until(() => waited, 'retries');
+  expect(accepted.length).toBeLessThan(5);
+  expect(failures).toMatchObject([{ code: 'EMFILE', detail: expect.stringContaining('accepting pauses') as unknown }]);
+  expect(resumed).toBe(0);
+  share.descriptorLimit = Number.POSITIVE_INFINITY;
+  await rig.until(() => accepted.length === 5 && resumed === 1, 'the rest');
+  expect(failures).toHaveLength(1);
+  for (const plain of accepted) plain.reset();
 });
 
 test('closed while it pauses: nothing comes back', async () => {

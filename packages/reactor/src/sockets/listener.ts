@@ -23,8 +23,6 @@ import { systemFailure } from './system-failure.ts';
 const ACCEPTS_PER_TURN = 64;
 /** How long accepting pauses when something is exhausted. */
 const PAUSE_MS = 100;
-/** Of all slabs, the part that is kept for the connections there are. */
-const SPARE_SLABS_PART = 1 / 16;
 
 /** What tells of a connection that was lost before it was taken; pending errors of the network among them. accept(2) */
 const LOST: ReadonlySet<number> = new Set([
@@ -60,6 +58,8 @@ export class ReactorListener implements Listening, Watcher {
   #pause: { cancel(): void } | undefined;
   /** The acceptor knows of the episode that goes on. */
   #told = false;
+  /** The descriptors that are left are kept for the connections there are. */
+  #spared = false;
 
   constructor(reactor: Reactor, descriptor: number, acceptor: Acceptor) {
     this.#reactor = reactor;
@@ -81,14 +81,16 @@ export class ReactorListener implements Listening, Watcher {
 
   ready(): void {
     for (let count = 0; count < ACCEPTS_PER_TURN && this.#descriptor >= 0; count++) {
-      const scarce = this.#scarceMemory();
+      const scarce = this.#scarceMemory() ?? this.#scarceDescriptors();
       if (scarce !== undefined) return this.#rest(scarce);
       const result = this.#accept();
       if (result >= 0 || LOST.has(-result)) continue;
       if (result !== -EAGAIN) return this.#rest(systemFailure(-result, ADVICE.get(-result)));
       break;
     }
+    if (!this.#told) return;
     this.#told = false;
+    this.#acceptor.resumed?.();
   }
 
   /** A connection handed over, or the negated errno. */
@@ -97,6 +99,7 @@ export class ReactorListener implements Listening, Watcher {
     const at = this.#share.address;
     const descriptor = calls.accept(this.#descriptor, at, SOCKET_ADDRESS_BYTES);
     if (descriptor < 0) return descriptor;
+    this.#spared = descriptor >= this.#share.descriptorLimit;
     const remote = readSocketAddress(arena, at);
     const local = calls.socketName(descriptor, at, SOCKET_ADDRESS_BYTES) < 0 ? NOWHERE : readSocketAddress(arena, at);
     const plain = new ReactorPlain(this.#reactor, descriptor, { local, remote });
@@ -108,9 +111,19 @@ export class ReactorListener implements Listening, Watcher {
 
   /** More connections would take the memory of those there are. */
   #scarceMemory(): ConnectionFailure | undefined {
-    const { left, taken } = this.#reactor.slabs;
-    if (left >= (left + taken) * SPARE_SLABS_PART) return undefined;
+    const { left, spare, taken } = this.#reactor.slabs;
+    if (left >= spare) return undefined;
     return { code: 'ENOMEM', message: `${taken} of ${left + taken} slabs for unsent bytes are taken (slow readers?)` };
+  }
+
+  /** The kernel gives the lowest number that is free: one that was just given tells how many are left. */
+  #scarceDescriptors(): ConnectionFailure | undefined {
+    if (!this.#spared) return undefined;
+    const { calls } = this.#reactor;
+    const descriptor = calls.eventDescriptor();
+    if (descriptor >= 0) calls.close(descriptor);
+    this.#spared = descriptor < 0 || descriptor >= this.#share.descriptorLimit;
+    return this.#spared ? systemFailure(EMFILE, ADVICE.get(EMFILE)) : undefined;
   }
 
   #rest(failure: ConnectionFailure): void {

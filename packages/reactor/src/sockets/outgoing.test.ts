@@ -83,6 +83,17 @@ test('what there is no slab for is not taken; what waits goes back when dropped'
   expect([outgoing.bytes, slabs.taken]).toEqual([0, 0]);
 });
 
+test('the last slabs are for connections that need few', async () => {
+  await using rig = new SocketRig({ slabBytes: 64 * SLAB_BYTES });
+  const share = socketShare(rig.reactor);
+  const [many, few] = [new Outgoing(rig.reactor, share), new Outgoing(rig.reactor, share)];
+  const memory = Buffer.alloc(SLAB_BYTES);
+  for (let count = 0; count < 60; count++) expect(many.copy(memory, 0, SLAB_BYTES)).toBe(true);
+  expect(many.copy(memory, 0, SLAB_BYTES)).toBe(false);
+  expect([few.copy(memory, 0, SLAB_BYTES), few.bytes, many.bytes]).toEqual([true, SLAB_BYTES, 60 * SLAB_BYTES]);
+  for (const outgoing of [many, few]) outgoing.drop();
+});
+
 test('ranges that follow each other are one piece, and small copies share a slab', async () => {
   await using rig = new SocketRig();
   const outgoing = new Outgoing(rig.reactor, socketShare(rig.reactor));

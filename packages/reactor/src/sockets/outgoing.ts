@@ -7,6 +7,8 @@ import { MOST_VECTORS, type SocketShare } from './socket-share.ts';
 const PIECE = 3;
 /** In place of a slab: the bytes are lent. */
 const LENT = -1;
+/** A connection whose peer takes so little that this waits gets nothing of the slabs that are spared for the others. */
+const FAIR_BYTES = 65_536;
 /** Up to here a loop copies faster than `set` on a view made for it. */
 const LOOP_COPY_BYTES = 32;
 
@@ -46,10 +48,11 @@ export class Outgoing {
     this.#room = 0;
   }
 
-  /** Appends a copy of `memory[start, end)`; false: there is no slab left, and nothing was appended. */
+  /** Appends a copy of `memory[start, end)`; false: there is no slab left for it, and nothing was appended. */
   copy(memory: Uint8Array, start: number, end: number): boolean {
     const { slabs } = this.#reactor;
-    if (end - start - this.#room > slabs.left * SLAB_BYTES) return false;
+    const spared = this.#bytes + end - start > FAIR_BYTES ? slabs.spare : 0;
+    if (end - start - this.#room > (slabs.left - spared) * SLAB_BYTES) return false;
     this.#bytes += end - start;
     for (let from = start; from < end; ) {
       if (this.#room === 0) this.#open(slabs.take());

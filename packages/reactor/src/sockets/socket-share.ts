@@ -14,6 +14,8 @@ export class SocketShare {
   readonly address: number;
   /** Milliseconds in which the peer of a closed socket may take nothing of what is queued; then it is reset. */
   closeStalledMs = CLOSE_LIMITS.closeStalledMs;
+  /** Descriptors from this number on are not for accepted connections. */
+  descriptorLimit = Number.POSITIVE_INFINITY;
 
   constructor({ arena }: Reactor) {
     this.vectors = arena.reserve(MOST_VECTORS * IOVEC.size);

@@ -72,7 +72,7 @@ export class DescriptorCarrier implements Carrier, Watcher {
       if (!full) {
         const written = reactor.calls.writeLent(this.#descriptor, lent.address, lent.length);
         if (written > 0) wire.take(written);
-        if (written < 0 && written !== -EAGAIN) return this.#fail(systemFailure(-written));
+        if (written < 0 && written !== -EAGAIN) return this.#failToDrain(systemFailure(-written));
         full = written < lent.length;
         if (written > 0) continue;
       }
@@ -80,7 +80,7 @@ export class DescriptorCarrier implements Carrier, Watcher {
       openSsl.copyIn(scratch, lent.address, length);
       wire.take(length);
       if (!this.#outgoing.copy(reactor.arena.bytes, scratch, scratch + length))
-        return this.#fail(
+        return this.#failToDrain(
           systemFailure(ENOBUFS, 'all slabs for unsent bytes are taken (raise slabBytes of the reactor?)'),
         );
     }
@@ -157,12 +157,16 @@ export class DescriptorCarrier implements Carrier, Watcher {
     this.#events = events;
   }
 
+  #failToDrain(failure: ConnectionFailure): void {
+    this.#tls.wire.discard();
+    this.#fail(failure);
+  }
+
   /** Told at the end of the turn, behind what can still be read: an alert says more than the reset that follows it. */
   #fail(failure: ConnectionFailure): void {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#outgoing.drop();
-    this.#tls.wire.discard();
     this.#tls.reactor.atEndOfTurn(() => {
       if (this.#descriptor >= 0 && this.#reading) this.owner.readable();
       this.owner.lost(failure);

@@ -1,5 +1,5 @@
 import { type ByteSink, type ConnectionFailure, END, type Plain, type SocketAddress } from '@ambientmesh/hbone';
-import type { Unfinished } from '../loop/reactor.ts';
+import type { Flushable, Unfinished } from '../loop/reactor.ts';
 import { type Carrier, type CarrierOwner, ENDED, NO_OWNER } from './carrier.ts';
 import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
 
@@ -7,15 +7,20 @@ const MOST_DROPS = 8;
 const FORGET: ByteSink = { bytes: () => {} };
 
 /** A `Plain` of another making (a tunnel's stream, say) under TLS, at the price of a few copies. Takes the `Plain` over. */
-export class PlainCarrier implements Carrier, Unfinished {
+export class PlainCarrier implements Carrier, Flushable, Unfinished {
   owner: CarrierOwner = NO_OWNER;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly #tls: TlsThread;
   readonly #plain: Plain;
   readonly #sink: ByteSink = { bytes: (memory, start, end) => this.#put(memory, start, end) };
-  /** What is written leaves the arena: memory of which no engine may think that it is lent for longer. */
-  #copy: Uint8Array | undefined;
+  /**
+   * Taken from the wire, and not written yet: the wire is emptied whenever another connection has something to write, which
+   * may be the one beneath, in the middle of a record. Not in the arena: no engine may think that it is lent for longer.
+   */
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
+  #ending = false;
   #ended = false;
   #closed = false;
   #due = false;
@@ -34,7 +39,7 @@ export class PlainCarrier implements Carrier, Unfinished {
   }
 
   get queued(): number {
-    return this.#plain.queued;
+    return this.#pieceBytes + this.#plain.queued;
   }
 
   fill(most: number): number {
@@ -63,14 +68,22 @@ export class PlainCarrier implements Carrier, Unfinished {
       const length = Math.min(lent.length, SCRATCH_BYTES);
       openSsl.copyIn(scratch, lent.address, length);
       wire.take(length);
-      this.#copy ??= new Uint8Array(SCRATCH_BYTES);
-      this.#copy.set(reactor.arena.bytes.subarray(scratch, scratch + length));
-      this.#plain.write(this.#copy, 0, length);
+      if (this.#pieces.length === 0) reactor.flushAtEnd(this);
+      this.#pieces.push(reactor.arena.bytes.slice(scratch, scratch + length));
+      this.#pieceBytes += length;
     }
   }
 
+  flush(): void {
+    const pieces = this.#pieces;
+    this.#dropPieces();
+    for (const piece of pieces) this.#plain.write(piece, 0, piece.length);
+    if (this.#ending) this.#plain.end();
+  }
+
   end(): void {
-    this.#plain.end();
+    this.#ending = true;
+    if (this.#pieces.length === 0) this.#plain.end();
   }
 
   drop(): boolean {
@@ -87,6 +100,7 @@ export class PlainCarrier implements Carrier, Unfinished {
   close(): void {
     this.#closed = true;
     this.owner = NO_OWNER;
+    this.#dropPieces();
     this.#plain.close();
   }
 
@@ -97,7 +111,13 @@ export class PlainCarrier implements Carrier, Unfinished {
   reset(): void {
     this.#closed = true;
     this.owner = NO_OWNER;
+    this.#dropPieces();
     this.#plain.reset();
+  }
+
+  #dropPieces(): void {
+    this.#pieces = [];
+    this.#pieceBytes = 0;
   }
 
   #goOnSoon(): void {

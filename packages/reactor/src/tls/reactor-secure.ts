@@ -184,7 +184,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     else if (this.#state === 'handshake') this.#shakeHands();
     else if (this.#state === 'open') {
       this.#writeGathered();
-      this.drain();
+      this.#tls.wire.flush(this);
       this.#tellRoom();
     } else if (this.#state === 'closing') {
       this.#writeGathered();
@@ -331,7 +331,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#state = 'leaving';
     this.#timer?.cancel();
     this.#gathered.drop();
-    this.drain();
+    this.#tls.wire.flush(this);
     this.#tls.wire.release(this);
     this.#session?.free();
     this.#farewell = new Farewell(this.#tls, this.#carrier, this.#peerEnded, () => this.#over());

@@ -103,8 +103,9 @@ export class Session {
 
   /** Decrypts what has come to where `ReadMemory.records` is: how many bytes, and what is next. */
   read(at: number): { readonly bytes: number; readonly outcome: Outcome } {
-    this.#begin();
+    // Before the wire is claimed: a tunnel beneath gives credit for what is read, and may write that.
     const filled = this.#fill();
+    this.#begin();
     if (filled === ENDED) return { bytes: 0, outcome: this.#end() };
     if (filled === 0) return { bytes: 0, outcome: 'wait' };
     if (typeof filled === 'object') return { bytes: 0, outcome: carrierFailure(this.#role, filled) };

@@ -46,6 +46,11 @@ export class Wire {
     this.#user = user;
   }
 
+  /** Has `user` take what it wrote; what another wrote is not touched. */
+  flush(user: WireUser): void {
+    if (this.#user === user) user.drain();
+  }
+
   /** Sees to it that a record with `bytes` of plaintext has room. */
   ensureRoom(bytes: number): void {
     if (this.#openSsl.call.BIO_ctrl_get_write_guarantee(this.#input) < bytes + RECORD_OVERHEAD_BYTES)

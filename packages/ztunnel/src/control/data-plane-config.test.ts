@@ -9,8 +9,8 @@ function parse(variables: Readonly<Record<string, string>>) {
   return parseConfig((name) => all.get(name), system);
 }
 
-function derive(variables: Readonly<Record<string, string>>) {
-  return dataPlaneConfig(parse(variables));
+function derive(variables: Readonly<Record<string, string>>, maxDescriptors = 1024) {
+  return dataPlaneConfig(parse(variables), maxDescriptors);
 }
 
 test('tcp(7): keep-alive stays within what the kernel takes, or every connection would fail', () => {
@@ -56,6 +56,19 @@ test('ZTUNNEL_UNKNOWN_POLICY is one of two', () => {
   expect(() => derive({ ZTUNNEL_UNKNOWN_POLICY: 'allow' })).toThrow(
     'invalid env var ZTUNNEL_UNKNOWN_POLICY=allow (ZTUNNEL_UNKNOWN_POLICY must be one of deny, skip)',
   );
+});
+
+test.each([
+  { max: 1_048_576, descriptorLimits: { accepted: 1_048_448, dialled: 1_048_512 } },
+  { max: 256, descriptorLimits: { accepted: 192, dialled: 224 } },
+])('of $max descriptors some are left for the rest of the process: $descriptorLimits', ({ max, descriptorLimits }) => {
+  expect(derive({}, max)).toMatchObject({ descriptorLimits });
+});
+
+test('ZTUNNEL_UNSENT_BYTES', () => {
+  expect(derive({}).unsentBytes).toBe(268_435_456);
+  expect(derive({ ZTUNNEL_UNSENT_BYTES: '16777216' }).unsentBytes).toBe(16_777_216);
+  expect(() => derive({ ZTUNNEL_UNSENT_BYTES: '4096' })).toThrow('must be at least 1048576');
 });
 
 test('a time beyond the longest timer (24 days) is that timer, not none', () => {

@@ -14,16 +14,24 @@ const maxSigned32 = 0x7fff_ffff;
 const leastConnectionWindow = 65_535;
 /** Limits of SETTINGS_MAX_FRAME_SIZE (RFC 9113 §6.5.2). */
 const leastMaxFrame = 16_384;
+/** Kept for the process's own servers and clients; as many again for what running connections open. */
+const mostSparedDescriptors = 64;
 const mostMaxFrame = 16_777_215;
 
 /**
- * What the data threads need of the configuration; number and count of the thread are added at their start. Numbers beyond
+ * What the data threads need of the configuration, in a process that may have `maxDescriptors` open; number and count of the
+ * thread are added at their start. Numbers beyond
  * what the kernel or HTTP/2 takes become the nearest that they do: otherwise each connection would fail for them.
  */
-export function dataPlaneConfig(config: ZtunnelConfig): Omit<DataPlaneConfig, 'thread' | 'threads'> {
+export function dataPlaneConfig(
+  config: ZtunnelConfig,
+  maxDescriptors: number,
+): Omit<DataPlaneConfig, 'thread' | 'threads'> {
   const { keepAlive } = config;
   const idleMs = keepAlive.timeMs + keepAlive.retries * keepAlive.intervalMs;
   return {
+    descriptorLimits: descriptorLimits(maxDescriptors),
+    unsentBytes: config.unsentBytes,
     network: config.network,
     clusterId: config.clusterId,
     packetMark: config.packetMark,
@@ -62,6 +70,12 @@ export function logLevels({ policyInfoLogging }: ZtunnelConfig, filter: LogFilte
     policyLog: filter.isEnabled('state', policyLevel) ? policyLevel : 'off',
     policyCutLog: filter.isEnabled('proxy::connection_manager', 'info'),
   };
+}
+
+/** The process's own part is more than its servers ever use (`processListener` has 256 clients each, mostly none). */
+function descriptorLimits(max: number): DataPlaneConfig['descriptorLimits'] {
+  const share = Math.min(mostSparedDescriptors, Math.floor(max / 8));
+  return { accepted: max - 2 * share, dialled: max - share };
 }
 
 /** The kernel counts keep-alive in seconds, from 1 on. */

@@ -171,6 +171,7 @@ const emptyReport = {
   counters: [],
   openSockets: { source: 0, destination: 0 },
   revocations: { source: 0, destination: 0 },
+  accepting: { descriptors: { paused: 0, pauses: 0 }, memory: { paused: 0, pauses: 0 } },
 } as const;
 
 /** A thread that answers and does nothing else. */

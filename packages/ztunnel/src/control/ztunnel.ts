@@ -34,6 +34,7 @@ import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
 import { RevocationMetrics } from './telemetry/revocation-metrics.ts';
 import { TcpMetrics } from './telemetry/tcp-metrics.ts';
+import { ThreadMetrics } from './telemetry/thread-metrics.ts';
 import { ThreadDiagnoses } from './thread-diagnoses.ts';
 import { renderVersion } from './version.ts';
 
@@ -66,6 +67,7 @@ export class Ztunnel {
   readonly #metrics = new TcpMetrics();
   readonly #dnsMetrics = new DnsMetrics();
   readonly #revocationMetrics = new RevocationMetrics();
+  readonly #threadMetrics: ThreadMetrics;
   readonly #crl: CrlFile;
   readonly #localConfig: LocalConfigFile | undefined;
   readonly #prefetcher: CertificatePrefetcher;
@@ -115,6 +117,7 @@ export class Ztunnel {
         logger: log.logger('xds', [{ name: 'local_client', fields: [] }]),
         program: options.localConfigProgram,
       });
+    this.#threadMetrics = new ThreadMetrics(config.unsentBytes);
     this.#engines = new Engines(log.logger('data_thread'));
     this.#crl = new CrlFile({
       path: config.crlPath,
@@ -282,7 +285,7 @@ export class Ztunnel {
   #startDataPlane(): void {
     const { config, log, program } = this.#options;
     const threads = (this.#options.startThreads ?? startDataThreads)({
-      config: dataPlaneConfig(config),
+      config: dataPlaneConfig(config, this.#maxDescriptors),
       engine: config.engine,
       count: config.threads.dataThreads,
       program,
@@ -301,9 +304,10 @@ export class Ztunnel {
       certificateWanted: (identity) => this.#certificates.want(identity),
       log: (text) => log.writeLines(text),
       lookupWanted: (wanted, answer) => this.#dns.lookup(wanted, answer),
-      report: (thread, { counters, openSockets, revocations }) => {
-        this.#metrics.add(thread, counters, openSockets);
-        this.#revocationMetrics.add(revocations);
+      report: (thread, report) => {
+        this.#metrics.add(thread, report.counters, report.openSockets);
+        this.#revocationMetrics.add(report.revocations);
+        this.#threadMetrics.add(thread, report);
       },
       diagnosis: (message) => this.#diagnoses.take(message),
       componentDrained: (message) => this.#pods.componentDrained(message),
@@ -334,6 +338,7 @@ export class Ztunnel {
       this.#revocationMetrics.family(),
       ...this.#dnsMetrics.families(),
       this.#engines.family(),
+      ...this.#threadMetrics.families(),
       ...(this.#heartbeats === undefined ? [] : [this.#heartbeats.family()]),
       ...(this.#localConfig === undefined ? [] : localConfigFamilies(this.#localConfig.status)),
       ...workloadFamilies(this.#zds.counters),

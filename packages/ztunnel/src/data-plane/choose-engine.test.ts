@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import { chooseEngine } from './choose-engine.ts';
 
+const LIMITS = { slabBytes: 16_777_216, descriptorLimit: 1000 };
+
 test('node is node', () => {
-  expect(chooseEngine('node')).toMatchObject({ name: 'node', reason: '' });
+  expect(chooseEngine('node', LIMITS)).toMatchObject({ name: 'node', reason: '' });
 });
 
 test('the reactor, where it passes its test of itself', () => {
-  const { name, engine, reason } = chooseEngine('reactor');
+  const { name, engine, reason } = chooseEngine('reactor', LIMITS);
   expect([name, reason]).toEqual(['reactor', '']);
   if (name !== 'reactor') return;
   engine.turn(0);
@@ -20,5 +22,5 @@ test.each([
   const open = (): never => {
     throw thrown;
   };
-  expect(chooseEngine('reactor', open)).toMatchObject({ name: 'node', reason });
+  expect(chooseEngine('reactor', LIMITS, open)).toMatchObject({ name: 'node', reason });
 });

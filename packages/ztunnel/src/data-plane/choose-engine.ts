@@ -6,7 +6,15 @@ import type { SynchronousEngine } from './synchronous-engine.ts';
 export type EngineName = 'reactor' | 'node';
 
 /** Makes the reactor and has it test itself. Throws what keeps it from being used. */
-export type OpenReactor = () => SynchronousEngine;
+export type OpenReactor = (limits: ReactorLimits) => SynchronousEngine;
+
+/** What a reactor of a data thread may use. */
+export interface ReactorLimits {
+  /** Of slabs in which unsent bytes wait. */
+  readonly slabBytes: number;
+  /** Accepted connections have descriptors below. */
+  readonly descriptorLimit: number;
+}
 
 /** `reason`: why it is not the one that was asked for; empty if it is. */
 export type ChosenEngine =
@@ -16,16 +24,20 @@ export type ChosenEngine =
 /** Characters of a reason: it is a label of a metric too. */
 const MAX_REASON_LENGTH = 200;
 
-const openTested: OpenReactor = () => {
+const openTested: OpenReactor = (limits) => {
   selfTest();
-  return createReactorEngine();
+  return createReactorEngine(limits);
 };
 
 /** The engine that was asked for; in place of a reactor that does not work here, the node engine. */
-export function chooseEngine(wanted: EngineName, openReactor: OpenReactor = openTested): ChosenEngine {
+export function chooseEngine(
+  wanted: EngineName,
+  limits: ReactorLimits,
+  openReactor: OpenReactor = openTested,
+): ChosenEngine {
   if (wanted === 'node') return { name: 'node', engine: createNodeEngine(), reason: '' };
   try {
-    return { name: 'reactor', engine: openReactor(), reason: '' };
+    return { name: 'reactor', engine: openReactor(limits), reason: '' };
   } catch (error) {
     return { name: 'node', engine: createNodeEngine(), reason: reasonOf(error) };
   }

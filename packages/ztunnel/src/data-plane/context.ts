@@ -6,6 +6,7 @@ import type { MeshState } from '../state/mesh-state.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { Counters } from '../telemetry/counters.ts';
 import type { ThreadLog } from '../telemetry/thread-log.ts';
+import type { Accepting } from './accepting.ts';
 import type { ThreadCertificates } from './certificates.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
 import type { NameLookups } from './name-lookups.ts';
@@ -40,4 +41,5 @@ export interface DataPlaneContext {
   readonly sockets: SocketGauge;
   readonly refusedClients: RefusedClients;
   readonly lookups: NameLookups;
+  readonly accepting: Accepting;
 }

@@ -10,6 +10,7 @@ import { MeshState } from '../state/mesh-state.ts';
 import { AccessLog } from '../telemetry/access-log.ts';
 import { Counters } from '../telemetry/counters.ts';
 import { ThreadLog } from '../telemetry/thread-log.ts';
+import { Accepting } from './accepting.ts';
 import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
 import { LocalWorkloads } from './local-workloads.ts';
@@ -20,6 +21,7 @@ import { Rechecks } from './rechecks.ts';
 import { RefusedClients } from './refused-clients.ts';
 import { Revocations } from './revocations.ts';
 import { StateChanges } from './state-changes.ts';
+import type { SynchronousEngine } from './synchronous-engine.ts';
 import { ThreadDiagnosis } from './thread-diagnosis.ts';
 import { TrustedPeers } from './trusted-peers.ts';
 
@@ -53,9 +55,12 @@ export class DataPlane {
   readonly #pods = new Map<string, Running>();
   readonly #changes: StateChanges;
   readonly #diagnosis: ThreadDiagnosis;
+  /** The engine, if it can tell of itself. */
+  readonly #ownLoop: SynchronousEngine | undefined;
 
-  constructor(given: DataPlaneConfig, engine: Engine, emit: (message: FromDataThread) => void) {
+  constructor(given: DataPlaneConfig, engine: Engine | SynchronousEngine, emit: (message: FromDataThread) => void) {
     const config = { ...given };
+    this.#ownLoop = 'drainTurnTimes' in engine ? engine : undefined;
     this.#config = config;
     this.#emit = emit;
     this.#diagnosis = new ThreadDiagnosis(engine);
@@ -82,6 +87,7 @@ export class DataPlane {
       sockets,
       refusedClients: new RefusedClients(engine, sockets),
       lookups: new NameLookups(engine, emit),
+      accepting: new Accepting(engine, log),
     };
     this.#changes = new StateChanges(this.#context, () => this.#governed());
   }
@@ -216,7 +222,7 @@ export class DataPlane {
   }
 
   #report(id: number): void {
-    const { counters, revocations, sockets, log } = this.#context;
+    const { accepting, counters, revocations, sockets, log } = this.#context;
     log.flush();
     const openSockets = { ...sockets };
     this.#emit({
@@ -225,6 +231,8 @@ export class DataPlane {
       counters: counters.drain(),
       openSockets,
       revocations: revocations.drain(),
+      accepting: accepting.drain(),
+      ...(this.#ownLoop && { engine: { holdings: this.#ownLoop.holdings, turnTimes: this.#ownLoop.drainTurnTimes() } }),
     });
   }
 }

@@ -23,7 +23,8 @@ export function runDataThread(openReactor?: OpenReactor): void {
   const port = parentPort;
   if (port === null || !isDataThreadData(workerData)) throw new TypeError('not a data thread that Ztunnel has started');
   const { config, engine, heartbeat } = workerData;
-  const chosen = chooseEngine(engine, openReactor);
+  const limits = { slabBytes: config.unsentBytes, descriptorLimit: config.descriptorLimits.accepted };
+  const chosen = chooseEngine(engine, limits, openReactor);
   const emit = (message: FromDataThread): void => port.postMessage(message);
   emit({
     type: 'engine',

@@ -1,5 +1,13 @@
-import { type Cancellable, type Listening, type Plain, TunnelPool } from '@ambientmesh/hbone';
-import { closeDescriptor, listenTcp, type Namespace, setKeepAlive, setUserTimeout, TcpStock } from '@ambientmesh/netns';
+import { type Acceptor, type Cancellable, type Plain, TunnelPool } from '@ambientmesh/hbone';
+import {
+  closeDescriptor,
+  listenTcp,
+  type Namespace,
+  NetnsError,
+  setKeepAlive,
+  setUserTimeout,
+  TcpStock,
+} from '@ambientmesh/netns';
 import type { Lookup } from '../dns/lookup.ts';
 import { HboneConnection } from '../inbound/hbone-connection.ts';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
@@ -53,7 +61,8 @@ export class PodProxy implements Pod, Recheckable {
   readonly recordContext: RecordContext;
   readonly #sockets: TcpStock;
   #trimming: Cancellable | undefined;
-  readonly #listeners: Listening[] = [];
+  /** Of the listeners. */
+  readonly #stops: (() => void)[] = [];
   readonly #connections = new Set<PodConnection>();
   readonly #uid: string;
   #drain: Drain | undefined;
@@ -99,11 +108,18 @@ export class PodProxy implements Pod, Recheckable {
       throw error;
     }
     for (const { fd, serve } of bound) {
-      const acceptor = {
+      const acceptor: Acceptor = {
         accepted: serve,
-        failed: (failure: { message: string }) => this.warn(`accept failed: ${failure.message}`),
+        failed: (failure) => {
+          if (!context.accepting.paused(acceptor, failure)) this.warn(`accept failed: ${failure.message}`);
+        },
+        resumed: () => context.accepting.resumed(acceptor),
       };
-      this.#listeners.push(engine.listen(fd, acceptor));
+      const listening = engine.listen(fd, acceptor);
+      this.#stops.push(() => {
+        listening.close();
+        context.accepting.resumed(acceptor);
+      });
     }
   }
 
@@ -122,8 +138,13 @@ export class PodProxy implements Pod, Recheckable {
 
   /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
   openSocket(family: 4 | 6, source?: string): number {
+    const { config } = this.context;
     const { fd, sourceKept } = this.#sockets.take(source === undefined ? { family } : { family, source });
     this.#trimSockets();
+    if (fd >= config.descriptorLimits.dialled) {
+      closeDescriptor(fd);
+      throw new NetnsError('NETNS_SYSTEM_CALL', 'Too many open files (os error 24)', { errno: 'EMFILE' });
+    }
     if (source !== undefined && !sourceKept)
       this.warn(`cannot connect from ${source}: the application will see the pod's own address`);
     return fd;
@@ -235,7 +256,7 @@ export class PodProxy implements Pod, Recheckable {
   }
 
   #stopListening(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const stop of this.#stops.splice(0)) stop();
   }
 }
 

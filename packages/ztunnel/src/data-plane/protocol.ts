@@ -24,6 +24,17 @@ export interface PodPorts {
   readonly inboundHbone: number;
 }
 
+/**
+ * Numbers from which on descriptors are not for connections: the kernel gives the lowest that is free. What is left is for
+ * the rest of the process: its servers, certificates, the node agent.
+ */
+export interface DescriptorLimits {
+  /** Of accepted ones. */
+  readonly accepted: number;
+  /** Of those that connections of their own open: applications of tunnels that there are come before new ones. */
+  readonly dialled: number;
+}
+
 /** Which lines a data thread makes: those that nobody prints cost nothing. */
 export interface LogLevels {
   /** Whether lines of the `access` target are printed at all, and at DEBUG too. */
@@ -34,11 +45,39 @@ export interface LogLevels {
   readonly policyCutLog: boolean;
 }
 
+/** What a synchronous engine holds now. */
+export interface EngineHoldings {
+  /** Watched descriptors. */
+  readonly descriptors: number;
+  /** Pieces of `SLAB_BYTES` with bytes that peers have not taken. */
+  readonly slabs: number;
+  /** TLS connections of OpenSSL. */
+  readonly tlsHandles: number;
+}
+
+/** How long the turns of a synchronous engine took. */
+export interface TurnTimes {
+  readonly turns: number;
+  readonly totalMs: number;
+  /** Turns of at most 2^index microseconds and more than half of that; the last: all longer ones. */
+  readonly buckets: readonly number[];
+}
+
+/** What a synchronous engine tells of itself; `turnTimes`: since the last report. */
+export interface EngineReport {
+  readonly holdings: EngineHoldings;
+  readonly turnTimes: TurnTimes;
+}
+
 /** What a data thread needs to know of the configuration; fixed for its life, but for the log levels. */
 export interface DataPlaneConfig extends LogLevels {
   /** 0-based number of the thread, and how many there are. */
   readonly thread: number;
   readonly threads: number;
+  /** Descriptors of the process that connections may take. */
+  readonly descriptorLimits: DescriptorLimits;
+  /** Bytes that peers have not taken, of all connections of the thread; where the engine has a limit. */
+  readonly unsentBytes: number;
   readonly network: string;
   readonly clusterId: string;
   readonly packetMark: number;
@@ -170,6 +209,10 @@ export type FromDataThread =
       readonly openSockets: OpenSockets;
       /** Handshakes that a revoked certificate ended. */
       readonly revocations: RevocationCounts;
+      /** Listeners that do not accept for want of something, and how often they stopped since the last report. */
+      readonly accepting: AcceptingReport;
+      /** Absent with an engine that runs on Node's event loop. */
+      readonly engine?: EngineReport;
     };
 
 /** The kinds of connections of a pod's proxy, as the log names them. */
@@ -218,6 +261,12 @@ export interface OpenSockets {
   readonly source: number;
   readonly destination: number;
 }
+
+/** What is exhausted where accepting pauses. */
+export type Scarcity = 'descriptors' | 'memory';
+
+/** Of a data thread, by what is exhausted. */
+export type AcceptingReport = Readonly<Record<Scarcity, { readonly paused: number; readonly pauses: number }>>;
 
 /** Handshakes that a revoked certificate ended since the last report, by reporter. */
 export interface RevocationCounts {

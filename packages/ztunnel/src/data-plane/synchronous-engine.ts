@@ -1,4 +1,5 @@
 import type { Engine } from '@ambientmesh/hbone';
+import type { EngineHoldings, TurnTimes } from './protocol.ts';
 
 /** An engine with a loop of its own: nothing happens but in `turn`, which its owner calls again and again. */
 export interface SynchronousEngine extends Engine {
@@ -6,6 +7,9 @@ export interface SynchronousEngine extends Engine {
   turn(timeoutMs: number): void;
   /** Write 8 octets (a 64-bit 1) to end a waiting `turn`: an eventfd(2). Closed by `close`. */
   readonly wakeDescriptor: number;
+  readonly holdings: EngineHoldings;
+  /** How long turns took since the last call, waiting excluded. */
+  drainTurnTimes(): TurnTimes;
   /** Gives everything back; there is no turn after it. */
   close(): void;
 }

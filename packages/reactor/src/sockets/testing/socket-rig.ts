@@ -60,7 +60,7 @@ export class SocketRig implements AsyncDisposable {
     return { descriptor, port: readSocketAddress(this.reactor.arena, this.loopback.address).port };
   }
 
-  listen(accepted: (plain: ReactorPlain) => void): Listened {
+  listen(accepted: (plain: ReactorPlain) => void, resumed?: () => void): Listened {
     const { descriptor, port } = this.listening();
     // Longer than the loopback's own queue.
     foreignLibrary().find('listen', 'int', ['int', 'int'])(descriptor, BACKLOG);
@@ -68,6 +68,7 @@ export class SocketRig implements AsyncDisposable {
     const listener = new ReactorListener(this.reactor, descriptor, {
       accepted: (plain) => accepted(ours(plain)),
       failed: (failure) => void failures.push(failure),
+      ...(resumed === undefined ? {} : { resumed }),
     });
     this.later(() => listener.close());
     return { port, failures, close: () => listener.close() };

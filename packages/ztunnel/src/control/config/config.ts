@@ -64,6 +64,8 @@ export interface ZtunnelConfig {
   readonly threads: WorkerThreads;
   /** The one to be used where it works. */
   readonly engine: EngineName;
+  /** Bytes that peers have not taken which a data thread keeps; where the engine has a limit. */
+  readonly unsentBytes: number;
   /** Silence after which a data thread counts as stuck. */
   readonly stuckThreadMs: number;
   readonly dnsProxy: boolean;

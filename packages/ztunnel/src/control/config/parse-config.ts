@@ -28,6 +28,10 @@ const defaultSecretTtlMs = 86_400_000;
 const defaultDrainMs = 5000;
 const defaultEngine: EngineName = 'reactor';
 const defaultStuckThreadMs = 3000;
+/** 16 tunnels whose applications read nothing of the windows that they were given. No page of it is resident before it is used. */
+const defaultUnsentBytes = 268_435_456;
+/** Below this one connection is a large part of it. */
+const leastUnsentBytes = 1_048_576;
 /** Threads are looked at once a second. */
 const leastStuckThreadMs = 1000;
 /** Node runs a timer of more than 2^31-1 ms at once; an hour of it is left for those who wait a little longer. */
@@ -60,6 +64,7 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     drainDeadlineMs: Math.min(parseDrainDeadline(environment), maxDrainMs),
     threads: parseWorkerThreads(environment, { cores: system.cores, concurrency: mesh.concurrency }),
     engine: parseEngine(environment),
+    unsentBytes: environment.integer('ZTUNNEL_UNSENT_BYTES', defaultUnsentBytes, leastUnsentBytes),
     stuckThreadMs: parseStuckThread(environment),
     dnsProxy,
     socks5: environment.boolean('UNSTABLE_ENABLE_SOCKS5', false),

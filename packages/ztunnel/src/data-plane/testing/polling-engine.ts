@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { Cancellable, Engine } from '@ambientmesh/hbone';
+import type { TurnTimes } from '../protocol.ts';
 import type { SynchronousEngine } from '../synchronous-engine.ts';
 
 const POLL_MS = 1;
@@ -9,6 +10,8 @@ const WAKE_BYTES = 8;
 /** A loop without sockets, driven as the reactor is; a named pipe stands for its eventfd. */
 export class PollingEngine implements SynchronousEngine {
   readonly wakeDescriptor: number;
+  readonly holdings = { descriptors: 1, slabs: 2, tlsHandles: 3 };
+  #turns = 0;
   readonly #beforeTurn: () => void;
   readonly #deaf: () => boolean;
   readonly #timers = new Map<() => void, number>();
@@ -23,7 +26,14 @@ export class PollingEngine implements SynchronousEngine {
     this.#deaf = () => options.deaf();
   }
 
+  drainTurnTimes(): TurnTimes {
+    const turns = this.#turns;
+    this.#turns = 0;
+    return { turns, totalMs: turns, buckets: [turns] };
+  }
+
   turn(timeoutMs: number): void {
+    this.#turns++;
     this.#beforeTurn();
     const endMs = performance.now() + timeoutMs;
     const isOver = (): boolean => timeoutMs === 0 || (!this.#deaf() && performance.now() >= endMs);

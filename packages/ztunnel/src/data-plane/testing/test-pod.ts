@@ -22,6 +22,7 @@ import { MeshState } from '../../state/mesh-state.ts';
 import { AccessLog } from '../../telemetry/access-log.ts';
 import { Counters } from '../../telemetry/counters.ts';
 import { ThreadLog } from '../../telemetry/thread-log.ts';
+import { Accepting } from '../accepting.ts';
 import { ThreadCertificates } from '../certificates.ts';
 import type { DataPlaneContext } from '../context.ts';
 import { LocalWorkloads } from '../local-workloads.ts';
@@ -61,6 +62,8 @@ export const TEST_CONFIG: DataPlaneConfig = {
   policyLog: 'off',
   policyCutLog: true,
   unknownPolicy: 'deny',
+  descriptorLimits: { accepted: 1_000_000, dialled: 1_000_000 },
+  unsentBytes: 268_435_456,
 };
 
 /** A dial of the proxy. */
@@ -126,6 +129,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     sockets,
     refusedClients: new RefusedClients(engine, sockets),
     lookups: new NameLookups(engine, () => undefined),
+    accepting: new Accepting(engine, log),
   };
   const connections = new Set<PodConnection>();
   const { counters, accessLog } = context;
