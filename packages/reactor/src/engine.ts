@@ -16,6 +16,7 @@ import type {
 import { CLOSE_LIMITS, type CloseLimits, type TlsRole } from '@ambientmesh/hbone/engine';
 import { Reactor, type ReactorOptions } from './loop/reactor.ts';
 import type { TurnTimes } from './loop/turn-histogram.ts';
+import { adoptSocket } from './sockets/adopt-socket.ts';
 import { dial } from './sockets/dialer.ts';
 import { ReactorListener } from './sockets/listener.ts';
 import { type ListenerOptions, type OpenListener, SocketOpener } from './sockets/socket-opener.ts';
@@ -57,6 +58,8 @@ export interface ReactorEngine extends Engine, Disposable {
   openListener(options: ListenerOptions): OpenListener;
   /** The descriptor of an unconnected socket that can connect to `to`, for `connect`. Throws as `openListener`. */
   openSocket(to: SocketAddress): number;
+  /** Takes over a connected, non-blocking TCP socket that comes from elsewhere. */
+  adopt(descriptor: number): Plain;
   /** Write a 64-bit 1 to this eventfd(2) to wake a thread that waits in `turn`; from any thread of the process. */
   readonly wakeDescriptor: number;
   readonly holdings: ReactorHoldings;
@@ -125,6 +128,10 @@ class ReactorEngineImplementation implements ReactorEngine {
 
   connect(options: ConnectOptions, handler: ConnectHandler): Cancellable {
     return dial(this.#reactor, options, handler);
+  }
+
+  adopt(descriptor: number): Plain {
+    return adoptSocket(this.#reactor, descriptor);
   }
 
   credentials(source: CredentialsSource): Credentials {

@@ -1,9 +1,9 @@
-import { createNodeEngine } from '@ambientmesh/hbone';
 import { afterEach, expect, test } from 'vitest';
 import { dialHostile } from '../testing/hostile-peer.ts';
 import { listenSockets } from '../testing/loopback.ts';
 import { connectBlock, headers, PREFACE, SETTING, settings, Type, windowUpdate } from '../testing/raw-frames.ts';
 import { serveTo } from '../testing/relayed.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => void undos.push(undo);
@@ -16,7 +16,7 @@ afterEach(async () => {
 
 test('CVE-2019-9511: a window that opens octet by octet in one turn is one frame, not as many as octets', async () => {
   const application = await listenSockets((socket) => void socket.write(Buffer.alloc(65_536)), cleanup);
-  const port = await serveTo({ engine: createNodeEngine(), cleanup }, application);
+  const port = await serveTo({ engine: createTestEngine(), cleanup }, application);
   const peer = await dialHostile(port, Buffer.concat([PREFACE, settings([SETTING.INITIAL_WINDOW_SIZE, 1])]));
   cleanup(() => peer.socket.destroy());
   await peer.send(headers(1, connectBlock('a:1')));

@@ -11,7 +11,8 @@ const CHUNK = Buffer.alloc(16_384, 'h');
 const ONE_OCTET_TURNS = 50;
 /** As many as a client may open before it has heard of a limit, and the neighbour stream. */
 const STARVED_STREAMS = 90;
-const DRIBBLES = 15_000;
+/** More than is earned by what leaves before the windows are shut: a window of the connection, several times over. */
+const DRIBBLES = 50_000;
 /** What is read of an application at once, and kept while its stream takes an octet of it. */
 const READ_BYTES = 65_536;
 /** hbone.md §2 */

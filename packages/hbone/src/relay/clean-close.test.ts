@@ -1,13 +1,13 @@
-import { createNodeEngine } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { dialHostile, type HostilePeer, listenHostile } from '../testing/hostile-peer.ts';
 import { dialSocket, listenSockets } from '../testing/loopback.ts';
 import { connectBlock, data, FLAG, headers, PREFACE, ping, settings, statusBlock } from '../testing/raw-frames.ts';
 import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => void undos.push(undo);
-const scope = { engine: createNodeEngine(), cleanup };
+const scope = { engine: createTestEngine(), cleanup };
 const LAST = 'last words';
 const CASES = (['peer', 'application'] as const).flatMap((who) => [LAST, ''].map((rest) => ({ who, rest })));
 

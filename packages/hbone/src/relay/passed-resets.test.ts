@@ -1,13 +1,14 @@
 /** `applicationReset: 'reset'`: resets pass from end to end. RFC 9113 8.5 */
 import { type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { createNodeEngine, ErrorCode } from '@ambientmesh/hbone';
+import { ErrorCode } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { http2Client } from '../testing/http2-peer.ts';
 import { dialSocket, listenSockets } from '../testing/loopback.ts';
 import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

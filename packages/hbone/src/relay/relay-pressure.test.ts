@@ -1,13 +1,13 @@
 /** Back-pressure, fairness and small windows of relays, with real sockets on both sides. */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { createNodeEngine } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { http2Server } from '../testing/http2-peer.ts';
 import { dialSocket, listenSockets } from '../testing/loopback.ts';
 import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

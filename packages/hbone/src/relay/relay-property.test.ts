@@ -1,6 +1,6 @@
 /** Random ends of relays: whatever both applications do, everything is released and no byte is wrong. */
 import type { Socket } from 'node:net';
-import { createNodeEngine, TunnelRelay, type TunnelStream } from '@ambientmesh/hbone';
+import { TunnelRelay, type TunnelStream } from '@ambientmesh/hbone';
 import { afterAll, expect, test, vi } from 'vitest';
 import {
   dialSocket,
@@ -9,8 +9,9 @@ import {
   listenTunnelServer,
   openDescriptors,
 } from '../testing/loopback.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

@@ -1,14 +1,15 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { createNodeEngine, ErrorCode, PlainRelay } from '@ambientmesh/hbone';
+import { ErrorCode, PlainRelay } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { http2Client } from '../testing/http2-peer.ts';
 import { dialSocket, listenPlain, listenSockets } from '../testing/loopback.ts';
 import { forwardTo, type Outcome, observe, serveTo } from '../testing/relayed.ts';
 import { soon } from '../testing/soon.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const MEBIBYTE = 1_048_576;
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

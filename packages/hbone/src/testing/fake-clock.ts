@@ -1,7 +1,8 @@
 import type { Cancellable, Engine } from '../engine.ts';
-import { createNodeEngine, type NodeEngine } from '../node-engine/engine.ts';
+import type { NodeEngine } from '../node-engine/engine.ts';
+import { createTestEngine } from './test-engine.ts';
 
-/** A node engine whose timers run only when a test moves its clock. */
+/** The engine under test, but its timers run only when a test moves its clock. */
 export interface FakeClockEngine extends NodeEngine {
   /** Moves the clock and calls what is due, in order. */
   advance(ms: number): void;
@@ -10,7 +11,7 @@ export interface FakeClockEngine extends NodeEngine {
 }
 
 export function createFakeClockEngine(): FakeClockEngine {
-  return new FakeClock(createNodeEngine());
+  return new FakeClock(createTestEngine());
 }
 
 class FakeClock implements FakeClockEngine {

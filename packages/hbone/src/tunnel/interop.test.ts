@@ -1,16 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Duplex, Readable } from 'node:stream';
-import { createNodeEngine } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { http2Client, http2Server } from '../testing/http2-peer.ts';
 import { dialSocket, listenSockets } from '../testing/loopback.ts';
 import { forwardTo, type Outcome, serveTo } from '../testing/relayed.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const MEBIBYTE = 1_048_576;
 const BODY_BYTES = 50 * MEBIBYTE;
 const PIECE_BYTES = 65_536;
 const STREAM_WINDOW_BYTES = 4 * MEBIBYTE;
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

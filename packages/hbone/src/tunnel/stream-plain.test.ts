@@ -1,6 +1,5 @@
 import {
   type ClientConnection,
-  createNodeEngine,
   END,
   type Plain,
   type ServerConnection,
@@ -9,8 +8,9 @@ import {
 } from '@ambientmesh/hbone';
 import { afterEach, expect, test, vi } from 'vitest';
 import { dialTunnelClient, listenTunnelServer } from '../testing/loopback.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
   undos.push(undo);

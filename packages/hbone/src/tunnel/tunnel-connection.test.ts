@@ -1,7 +1,6 @@
 import {
   type ClientConnection,
   type ClientStream,
-  createNodeEngine,
   type NodeEngine,
   type ServerConnection,
   type ServerStream,
@@ -14,6 +13,7 @@ import { createFakeClockEngine } from '../testing/fake-clock.ts';
 import { http2Client, http2Server } from '../testing/http2-peer.ts';
 import { dialSecure, dialTunnelClient, listenTunnelServer } from '../testing/loopback.ts';
 import { soon } from '../testing/soon.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -93,7 +93,7 @@ async function observeEnd(stream: ClientStream): Promise<string> {
 }
 
 test('a request arrives with method, authority and fields; the answer with its fields', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine);
   const connection = await dialTunnelClient(engine, server.port, cleanup);
   expect(await openStream(connection)).toMatchObject({ status: 200 });
@@ -102,7 +102,7 @@ test('a request arrives with method, authority and fields; the answer with its f
 });
 
 test('an error answer ends the stream with END_STREAM on HEADERS and RST_STREAM(NO_ERROR)', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine, 503);
   const session = await http2Client(server.port, cleanup);
   const stream = session.request({ ':method': 'CONNECT', ':authority': '127.0.0.1:80' });
@@ -120,7 +120,7 @@ test('an error answer ends the stream with END_STREAM on HEADERS and RST_STREAM(
 });
 
 test('other methods reach the handler, which answers 400', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine, 400);
   const session = await http2Client(server.port, cleanup);
   const stream = session.request({ ':method': 'GET', ':path': '/', ':authority': '127.0.0.1:80' });
@@ -132,7 +132,7 @@ test('other methods reach the handler, which answers 400', async () => {
 });
 
 test('drain with streams: no new one, running ones go on, then the connection closes on both sides', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine);
   let closed = false;
   const connection = await dialTunnelClient(engine, server.port, cleanup, {
@@ -153,7 +153,7 @@ test('drain with streams: no new one, running ones go on, then the connection cl
 });
 
 test('drain of an idle connection closes it', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine);
   const session = await http2Client(server.port, cleanup);
   const lastIds: number[] = [];
@@ -168,7 +168,7 @@ test('drain of an idle connection closes it', async () => {
 });
 
 test('a GOAWAY of node:http2 in use: running streams go on, new ones are refused', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const { port } = await http2Server((stream) => {
     stream.respond({ ':status': 200 });
     stream.session?.close();
@@ -189,7 +189,7 @@ test('a GOAWAY of node:http2 in use: running streams go on, new ones are refused
 });
 
 test('a client that closes says GOAWAY once its last stream has ended', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const goaways: number[] = [];
   const { port, server } = await http2Server((stream) => {
     stream.respond({ ':status': 200 });
@@ -207,7 +207,7 @@ test('a client that closes says GOAWAY once its last stream has ended', async ()
 });
 
 test('a server that cuts the connection: streams fail and the owner is told', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const server = await ourServer(engine);
   const connection = await dialTunnelClient(engine, server.port, cleanup);
   const end = observeEnd(await established(connection));
@@ -250,7 +250,7 @@ test('a client that asks for answers and reads none is dropped, with little memo
 });
 
 test('what a peer sent before it cut the connection is delivered, also to a stream that starts late', async () => {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const { port } = await http2Server((stream) => {
     stream.respond({ ':status': 200 });
     stream.end('all of it', () => stream.session?.destroy());

@@ -2,7 +2,6 @@ import {
   type ClientConnection,
   type ClientStream,
   connectTunnel,
-  createNodeEngine,
   type Dial,
   type Engine,
   type NodeEngine,
@@ -15,6 +14,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createFakeClockEngine } from '../testing/fake-clock.ts';
 import { dialPlain, fixtureTls, listenTunnelServer } from '../testing/loopback.ts';
 import { soon } from '../testing/soon.ts';
+import { createTestEngine } from '../testing/test-engine.ts';
 
 const undos: (() => void)[] = [];
 const cleanup = (undo: () => void): void => {
@@ -35,7 +35,7 @@ interface Rig {
   readonly open: (key?: string) => Promise<ClientStream>;
 }
 
-async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createNodeEngine()): Promise<Rig> {
+async function rig(options: TunnelPoolOptions = {}, engine: NodeEngine = createTestEngine()): Promise<Rig> {
   const accepted: ServerConnection[] = [];
   const port = await listenTunnelServer(
     engine,

@@ -41,7 +41,7 @@ export class SlabPool {
     return this.#taken;
   }
 
-  /** Fewer than these are left: who has many gets no more, and connections are no longer accepted. */
+  /** Of those that are left, so many are not for who has many already. */
   get spare(): number {
     return this.#states.length * SPARE_PART;
   }

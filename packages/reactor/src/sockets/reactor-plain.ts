@@ -160,9 +160,10 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   close(): void {
     if (this.#state === 'closing') return;
     this.handler = NOBODY;
-    if (this.#state !== 'open' || this.#outgoing.bytes === 0) return this.#dispose();
+    if (this.#state !== 'open') return this.#dispose();
     this.#state = 'closing';
     if (this.#full) this.#watchStall();
+    // Not at once, with nothing queued either: `reset` may follow in this turn.
     else this.#touch();
   }
 

@@ -32,7 +32,7 @@ function start() {
 }
 
 const DESCRIPTORS_GONE =
-  'warn new connections are not accepted until there are descriptors again; those that run go on exhausted="descriptors" ' +
+  'warn new connections are not accepted: descriptors are exhausted; those that run go on exhausted="descriptors" ' +
   'error="Too many open files (os error 24)" advice="raise the limit of open files (ulimit -n, LimitNOFILE), or look for ' +
   'clients that leave connections open"';
 
@@ -64,9 +64,9 @@ test('descriptors and memory are two things; another failure is nobody’s want 
   expect([told(), timers.size]).toEqual([[], 0]);
   accepting.paused(listener, ENOMEM);
   accepting.paused({}, EMFILE);
-  expect(told().map((line) => line.split(' ').slice(0, 10).join(' '))).toEqual([
-    'warn new connections are not accepted until there is memory',
-    'warn new connections are not accepted until there are descriptors',
+  expect(told().map((line) => line.split(' ').slice(0, 7).join(' '))).toEqual([
+    'warn new connections are not accepted: memory',
+    'warn new connections are not accepted: descriptors',
   ]);
   accepting.resumed(listener);
   expect([accepting.drain().memory.paused, accepting.drain().descriptors.paused, timers.size]).toEqual([0, 1, 1]);

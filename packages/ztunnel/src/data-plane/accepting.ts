@@ -13,6 +13,13 @@ const SCARCITIES: ReadonlyMap<string, Scarcity> = new Map([
   ['ENOBUFS', 'memory'],
 ]);
 
+/** What of those that run. */
+const MEANWHILE: Readonly<Record<Scarcity, string>> = {
+  descriptors: 'descriptors are exhausted; those that run go on',
+  memory:
+    'memory for unsent bytes is exhausted; those that run go on, but for those that need more of it than their share',
+};
+
 const ADVICE: Readonly<Record<Scarcity, string>> = {
   descriptors:
     'raise the limit of open files (ulimit -n, LimitNOFILE), or look for clients that leave connections open',
@@ -55,7 +62,7 @@ export class Accepting {
     this.#log.line({
       level: 'warn',
       scope: 'proxy',
-      message: `new connections are not accepted until ${scarcity === 'memory' ? 'there is memory' : 'there are descriptors'} again; those that run go on`,
+      message: `new connections are not accepted: ${MEANWHILE[scarcity]}`,
       fields: [
         ['exhausted', scarcity],
         ['error', failure.message],

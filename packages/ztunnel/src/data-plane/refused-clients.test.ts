@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createNodeEngine, type Engine, type Plain } from '@ambientmesh/hbone';
+import { type Engine, type Plain } from '@ambientmesh/hbone';
+import { createTestEngine } from '@ambientmesh/hbone/testing';
 import type { Policy } from '@ambientmesh/policy';
 import { expect, onTestFinished, test } from 'vitest';
 import { PlaintextConnection } from '../inbound/plaintext-connection.ts';
@@ -10,7 +11,7 @@ import { FIRST_WORD_MS, MAX_REFUSED_CLIENTS, RefusedClients } from './refused-cl
 import { SilentPlain } from './testing/silent-plain.ts';
 import { createTestPod, listen } from './testing/test-pod.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 /** Time is up as soon as somebody waits. */
 const impatient: Pick<Engine, 'after'> = { after: (_ms, callback) => engine.after(0, callback) };
 const owner = {};

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { ClientConnection, createNodeEngine, type Secure } from '@ambientmesh/hbone';
+import { ClientConnection, type Secure } from '@ambientmesh/hbone';
+import { createTestEngine } from '@ambientmesh/hbone/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { DRAINED } from '../data-plane/pod.ts';
 import { soon } from '../data-plane/testing/soon.ts';
@@ -29,7 +30,7 @@ async function openTunnel() {
   cleanup(() => {
     for (const connection of made.connections) connection.cut(DRAINED);
   });
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   const socket = connect({ port, host: '127.0.0.1' });
   await new Promise((resolve) => socket.once('connect', resolve));
   const tls = { credentials: engine.credentials(client), verify: () => undefined, handshakeTimeoutMs: 5000 };

@@ -236,6 +236,14 @@ const cuts: readonly ContractCase[] = [
       assert.equal(seen.how, 'ECONNRESET');
     }
   }),
+  contractCase('Plain.reset after `close`, in one turn: RST, with nothing queued as well', async (scene) => {
+    const { plain, peer } = await scene.connection();
+    const seen = ending(peer);
+    plain.close();
+    plain.reset();
+    await scene.until(() => seen.how !== '', 'the end');
+    assert.equal(seen.how, 'ECONNRESET');
+  }),
   contractCase('Plain: the peer’s RST is `failed`, once; every method is a no-op after', async (scene) => {
     const { plain, peer } = await scene.connection();
     const failures: ConnectionFailure[] = [];

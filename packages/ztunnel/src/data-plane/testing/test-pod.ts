@@ -4,11 +4,11 @@ import {
   type Cancellable,
   type ConnectHandler,
   type ConnectOptions,
-  createNodeEngine,
   type Engine,
   type Plain,
   TunnelPool,
 } from '@ambientmesh/hbone';
+import { createTestEngine } from '@ambientmesh/hbone/testing';
 import { CertificateAuthority } from '@ambientmesh/spiffe';
 import { formatAddress } from '../../address.ts';
 import { Denials } from '../../inbound/denials.ts';
@@ -179,7 +179,7 @@ export function createAuthority(): Promise<CertificateAuthority> {
 
 /** Listens on a free port of 127.0.0.1; `accepted` gets every connection as the engine has them. */
 export async function listen(accepted: (plain: Plain) => void, cleanup: (undo: () => void) => void): Promise<number> {
-  const engine = createNodeEngine();
+  const engine = createTestEngine();
   return listenSockets((socket) => accepted(engine.adopt(socket)), cleanup);
 }
 
@@ -205,7 +205,7 @@ export async function listenSockets(
 
 /** The real engine, but for dials: they follow the routes of a test. Its clock may be ahead. */
 class RoutedEngine implements Engine {
-  readonly #engine = createNodeEngine();
+  readonly #engine = createTestEngine();
   readonly #routes: ReadonlyMap<string, number>;
   readonly #dialled: Dialled[];
   readonly #timers = new Set<{ readonly dueMs: number; fire(): void }>();
