@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import {
   acceptTunnel,
+  type Cancellable,
   ClientConnection,
+  type ConnectHandler,
   type ConnectionFailure,
   createNodeEngine,
   type Engine,
@@ -64,13 +66,17 @@ export class ReactorSide implements Side {
   }
 
   async dial(port: number): Promise<Plain> {
-    const options = { descriptor: this.#loopback.socket(), to: { ip: '127.0.0.1', port }, timeoutMs: DIAL_TIMEOUT_MS };
     return new Promise((resolve, reject) => {
-      this.engine.connect(options, {
+      this.connect(port, {
         connected: resolve,
         failed: ({ message }) => reject(new Error(message)),
       });
     });
+  }
+
+  connect(port: number, handler: ConnectHandler): Cancellable {
+    const options = { descriptor: this.#loopback.socket(), to: { ip: '127.0.0.1', port }, timeoutMs: DIAL_TIMEOUT_MS };
+    return this.engine.connect(options, handler);
   }
 
   turn(): void {
