@@ -14,6 +14,13 @@ const suites = [
   { name: 'unit', config: 'vitest.config.ts', needsRoot: false },
   { name: 'kernel', config: 'vitest.root.config.ts', needsRoot: true },
   { name: 'end to end', config: 'e2e/vitest.config.ts', needsRoot: true },
+  {
+    name: 'end to end, on the node engine',
+    config: 'e2e/vitest.config.ts',
+    needsRoot: true,
+    only: ['e2e/src/traffic', 'e2e/src/authorization', 'e2e/src/enrolment'],
+    variables: { ZTUNNEL_ENGINE: 'node' },
+  },
 ];
 
 /** What runs now; signals that only this process got are passed on to it. */
@@ -29,6 +36,7 @@ for (const signal of SIGNALS)
 const total = { passed: 0, failed: 0, skipped: 0 };
 let needRoot = 0;
 for (const suite of suites) {
+  if (filtersOf(suite) === undefined) continue;
   if (suite.needsRoot && !isRoot) {
     const skipped = await count(suite);
     needRoot += skipped;
@@ -58,11 +66,19 @@ function describeNeedOfRoot() {
   return `${needRoot} tests need root: ${isRoot ? 'they ran' : 'they did not run (start `npm test` as root)'}`;
 }
 
+/** What of a suite is run; undefined: nothing. */
+function filtersOf({ only }) {
+  if (only === undefined) return filters;
+  const asked = only.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
+  return asked.length > 0 ? asked : undefined;
+}
+
 async function test(suite) {
   const reporters = ['--reporter=default', `--reporter=${countsReporter}`];
-  const { code, said } = await start(['run', '--config', suite.config, ...reporters, ...filters], {
+  const { code, said } = await start(['run', '--config', suite.config, ...reporters, ...filtersOf(suite)], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     heard: 3,
+    variables: suite.variables,
   });
   if (said === '') return { passed: 0, failed: 1, skipped: 0 };
   const counts = JSON.parse(said);
@@ -73,7 +89,7 @@ async function test(suite) {
 
 async function count(suite) {
   // Last: `--json` would take a filter for a file to write.
-  const { said } = await start(['list', '--config', suite.config, ...filters, '--json'], {
+  const { said } = await start(['list', '--config', suite.config, ...filtersOf(suite), '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     heard: 1,
   });
@@ -85,10 +101,10 @@ async function count(suite) {
 }
 
 /** Runs Vitest to its end; `heard` is the descriptor whose text is returned. Ends this process if it was interrupted. */
-function start(args, { stdio, heard }) {
+function start(args, { stdio, heard, variables }) {
   return new Promise((resolve) => {
     let said = '';
-    current = spawn(node, [vitest, ...args], { cwd: root, env: testEnvironment(), stdio });
+    current = spawn(node, [vitest, ...args], { cwd: root, env: { ...testEnvironment(), ...variables }, stdio });
     current.stdio[heard].on('data', (chunk) => {
       said += chunk;
     });

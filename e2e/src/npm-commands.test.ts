@@ -101,8 +101,8 @@ class TemporaryFolder implements Disposable {
   }
 }
 
-/** Tests of one package, in an environment of their own: these tests are run by Vitest too. */
+/** Some tests of one package, in an environment of their own: these tests are run by Vitest too. */
 function startTests(folder: TemporaryFolder, environment: Readonly<Record<string, string>>): Running {
   const env = { PATH: process.env['PATH'], TMPDIR: folder.path, ...environment };
-  return startCommand([process.execPath, 'tools/test.js', 'packages/policy'], { cwd: REPOSITORY, env });
+  return startCommand([process.execPath, 'tools/test.js', 'packages/policy/src/evaluation'], { cwd: REPOSITORY, env });
 }

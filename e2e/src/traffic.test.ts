@@ -21,6 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.close());
 
+test.each(['node1', 'node2'])('%s has the engine that this run is about', async (node) => {
+  const engines = parseMetrics(await lab.metrics(node)).filter(({ name }) => name === 'ambientmesh_engine_info');
+  const engine = process.env['ZTUNNEL_ENGINE'] ?? 'reactor';
+  expect(engines.map(({ labels }) => labels)).toEqual([{ engine, reason: '' }]);
+});
+
 testBasicTraffic(() => lab);
 
 test.each(['httpbin-1', 'httpbin-2'] as const)('100 MB to %s arrive intact', async (to) => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const EXECUTABLE = 0o755;
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 50_000;
 
 /** How a command ended, and what it said. */
 export interface Ending {
