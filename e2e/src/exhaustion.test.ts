@@ -10,7 +10,7 @@ import { Crowd } from './pods/crowd.ts';
 import { PodSockets } from './pods/pod-sockets.ts';
 
 const MAIN = fileURLToPath(new URL('../../apps/ztunnel/src/main.ts', import.meta.url));
-const SOURCE = '--conditions=@ambientmesh/source';
+const CONDITION = '--conditions=@ambientmesh/source';
 const DESCRIPTORS = 256;
 const UNSENT_BYTES = 33_554_432;
 /** Of 192 that connections may have, the process itself uses some dozens. */
@@ -24,7 +24,7 @@ const TAKES_LONG = { timeoutMs: 30_000 };
 let lab: LabClient;
 beforeAll(async () => {
   lab = await startTestLab({
-    ztunnel: ['sh', '-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, process.execPath, SOURCE, MAIN],
+    ztunnel: ['sh', '-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, process.execPath, CONDITION, MAIN],
     ztunnelEnvironment: {
       ZTUNNEL_ENGINE: 'reactor',
       ZTUNNEL_WORKER_THREADS: '1',

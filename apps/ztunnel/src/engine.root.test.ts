@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const undo of undos.splice(0)) await undo();
 });
 
-function start(engine: string) {
+function start(engine: string, environment: Readonly<Record<string, string>> = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'ztunnel-engine-'));
   const child = spawn('unshare', ['-n', 'sh', '-c', program, process.execPath, main], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -30,6 +30,7 @@ function start(engine: string) {
       INPOD_UDS: join(directory, 'no-agent.sock'),
       ZTUNNEL_ENGINE: engine,
       ZTUNNEL_WORKER_THREADS: '2',
+      ...environment,
     },
   });
   let output = '';
@@ -74,3 +75,24 @@ test.each(['reactor', 'node'])(
   },
   60_000,
 );
+
+test.each([
+  { koffi: 'none', reason: 'koffi cannot be loaded, is its binary for this platform installed?' },
+  { koffi: 'without epoll', reason: 'epoll_create1: ENOSYS' },
+])('the reactor does not work ($koffi): the node engine is in use, and log and metric say why once', async (row) => {
+  const hooks = new URL('testing/without-koffi.ts', import.meta.url).href;
+  const { get, output } = start('reactor', { NODE_OPTIONS: `--import=${hooks}`, ZTUNNEL_TEST_KOFFI: row.koffi });
+  const engines = async (): Promise<readonly string[]> =>
+    (await get('15020/metrics')).split('\n').filter((line) => line.startsWith('ambientmesh_engine_info'));
+  await vi.waitFor(async () => {
+    const [first, ...others] = await engines();
+    expect([first, others]).toEqual([expect.stringContaining('{engine="node",reason="self-test, reactor: '), []]);
+    expect(first).toContain(row.reason);
+  }, WAIT);
+  await vi.waitFor(() => expect(output()).toContain('cannot be used here'), WAIT);
+  const lines = output()
+    .split('\n')
+    .filter((line) => line.includes('cannot be used here'));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/\twarn\tdata_thread\t.*\treason="self-test, reactor: /);
+});
