@@ -1,0 +1,21 @@
+/** Whatever a peer sends: nothing is thrown, nothing hangs, others are served, and nothing stays. */
+import { expect, test } from 'vitest';
+import { HostileScene } from './hostile-bytes.ts';
+import { freshSeed, Random } from './random.ts';
+
+const ATTACKS = 250;
+const seed = freshSeed();
+
+test.each(['rawBytes', 'changedRecords', 'changedFrames'] as const)(
+  `${ATTACKS} attacks by %s, seed ${seed}`,
+  { timeout: 60_000 },
+  async (kind) => {
+    const scene = new HostileScene(new Random(seed));
+    await scene.open();
+    await scene[kind](ATTACKS);
+    const { attacks, echoed, problems } = await scene.close();
+    expect(problems).toEqual([]);
+    expect(attacks).toBe(ATTACKS);
+    expect(echoed).toBeGreaterThan(0);
+  },
+);
