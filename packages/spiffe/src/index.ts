@@ -7,7 +7,7 @@ export {
 } from './certificate-authority.ts';
 export type { CertificateSpec, DistinguishedName } from './certificate-template.ts';
 export { SpiffeError, type SpiffeErrorCode } from './errors.ts';
-export { identitiesOf, peerIdentity } from './peer-identity.ts';
+export { identitiesOf, peerIdentity, uriNamesOf } from './peer-identity.ts';
 export type { Refusal, RefusalCode } from './peer-refusal.ts';
 export { verifyClientPeer, verifyServerPeer } from './peer-verification.ts';
 export { PresentedChain } from './presented-chain.ts';

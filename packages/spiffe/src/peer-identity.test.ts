@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { CertificateAuthority, identitiesOf, peerIdentity, renderSpiffeId } from '@ambientmesh/spiffe';
+import { CertificateAuthority, identitiesOf, peerIdentity, renderSpiffeId, uriNamesOf } from '@ambientmesh/spiffe';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { uriNamesOf } from './peer-identity.ts';
@@ -40,6 +40,7 @@ test.each([
   const { raw } = new X509Certificate(chain[0] ?? '');
   expect(identitiesOf(raw).map(renderSpiffeId)).toEqual(want);
   expect(peerIdentity(raw)).toEqual(identitiesOf(raw)[0]);
+  expect(uriNamesOf(raw)).toEqual('uris' in spec ? spec.uris : []);
 });
 
 test.each([

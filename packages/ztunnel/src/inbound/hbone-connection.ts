@@ -18,6 +18,7 @@ import { identityText } from '../state/identity.ts';
 import type { Workload } from '../state/workload.ts';
 import { type ConnectionError, logEarlyFailure } from '../telemetry/connection-record.ts';
 import { InboundStream } from './inbound-stream.ts';
+import { warnOfUnparsedNames } from './unparsed-names.ts';
 
 /** An unfinished handshake is cut after this; the reference waits for ever. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -132,6 +133,7 @@ export class HboneConnection implements PodConnection {
       verify: (chain: readonly Uint8Array[]) => {
         const [leaf] = chain;
         if (leaf === undefined) return 'no certificate presented';
+        warnOfUnparsedNames(this.pod, leaf);
         return revocations.refusal(chain, trust) ?? verifyClientPeer(leaf, identity.trustDomain);
       },
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
@@ -161,6 +163,8 @@ export class HboneConnection implements PodConnection {
     const { local, remote } = secure;
     const [leaf] = secure.peerChain;
     const peer = leaf && peerIdentity(leaf);
+    // Again, as the reference does: there it is a question of its own who the peer is.
+    if (leaf !== undefined) warnOfUnparsedNames(this.pod, leaf);
     const handler = {
       request: (stream: ServerStream, request: TunnelRequest) => {
         const inbound = new InboundStream({ connection: this, stream, request, peer, local, remote });
