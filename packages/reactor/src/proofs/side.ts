@@ -18,6 +18,7 @@ import { createThrowAwayAuthority } from '@ambientmesh/hbone/testing';
 import { createReactorEngine, type ReactorEngine, type ReactorEngineOptions } from '../engine.ts';
 import { Arena } from '../memory/arena.ts';
 import { foreignLibrary } from '../native/foreign-library.ts';
+import { SOL_SOCKET } from '../native/kernel-constants.ts';
 import { Loopback } from '../native/loopback.ts';
 import { SystemCalls } from '../native/system-calls.ts';
 import { readSocketAddress } from '../sockets/socket-address.ts';
@@ -26,6 +27,9 @@ const authority = createThrowAwayAuthority();
 const ARENA_BYTES = 65_536;
 const BACKLOG = 4096;
 const DIAL_TIMEOUT_MS = 20_000;
+/** Of socket(7). */
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 const QUICK = { closeLingerMs: 500, closeStalledMs: 500 };
 
@@ -45,17 +49,22 @@ export class ReactorSide implements Side {
   readonly engine: ReactorEngine;
   /** Not the engine's: descriptors come to an engine from outside. */
   readonly #arena = new Arena(ARENA_BYTES);
-  readonly #loopback = new Loopback(this.#arena, new SystemCalls(this.#arena));
+  readonly #calls = new SystemCalls(this.#arena);
+  readonly #loopback = new Loopback(this.#arena, this.#calls);
   readonly #closes: (() => void)[] = [];
   /** What accepting said. */
   readonly failures: string[] = [];
 
-  constructor(options: ReactorEngineOptions = {}) {
+  readonly #socketBufferBytes: number | undefined;
+
+  /** `socketBufferBytes`: what the kernel keeps for a socket, each way; else as much as it likes, some megabytes. */
+  constructor(options: ReactorEngineOptions & { readonly socketBufferBytes?: number } = {}) {
     this.engine = createReactorEngine({ debug: true, ...QUICK, ...options });
+    this.#socketBufferBytes = options.socketBufferBytes;
   }
 
   async listen(accepted: (plain: Plain) => void): Promise<number> {
-    const descriptor = this.#loopback.listen();
+    const descriptor = this.#sized(this.#loopback.listen());
     const { port } = readSocketAddress(this.#arena, this.#loopback.address);
     // Longer than the loopback's own queue.
     foreignLibrary().find('listen', 'int', ['int', 'int'])(descriptor, BACKLOG);
@@ -75,12 +84,24 @@ export class ReactorSide implements Side {
   }
 
   connect(port: number, handler: ConnectHandler): Cancellable {
-    const options = { descriptor: this.#loopback.socket(), to: { ip: '127.0.0.1', port }, timeoutMs: DIAL_TIMEOUT_MS };
+    const options = {
+      descriptor: this.#sized(this.#loopback.socket()),
+      to: { ip: '127.0.0.1', port },
+      timeoutMs: DIAL_TIMEOUT_MS,
+    };
     return this.engine.connect(options, handler);
   }
 
   turn(): void {
     this.engine.turn(0);
+  }
+
+  /** Accepted ones inherit it from those that listen. */
+  #sized(descriptor: number): number {
+    if (this.#socketBufferBytes !== undefined)
+      for (const option of [SO_SNDBUF, SO_RCVBUF])
+        this.#calls.setOption(descriptor, SOL_SOCKET, option, this.#socketBufferBytes);
+    return descriptor;
   }
 
   /** No connection is accepted any more. */
