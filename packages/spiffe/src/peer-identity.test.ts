@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto';
 import { CertificateAuthority, identitiesOf, peerIdentity, renderSpiffeId, uriNamesOf } from '@ambientmesh/spiffe';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { uriNamesOf } from './peer-identity.ts';
 
 const ca = await CertificateAuthority.create({ trustDomain: 'td' });
 const A = 'spiffe://td/ns/a/sa/a';
