@@ -8,6 +8,7 @@ import type { Counters } from '../telemetry/counters.ts';
 import type { ThreadLog } from '../telemetry/thread-log.ts';
 import type { Accepting } from './accepting.ts';
 import type { ThreadCertificates } from './certificates.ts';
+import type { DialQueue } from './dial-queue.ts';
 import type { LocalWorkloads } from './local-workloads.ts';
 import type { NameLookups } from './name-lookups.ts';
 import type { DataPlaneConfig } from './protocol.ts';
@@ -42,4 +43,5 @@ export interface DataPlaneContext {
   readonly refusedClients: RefusedClients;
   readonly lookups: NameLookups;
   readonly accepting: Accepting;
+  readonly dials: DialQueue;
 }

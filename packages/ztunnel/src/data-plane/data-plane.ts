@@ -13,6 +13,7 @@ import { ThreadLog } from '../telemetry/thread-log.ts';
 import { Accepting } from './accepting.ts';
 import { ThreadCertificates } from './certificates.ts';
 import type { DataPlaneContext } from './context.ts';
+import { DialQueue } from './dial-queue.ts';
 import { LocalWorkloads } from './local-workloads.ts';
 import { NameLookups } from './name-lookups.ts';
 import { PodProxy } from './pod-proxy.ts';
@@ -88,6 +89,7 @@ export class DataPlane {
       refusedClients: new RefusedClients(engine, sockets),
       lookups: new NameLookups(engine, emit),
       accepting: new Accepting(engine, log),
+      dials: new DialQueue(engine),
     };
     this.#changes = new StateChanges(this.#context, () => this.#governed());
   }

@@ -1,5 +1,6 @@
 import {
   type Cancellable,
+  type ConnectionFailure,
   type Plain,
   type RelayFailure,
   type ServerStream,
@@ -119,15 +120,14 @@ export class InboundStream implements PolicedConnection {
     const refusal = connection.pod.authorization.admit(this, workload);
     if (refusal !== undefined) return this.#reject(401, refusal);
     const source = connection.pod.keepsSource && !target.loopback ? { source: remote } : {};
-    this.#pending = dial(
-      connection.pod,
-      { to, ...source },
-      {
-        connected: (application) => this.#join(application, workload, target),
-        failed: (failure) =>
-          this.#reject(503, { message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
-      },
-    );
+    const handler = {
+      connected: (application: Plain) => this.#join(application, workload, target),
+      failed: (failure: ConnectionFailure) =>
+        this.#reject(503, { message: `connection failed: ${renderIoError(failure)}`, flag: 'CONNECT' }),
+    };
+    this.#pending = context.dials.add(() => {
+      this.#pending = dial(connection.pod, { to, ...source }, handler);
+    });
   }
 
   #open(workload: Workload, service: Service | undefined): void {

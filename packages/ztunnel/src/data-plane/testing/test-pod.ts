@@ -25,6 +25,7 @@ import { ThreadLog } from '../../telemetry/thread-log.ts';
 import { Accepting } from '../accepting.ts';
 import { ThreadCertificates } from '../certificates.ts';
 import type { DataPlaneContext } from '../context.ts';
+import { DialQueue } from '../dial-queue.ts';
 import { LocalWorkloads } from '../local-workloads.ts';
 import { NameLookups } from '../name-lookups.ts';
 import { OpeningTunnels } from '../opening-tunnels.ts';
@@ -130,6 +131,7 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
     refusedClients: new RefusedClients(engine, sockets),
     lookups: new NameLookups(engine, () => undefined),
     accepting: new Accepting(engine, log),
+    dials: new DialQueue(engine),
   };
   const connections = new Set<PodConnection>();
   const { counters, accessLog } = context;
