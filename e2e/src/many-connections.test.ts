@@ -13,6 +13,8 @@ import { Crowd } from './pods/crowd.ts';
 const STREAMS = Number(env['CROWD_STREAMS'] ?? 400);
 const PLAIN = Number(env['CROWD_PLAIN'] ?? 100);
 const THREADS = env['CROWD_THREADS'] ?? '2';
+/** The node engine does not know what it holds. */
+const COUNTED_THREADS = env['ZTUNNEL_ENGINE'] === 'node' ? 0 : Number(THREADS);
 const DEADLINE_SECONDS = 2;
 const LONG_MS = 240_000;
 const ECHO = { host: ADDRESS['httpbin-2'], port: PORT.echo };
@@ -76,7 +78,7 @@ test('very many connections come about, on all data threads, and are counted', {
   await lab.waitFor(async () => (await countedOpen('node1', 'source')) === STREAMS, { what: 'counted by node1' });
   await lab.waitFor(async () => (await countedOpen('node2', 'destination')) === STREAMS + PLAIN, { what: 'by node2' });
   const samples = parseMetrics(await lab.metrics('node1'));
-  for (let thread = 0; thread < Number(THREADS); thread++)
+  for (let thread = 0; thread < COUNTED_THREADS; thread++)
     expect(sumOf(samples, 'ambientmesh_data_thread_descriptors', { thread: String(thread) })).toBeGreaterThan(
       STREAMS / Number(THREADS) / 4,
     );
