@@ -6,6 +6,7 @@ import {
   ClientConnection,
   type ConnectHandler,
   type ConnectionFailure,
+  type CredentialsSource,
   createNodeEngine,
   type Engine,
   type Plain,
@@ -147,10 +148,15 @@ export class NodeSide implements Side {
   }
 }
 
+/** A certificate that all ends trust. */
+export function issue(name: string): CredentialsSource {
+  return authority.issue(`spiffe://proof/ns/a/sa/${name}`);
+}
+
 /** TLS options of one end; all ends trust each other. */
 export function tlsOf(engine: Engine, name: string): TlsOptions {
   return {
-    credentials: engine.credentials(authority.issue(`spiffe://proof/ns/a/sa/${name}`)),
+    credentials: engine.credentials(issue(name)),
     verify: () => undefined,
     handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   };

@@ -42,7 +42,7 @@ class Readers {
     return pair;
   }
 
-  fill(pairs: readonly Pair[]): void {
+  sendTo(pairs: readonly Pair[]): void {
     for (const [sender] of pairs) if (sender.secure!.room > 0) sender.send(CHUNK_BYTES);
   }
 }
@@ -58,7 +58,7 @@ test(`${READERS} readers that stop, then trickle, then go on`, { timeout: 90_000
   let turns = 0;
   const isFull = (): boolean => slow.every(([sender]) => sender.secure!.room <= 0);
   await readers.pump.until(() => {
-    readers.fill(slow);
+    readers.sendTo(slow);
     return isFull() || engine.holdings.slabs >= READERS * MOST_SLABS_EACH;
   }, 'all are full');
   const most = READERS * MOST_SLABS_EACH;
@@ -67,8 +67,8 @@ test(`${READERS} readers that stop, then trickle, then go on`, { timeout: 90_000
   // The others go on, in few turns: nobody waits for those that do not read.
   const before = fast[1].received;
   for (; fast[1].received < before + FAST_BYTES && turns < MOST_TURNS; turns++) {
-    readers.fill([fast]);
-    readers.fill(slow);
+    readers.sendTo([fast]);
+    readers.sendTo(slow);
     await readers.pump.turn();
   }
   expect(fast[1].received - before).toBeGreaterThanOrEqual(FAST_BYTES);
@@ -79,7 +79,7 @@ test(`${READERS} readers that stop, then trickle, then go on`, { timeout: 90_000
     reader.secure!.resume();
     await readers.pump.turn();
     reader.secure!.pause();
-    readers.fill(slow);
+    readers.sendTo(slow);
     expect(engine.holdings.slabs).toBeLessThanOrEqual(most + MOST_SLABS_EACH);
   }
   // All slabs were in use before: the rest is garbage that is to be collected.

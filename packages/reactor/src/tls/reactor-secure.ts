@@ -24,6 +24,8 @@ import type { WireUser } from './wire.ts';
 
 /** Frames of more than this are records of their own if they need no copy; smaller ones share one. */
 const OWN_RECORD_BYTES = 4096;
+/** Answers to KeyUpdates that a peer lets wait, 27 octets each: it is not read from before it has taken what waits. */
+const MOST_ANSWER_BYTES = 131_072;
 
 const NOBODY: SecureHandler = {
   established: () => {},
@@ -64,6 +66,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   #dirty = false;
   #blocked = false;
   #paused = false;
+  #flooded = false;
   #unfinished = false;
   #peerEnded = false;
   #closed = false;
@@ -145,10 +148,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#state !== 'open' || this.#peerEnded) return;
-    this.#carrier.watch(true);
-    // What was read already has no event of its own.
-    if (this.#session?.holds) this.#goOnSoon();
+    this.#readOn();
   }
 
   close(done?: () => void): void {
@@ -205,6 +205,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   sent(): void {
+    if (this.#flooded && !this.#isFlooded()) this.#readOn();
     this.#tellRoom();
   }
 
@@ -255,16 +256,31 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   #receive(): void {
     if (this.#peerEnded || this.#session === undefined) return;
-    if (this.#paused) return this.#carrier.watch(false);
-    const { reactor, wire } = this.#tls;
+    if (this.#paused || this.#isFlooded()) return this.#carrier.watch(false);
+    const { reactor } = this.#tls;
     const { records } = reactor.readMemory;
     reactor.settle();
     const { bytes, outcome } = this.#session.read(records);
-    // Answers to KeyUpdates.
-    if (wire.waiting().length > 0) this.#touch();
+    if (this.#session.answered > 0) this.#touch();
     if (bytes > 0) this.handler.bytes(reactor.arena.bytes, records, records + bytes);
     if (bytes > 0 && this.#isOpen()) this.handler.delivered();
     if (this.#isOpen()) this.#conclude(outcome);
+  }
+
+  /** Whether the peer asks for answers, and does not take them. */
+  #isFlooded(): boolean {
+    const session = this.#session;
+    if (session === undefined || session.answered === 0) return false;
+    if (this.#carrier.queued === 0) session.answered = 0;
+    this.#flooded = session.answered > MOST_ANSWER_BYTES;
+    return this.#flooded;
+  }
+
+  #readOn(): void {
+    if (this.#state !== 'open' || this.#peerEnded || this.#paused) return;
+    this.#carrier.watch(true);
+    // What was read already has no event of its own.
+    if (this.#session?.holds) this.#goOnSoon();
   }
 
   /** Not narrowed by what was known before a callback. */

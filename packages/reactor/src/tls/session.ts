@@ -35,6 +35,8 @@ const UNEXPECTED_END = 'UNEXPECTED_EOF_WHILE_READING';
 
 /** An SSL object: the only place that calls OpenSSL for a connection. Nobody is called back but the `Verifier`. */
 export class Session {
+  /** Octets that `read` has put on the wire since they were last set to 0: answers to KeyUpdates. */
+  answered = 0;
   readonly #tls: TlsThread;
   readonly #role: TlsRole;
   readonly #carrier: Carrier;
@@ -103,12 +105,20 @@ export class Session {
 
   /** Decrypts what has come to where `ReadMemory.records` is: how many bytes, and what is next. */
   read(at: number): { readonly bytes: number; readonly outcome: Outcome } {
+    const { wire } = this.#tls;
     // Before the wire is claimed: a tunnel beneath gives credit for what is read, and may write that.
     const filled = this.#fill();
     this.#begin();
     if (filled === ENDED) return { bytes: 0, outcome: this.#end() };
     if (filled === 0) return { bytes: 0, outcome: 'wait' };
     if (typeof filled === 'object') return { bytes: 0, outcome: carrierFailure(this.#role, filled) };
+    const before = wire.bytes;
+    const result = this.#decrypt(at);
+    this.answered += Math.max(0, wire.bytes - before);
+    return result;
+  }
+
+  #decrypt(at: number): { readonly bytes: number; readonly outcome: Outcome } {
     let bytes = 0;
     for (let returns = 0; returns < MOST_RETURNS; ) {
       const result = this.#tls.openSsl.read(this.#ssl, at + bytes, SLOT_BYTES);

@@ -62,6 +62,11 @@ export class Wire {
     return this.#openSsl.waiting(this.#output);
   }
 
+  /** Bytes that are to be taken. */
+  get bytes(): number {
+    return this.#openSsl.call.BIO_ctrl_pending(this.#output);
+  }
+
   take(bytes: number): void {
     this.#openSsl.take(this.#output, bytes);
   }
