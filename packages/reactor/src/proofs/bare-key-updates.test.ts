@@ -6,6 +6,9 @@ import { PatternedEnd } from './patterned-end.ts';
 import { RawTlsClient } from './raw-tls-client.ts';
 import { issue, Pump, ReactorSide, tlsOf } from './side.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 const STORM = 20_000;
 const UPDATES_A_TURN = 500;
 const SLAB_BYTES = 16_384;
@@ -47,7 +50,7 @@ async function end({ side, pump, client, server }: Storm): Promise<void> {
   side.close();
 }
 
-test(`${STORM} KeyUpdates without a byte: all are answered, and both ways go on`, async () => {
+test(`${STORM} KeyUpdates without a byte: all are answered, and both ways go on`, PATIENCE, async () => {
   const storm = await connected();
   const { pump, client, server } = storm;
   for (let sent = 0; sent < STORM; sent += UPDATES_A_TURN) {
@@ -64,37 +67,41 @@ test(`${STORM} KeyUpdates without a byte: all are answered, and both ways go on`
   await end(storm);
 });
 
-test('KeyUpdates whose answers nobody reads: what waits is bounded, and goes on once it is read', async () => {
-  const storm = await connected(SMALL_SOCKET_BYTES);
-  const { side, pump, client, server } = storm;
-  client.reading = false;
-  let updates = 0;
-  let most = 0;
-  let queued = -1;
-  for (let still = 0; still < STOPPED_TURNS && updates < MOST_UPDATES; ) {
-    for (let count = 0; count < UPDATES_A_TURN && client.queued < MOST_UNSENT_BYTES; count++) {
-      client.updateKey();
-      updates++;
+test(
+  'KeyUpdates whose answers nobody reads: what waits is bounded, and goes on once it is read',
+  PATIENCE,
+  async () => {
+    const storm = await connected(SMALL_SOCKET_BYTES);
+    const { side, pump, client, server } = storm;
+    client.reading = false;
+    let updates = 0;
+    let most = 0;
+    let queued = -1;
+    for (let still = 0; still < STOPPED_TURNS && updates < MOST_UPDATES; ) {
+      for (let count = 0; count < UPDATES_A_TURN && client.queued < MOST_UNSENT_BYTES; count++) {
+        client.updateKey();
+        updates++;
+      }
+      await pump.turn();
+      most = Math.max(most, side.engine.holdings.slabs);
+      still = client.queued === queued ? still + 1 : 0;
+      queued = client.queued;
     }
-    await pump.turn();
-    most = Math.max(most, side.engine.holdings.slabs);
-    still = client.queued === queued ? still + 1 : 0;
-    queued = client.queued;
-  }
-  // The server reads no more, so that the client's own bytes wait.
-  expect(updates).toBeLessThan(MOST_UPDATES);
-  expect(server.failure).toBeUndefined();
-  expect(most * SLAB_BYTES).toBeLessThan(QUEUE_LIMIT_BYTES);
-  client.reading = true;
-  server.send(1000);
-  await pump.until(
-    () => {
-      client.turn();
-      return client.received === server.sent && client.queued === 0;
-    },
-    'all answers',
-    () => client.queued,
-  );
-  expect(server.events).toEqual(['established']);
-  await end(storm);
-});
+    // The server reads no more, so that the client's own bytes wait.
+    expect(updates).toBeLessThan(MOST_UPDATES);
+    expect(server.failure).toBeUndefined();
+    expect(most * SLAB_BYTES).toBeLessThan(QUEUE_LIMIT_BYTES);
+    client.reading = true;
+    server.send(1000);
+    await pump.until(
+      () => {
+        client.turn();
+        return client.received === server.sent && client.queued === 0;
+      },
+      'all answers',
+      () => client.queued,
+    );
+    expect(server.events).toEqual(['established']);
+    await end(storm);
+  },
+);

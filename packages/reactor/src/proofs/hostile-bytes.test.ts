@@ -3,12 +3,15 @@ import { expect, test } from 'vitest';
 import { HostileScene } from './hostile-bytes.ts';
 import { freshSeed, Random } from './random.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 const ATTACKS = 250;
 const seed = freshSeed();
 
 test.each(['rawBytes', 'changedRecords', 'changedFrames'] as const)(
   `${ATTACKS} attacks by %s, seed ${seed}`,
-  { timeout: 60_000 },
+  PATIENCE,
   async (kind) => {
     const scene = new HostileScene(new Random(seed));
     await scene.open();

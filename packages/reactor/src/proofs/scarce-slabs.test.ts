@@ -4,6 +4,9 @@ import { expect, test } from 'vitest';
 import { PatternedEnd } from './patterned-end.ts';
 import { Pump, ReactorSide, tlsOf } from './side.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 const SLABS = 64;
 const SLAB_BYTES = 16_384;
 /** More than the kernel takes of a connection whose peer does not read, and all slabs. */
@@ -78,7 +81,7 @@ class Scarce {
   }
 }
 
-test('a socket that is written without end fails, and no other', async () => {
+test('a socket that is written without end fails, and no other', PATIENCE, async () => {
   const scarce = new Scarce();
   await scarce.open();
   const neighbour = await scarce.tlsPair();
@@ -103,7 +106,7 @@ test('a socket that is written without end fails, and no other', async () => {
   await scarce.end();
 });
 
-test('TLS that is written without end fails, others go on, and accepting rests meanwhile', async () => {
+test('TLS that is written without end fails, others go on, and accepting rests meanwhile', PATIENCE, async () => {
   const scarce = new Scarce();
   await scarce.open();
   const neighbour = await scarce.tlsPair();
@@ -142,7 +145,7 @@ test('TLS that is written without end fails, others go on, and accepting rests m
   await scarce.end();
 });
 
-test('with no slab left who sends by TLS fails, and says so; the others go on', async () => {
+test('with no slab left who sends by TLS fails, and says so; the others go on', PATIENCE, async () => {
   const scarce = new Scarce();
   await scarce.open();
   const pairs: Pair[] = [];

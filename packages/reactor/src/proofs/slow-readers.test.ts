@@ -6,6 +6,9 @@ import { expect, test } from 'vitest';
 import { PatternedEnd } from './patterned-end.ts';
 import { Pump, ReactorSide, tlsOf } from './side.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 const READERS = 200;
 const CHUNK_BYTES = 65_536;
 const SLAB_BYTES = 16_384;
@@ -47,7 +50,7 @@ class Readers {
   }
 }
 
-test(`${READERS} readers that stop, then trickle, then go on`, { timeout: 90_000 }, async () => {
+test(`${READERS} readers that stop, then trickle, then go on`, PATIENCE, async () => {
   const readers = new Readers();
   await readers.open();
   const { engine } = readers.side;

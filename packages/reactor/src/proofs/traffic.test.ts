@@ -4,8 +4,10 @@ import { freshSeed, Random } from './random.ts';
 import { NodeSide, Pump, ReactorSide } from './side.ts';
 import { runTraffic } from './traffic.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 const BYTES = 70_000_000;
-const PATIENCE = { timeout: 60_000 };
 const seed = freshSeed();
 
 test.each([

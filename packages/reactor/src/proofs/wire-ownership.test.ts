@@ -5,6 +5,9 @@ import { NOTHING, type Tunnel, TunnelRig } from '../testing/tunnel-rig.ts';
 import { PatternedEnd } from './patterned-end.ts';
 import { freshSeed, Random } from './random.ts';
 
+/** Of a machine that does much else. */
+const PATIENCE = { timeout: 120_000 };
+
 /** Of `send`: full records at once, and nothing that is gathered. */
 const FULL_RECORDS_BYTES = 3 * 16_384;
 const TURNS = 3000;
@@ -23,7 +26,7 @@ function hasAll({ serverLog }: Tunnel): boolean {
   return serverLog.received >= FULL_RECORDS_BYTES || serverLog.has('failed');
 }
 
-test('two connections write full records in the same turn', async () => {
+test('two connections write full records in the same turn', PATIENCE, async () => {
   await using rig = new TunnelRig();
   const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
   const all: readonly Tunnel[] = [await rig.begin(client, server), await rig.begin(client, server)];
@@ -103,7 +106,7 @@ class Crowd {
   }
 }
 
-test(`many connections write, close and are cut in the same turns (seed ${seed})`, async () => {
+test(`many connections write, close and are cut in the same turns (seed ${seed})`, PATIENCE, async () => {
   const crowd = new Crowd();
   await using rig = crowd.rig;
   for (let turn = 0; turn < TURNS; turn++) {

@@ -34,7 +34,7 @@ export class TunnelRig extends EngineRig {
     return {
       credentials: this.engine.credentials(authority.issue(uri)),
       verify: () => undefined,
-      handshakeTimeoutMs: 5000,
+      handshakeTimeoutMs: 30_000,
     };
   }
 
