@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
-import { createNodeEngine } from '@ambientmesh/hbone';
+import { createTestEngine } from '@ambientmesh/hbone/testing';
 import { closeDescriptor, listenTcp, Namespace, openTcp } from '@ambientmesh/netns';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { workload } from '../state/fixtures.ts';
@@ -63,7 +63,7 @@ function startPlane(name: 'server' | 'client', over: Partial<DataPlaneConfig> = 
     socks5Port: SOCKS_PORT,
     keepAlive: { idleSeconds: 180, intervalSeconds: 180, count: 9 },
   };
-  const plane = new DataPlane({ ...config, ...over }, createNodeEngine(), emit);
+  const plane = new DataPlane({ ...config, ...over }, createTestEngine(), emit);
   undos.push(() => plane.close());
   for (const one of [server, client]) plane.apply({ type: 'workload', workload: one, endpoints: [] });
   const pod = name === 'server' ? serverPod : clientPod;

@@ -2,12 +2,13 @@
 import { once } from 'node:events';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
-import { type ConnectHandler, createNodeEngine } from '@ambientmesh/hbone';
+import type { ConnectHandler } from '@ambientmesh/hbone';
+import { createTestEngine } from '@ambientmesh/hbone/testing';
 import { Namespace, openTcp } from '@ambientmesh/netns';
 import { expect, test, vi } from 'vitest';
 import { createAuthority, issueMaterial } from './testing/test-pod.ts';
 
-const engine = createNodeEngine();
+const engine = createTestEngine();
 
 /** Accepts one connection, resets it, and says so in shared memory: the thread that waits for it runs no event loop. */
 const RESETTING_SERVER = `
