@@ -23,5 +23,11 @@ const onReactor = {
 export default defineConfig({
   root,
   ssr,
-  test: { projects: [...projects, onReactor], passWithNoTests: true, pool: 'forks', maxWorkers: 3, testTimeout: 60_000 },
+  test: {
+    projects: [...projects, onReactor],
+    passWithNoTests: true,
+    pool: 'forks',
+    maxWorkers: 3,
+    testTimeout: 60_000,
+  },
 });
