@@ -20,6 +20,7 @@ test('the package is imported by its name', () => {
     'Namespace',
     'NetnsError',
     'RouteSocket',
+    'TcpStock',
     'bindIn',
     'bindToDevice',
     'canonicalIp',
