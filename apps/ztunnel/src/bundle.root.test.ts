@@ -32,12 +32,15 @@ test('the bundle starts its data threads, on the reactor, and ends', async () =>
       const curl = ['-t', String(child.pid), '-n', 'curl', '-sf', '--max-time', '10', '127.0.0.1:15020/metrics'];
       return (await promisify(execFile)('nsenter', curl)).stdout;
     };
-    // The last thread has beaten by then.
-    await vi.waitFor(async () => expect(await metrics()).toContain('ambientmesh_data_thread_stuck{thread="1"} 0\n'), {
-      timeout: 30_000,
-      interval: 50,
-    });
-    expect(await metrics()).toContain('ambientmesh_engine_info{engine="reactor",reason=""} 1\n');
+    const wait = { timeout: 30_000, interval: 50 };
+    await vi.waitFor(
+      async () => expect(await metrics()).toContain('ambientmesh_engine_info{engine="reactor",reason=""} 1\n'),
+      wait,
+    );
+    await vi.waitFor(
+      async () => expect(await metrics()).toContain('ambientmesh_data_thread_stuck{thread="1"} 0\n'),
+      wait,
+    );
     child.kill('SIGTERM');
     expect(await exited).toEqual([0, null]);
   } finally {
