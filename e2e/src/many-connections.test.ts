@@ -16,12 +16,13 @@ const THREADS = env['CROWD_THREADS'] ?? '2';
 /** The node engine does not know what it holds. */
 const COUNTED_THREADS = env['ZTUNNEL_ENGINE'] === 'node' ? 0 : Number(THREADS);
 const DEADLINE_SECONDS = 2;
+const say = (text: string): void => void (env['CROWD_STREAMS'] !== undefined && stdout.write(`${text}\n`));
 const LONG_MS = 240_000;
 const ECHO = { host: ADDRESS['httpbin-2'], port: PORT.echo };
 const NODES = ['node1', 'node2'] as const;
 const DENY = readFileSync(fileURLToPath(new URL('policies/deny-notsleep.yaml', import.meta.url)), 'utf8');
-/** Enough for a machine that does other things; a change that cost a turn a connection would take far longer. */
-const LONGEST_GAP_MS = 1000;
+/** However busy the machine is: it does not stand still. The long form prints what it was. */
+const LONGEST_GAP_MS = 10_000;
 
 let lab: LabClient;
 let crowds: { readonly sleep: Crowd; readonly notsleep: Crowd; readonly outside: Crowd };
@@ -46,7 +47,7 @@ async function quickly<Result>(what: string, work: () => Promise<Result>): Promi
   const began = performance.now();
   const { result, pulse } = await crowds.sleep.measure(ECHO, work);
   const took = Math.round(performance.now() - began);
-  stdout.write(`${what}: ${took} ms; longest of ${pulse.trips} round trips ${pulse.longestMs.toFixed(1)} ms\n`);
+  say(`${what}: ${took} ms; longest of ${pulse.trips} round trips ${pulse.longestMs.toFixed(1)} ms`);
   expect(pulse).toEqual({ trips: expect.any(Number), longestMs: expect.any(Number) });
   expect(pulse.longestMs).toBeLessThan(LONGEST_GAP_MS);
   return result;
@@ -82,8 +83,7 @@ test('very many connections come about, on all data threads, and are counted', {
     expect(sumOf(samples, 'ambientmesh_data_thread_descriptors', { thread: String(thread) })).toBeGreaterThan(
       STREAMS / Number(THREADS) / 4,
     );
-  for (const node of NODES)
-    stdout.write(`${node}: ${((await residentBytes(lab, node)) / 1e6).toFixed(0)} MB resident\n`);
+  for (const node of NODES) say(`${node}: ${((await residentBytes(lab, node)) / 1e6).toFixed(0)} MB resident`);
 });
 
 test('pages, profiles, metrics and log levels', { timeout: LONG_MS }, async () => {
@@ -126,7 +126,7 @@ test('a policy cuts those of one client, and nobody else', { timeout: LONG_MS },
     await lab.applyPolicies(DENY);
     const inForce = performance.now();
     await lab.waitFor(async () => (await crowds.notsleep.count()).open === 0, { what: 'cut' });
-    stdout.write(`all cut ${Math.round(performance.now() - inForce)} ms after it was in force\n`);
+    say(`all cut ${Math.round(performance.now() - inForce)} ms after it was in force`);
   });
   expect((await crowds.sleep.echo()).open).toBe(STREAMS / 2);
   expect((await crowds.outside.echo()).open).toBe(PLAIN);
@@ -139,7 +139,7 @@ test('SIGTERM: they go on until the deadline, and the process ends in order', { 
   await lab.waitForLog('ztunnel@node2', (line) => line.includes('received signal SIGTERM'));
   expect((await crowds.outside.echo()).open).toBe(PLAIN);
   await stopped;
-  stdout.write(`drain: ${Math.round(performance.now() - began)} ms\n`);
+  say(`drain: ${Math.round(performance.now() - began)} ms`);
   expect(await ztunnelOf(lab, 'node2')).toMatchObject({ running: false, lastExit: 'exit 0', restarts: 0 });
   const gone = async (): Promise<boolean> =>
     (await crowds.sleep.count()).open === 0 && (await crowds.outside.count()).open === 0;

@@ -61,7 +61,11 @@ async function gather({ host, port, count, read }: Extract<CrowdRequest, { opera
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const socket = await dial(host, port);
-      const first = once(socket, 'data');
+      const lost = once(socket, 'end').then(() =>
+        Promise.reject(new Error(`${host}:${port} ended before it answered`)),
+      );
+      const first = Promise.race([once(socket, 'data'), lost]);
+      lost.catch(() => undefined);
       socket.write(read === undefined ? 'x' : `${read}\n`);
       await first;
       keep(socket, read !== undefined);
