@@ -7,7 +7,6 @@ import { checked, native } from './native.ts';
 import { encodeSocketAddress, ipFamily, renderAddress } from './socket-address.ts';
 import { makeSocket } from './socket-descriptor.ts';
 import {
-  BIND_ADDRESS_NO_PORT,
   bindToDevice,
   FREE_BIND,
   FREE_BIND_V6,
@@ -117,7 +116,7 @@ export function prepare(fd: number, namespace: Namespace, options: Omit<OpenTcpO
 function bindForeignSource(fd: number, family: 4 | 6, address: Buffer): boolean {
   const needed = family === 4 ? FOREIGN_SOURCE_V4 : FOREIGN_SOURCE_V6;
   if (!needed.every((option) => trySetOption(fd, option, 1))) return false;
-  trySetOption(fd, BIND_ADDRESS_NO_PORT, 1);
+  // Not with IP_BIND_ADDRESS_NO_PORT: connect(2) would give it an even port, as to the client itself, and conntrack mixes them up.
   return native().bind(fd, address, address.length) === 0;
 }
 

@@ -2,7 +2,6 @@ import { assertDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { encodeInterfaceName } from './interface-name.ts';
 import {
-  IP_BIND_ADDRESS_NO_PORT,
   IP_FREEBIND,
   IP_TRANSPARENT,
   IPPROTO_IP,
@@ -65,12 +64,6 @@ export const TRANSPARENT_V6: SocketOption = {
 };
 export const FREE_BIND: SocketOption = { level: IPPROTO_IP, number: IP_FREEBIND, name: 'IP_FREEBIND' };
 export const FREE_BIND_V6: SocketOption = { level: IPPROTO_IPV6, number: IPV6_FREEBIND, name: 'IPV6_FREEBIND' };
-/** Of both families: `bind` leaves the choice of the port to `connect`, which knows the peer and need not look for a free one. */
-export const BIND_ADDRESS_NO_PORT: SocketOption = {
-  level: IPPROTO_IP,
-  number: IP_BIND_ADDRESS_NO_PORT,
-  name: 'IP_BIND_ADDRESS_NO_PORT',
-};
 export const V6_ONLY: SocketOption = { level: IPPROTO_IPV6, number: IPV6_V6ONLY, name: 'IPV6_V6ONLY' };
 export const REUSE_ADDRESS: SocketOption = { level: SOL_SOCKET, number: SO_REUSEADDR, name: 'SO_REUSEADDR' };
 const NO_DELAY: SocketOption = { level: IPPROTO_TCP, number: TCP_NODELAY, name: 'TCP_NODELAY' };
