@@ -13,5 +13,5 @@ const projects = globSync('{packages,apps}/*/package.json', { cwd: root })
 export default defineConfig({
   root,
   ssr,
-  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers: 3, testTimeout: 60_000 },
+  test: { projects, passWithNoTests: true, pool: 'forks', maxWorkers: 3, testTimeout: 120_000 },
 });
