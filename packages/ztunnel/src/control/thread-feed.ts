@@ -10,8 +10,6 @@ const CHANGES: ReadonlySet<ToDataThread['type']> = new Set([
   'service-removed',
   'policy',
   'policy-removed',
-  'batch',
-  'batch-part',
 ]);
 
 /** A batch on its way to the thread, or before that. */
