@@ -28,6 +28,6 @@ export default defineConfig({
     passWithNoTests: true,
     pool: 'forks',
     maxWorkers: 3,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
   },
 });

@@ -218,9 +218,11 @@ test('close with bytes left unread is a reset', async () => {
   near.read();
   await until(() => near.bytes > 0);
   near.stopReading();
+  let arrived = false;
+  near.plain.handler = { ...near.plain.handler, readable: () => (arrived = true) };
   far.write('unread too');
   far.read();
-  await until(() => far.written === 16);
+  await until(() => arrived && far.written === 16);
   near.plain.close();
   await until(() => far.failure !== '');
   expect([far.failure, far.ended]).toEqual(['ECONNRESET', false]);

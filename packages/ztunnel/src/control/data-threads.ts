@@ -126,13 +126,13 @@ export class DataThreads {
     return this.#threads.length;
   }
 
-  /** Sends the same message to every thread, behind the changes that it is to go by. */
+  /** Sends the same message to every thread; a change behind those that are on their way. */
   broadcast(message: Exclude<ToDataThread, { readonly type: 'batch' | 'batch-part' }>): void {
     for (const feed of this.#feeds) feed.post(message);
   }
 
   /**
-   * Puts changes in force on every thread: on each of them all at once, whatever comes later behind them. Resolves when all
+   * Puts changes in force on every thread: on each of them all at once, later changes behind them. Resolves when all
    * threads go by them; rejects with a ZtunnelError (ZTUNNEL_DATA_THREAD_LOST) when the threads are ended before that.
    */
   async applyState(changes: readonly StateChange[]): Promise<void> {

@@ -57,7 +57,7 @@ test('the next part is sent when the one before was taken, and the batch is in f
   expect(inForce).toBe(true);
 });
 
-test('pods and further batches come behind a batch that is on its way, in order; the rest does not wait', async () => {
+test('changes come behind a batch that is on its way, in order; pods, drains and the rest do not wait', async () => {
   const { feed, said, answer } = slow();
   const applied = [feed.apply(parts('a', 'b'))];
   feed.post(stop('p1'));
@@ -68,20 +68,17 @@ test('pods and further batches come behind a batch that is on its way, in order;
   feed.post({ type: 'certificate-forgotten', identity: 'i' });
   feed.post({ type: 'drain', deadlineMs: 1 });
   applied.push(feed.apply(parts('e')));
-  feed.post(stop('p3'));
-  expect(said()).toEqual(['batch-part a', 'report', 'certificate-forgotten']);
+  feed.post({ type: 'service-removed', key: 'last' });
+  expect(said()).toEqual(['batch-part a', 'pod-stop p1', 'report', 'pod-stop p2', 'certificate-forgotten', 'drain']);
   for (let i = 0; i < 5; i++) await answer();
   expect(await Promise.all(applied)).toEqual([true, true, true]);
-  expect(said().slice(3)).toEqual([
+  expect(said().slice(6)).toEqual([
     'batch b',
-    'pod-stop p1',
     'batch-part c',
     'batch d',
-    'pod-stop p2',
     'policy-removed',
-    'drain',
     'batch e',
-    'pod-stop p3',
+    'service-removed',
   ]);
 });
 

@@ -2,17 +2,15 @@ import type { ToDataThread } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import type { ChangeParts } from './change-parts.ts';
 
-/** Messages that neither change nor go by what is known of the mesh: they need not wait for it. */
-const INDEPENDENT: readonly ToDataThread['type'][] = [
-  'certificate',
-  'certificate-unavailable',
-  'certificate-forgotten',
-  'revocations',
-  'log-levels',
-  'report',
-  'connections',
-  'denials',
-];
+/** Messages that change what is known of the mesh: in the order in which they were given. */
+const CHANGES: ReadonlySet<ToDataThread['type']> = new Set([
+  'workload',
+  'workload-removed',
+  'service',
+  'service-removed',
+  'policy',
+  'policy-removed',
+]);
 
 /** A batch on its way to the thread, or before that. */
 interface Batch {
@@ -26,7 +24,8 @@ type Waiting = { readonly message: ToDataThread } | { readonly batch: Batch };
 
 /**
  * Says things to a data thread, large batches part by part: the next part when the thread has taken the one before, so that
- * its connections have their turns in between. Whatever comes meanwhile and has to do with the mesh waits, in order.
+ * its connections have their turns in between. Changes that come meanwhile wait, in order. Nothing else does: a pod that
+ * starts goes by what is in force, and a change that comes into force is told to all pods there are.
  */
 export class ThreadFeed {
   readonly #thread: DataThread;
@@ -41,7 +40,7 @@ export class ThreadFeed {
   }
 
   post(message: ToDataThread): void {
-    if (this.#idle || INDEPENDENT.includes(message.type)) this.#thread.post(message);
+    if (this.#idle || !CHANGES.has(message.type)) this.#thread.post(message);
     else this.#waiting.push({ message });
   }
 

@@ -194,7 +194,7 @@ export class Ztunnel {
       port: config.ports.stats,
       answer: metricsPages(() => this.#renderMetrics()),
     });
-    // Pods would wait for it, and the agent does not wait that long.
+    // Until then a pod would know nothing of the mesh: it is not enrolled before.
     await stateKnown;
     // A drain that came meanwhile has ended what there was; pods would be started after it.
     if (this.#draining !== undefined) return;

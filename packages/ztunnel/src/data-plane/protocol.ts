@@ -128,7 +128,7 @@ export type ToDataThread =
   | StateChange
   /**
    * A part of the next batch, which nobody sees yet. Answered by `batch-taken`: then the next part may come. Until the last,
-   * a `batch`, is answered nothing else is to be said that changes what is known of the mesh, or goes by it.
+   * a `batch`, is answered nothing else is to be said that changes what is known of the mesh.
    */
   | { readonly type: 'batch-part'; readonly changes: readonly StateChange[] }
   /**

@@ -16,15 +16,15 @@ function policy(name: string, over: Partial<Policy> = {}): Policy {
 function governed(changes: readonly StateChange[]) {
   const made = createTestPod();
   let [told, asked] = [0, 0];
-  const pod = { info: made.pod.info, authorization: { changed: () => void told++ } };
-  const pods = () => {
+  const pods = [{ info: made.pod.info, authorization: { changed: () => void told++ } }];
+  const list = () => {
     asked++;
-    return [pod];
+    return pods;
   };
-  const state = new StateChanges(made.context, pods);
+  const state = new StateChanges(made.context, list);
   state.apply([{ type: 'workload', workload: server, endpoints: [] }, ...changes]);
   told = asked = 0;
-  return { made, state, told: () => told, asked: () => asked };
+  return { made, state, pods, told: () => told, asked: () => asked };
 }
 
 const put = (...args: Parameters<typeof policy>): StateChange => ({ type: 'policy', policy: policy(...args) });
@@ -124,6 +124,16 @@ test('of a batch in parts nobody sees anything before the last; then all of it i
   expect(made.state.workloadByAddress('', '10.0.0.3')?.uid).toBe(server.uid);
   expect(made.context.policies.get('default/named')).toBeUndefined();
   expect(told()).toBe(1);
+});
+
+test('a pod that comes between two parts goes by what is in force, and is told of the change', () => {
+  const { made, state, pods, told } = governed([put('named', openToAll)]);
+  const [joining] = pods.splice(0);
+  state.stage([put('named', { rules: [[]], scope: 'WorkloadSelector' })]);
+  pods.push(joining!);
+  expect([judge(made), told()]).toEqual(['allowed', 0]);
+  state.apply([]);
+  expect([judge(made), told()]).toEqual(['explicitly denied by: default/named', 1]);
 });
 
 test('a malformed policy in the middle of the parts is refused alone; of two versions the one before it counts', () => {

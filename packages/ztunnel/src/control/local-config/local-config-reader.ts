@@ -46,7 +46,7 @@ export class LocalConfigReader {
       });
       worker.once('error', reject);
       worker.once('exit', (code) => {
-        this.#worker = undefined;
+        if (this.#worker === worker) this.#worker = undefined;
         reject(
           new ZtunnelError('ZTUNNEL_LOCAL_CONFIG_INVALID', `could not be read: its thread ended with code ${code}`),
         );
