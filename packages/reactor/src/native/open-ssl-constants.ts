@@ -42,6 +42,10 @@ export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
 export const SSL_KEY_UPDATE_REQUESTED = 1;
 
+/** `EVP_CIPHER_CTX_ctrl`: evp.h */
+export const EVP_CTRL_AEAD_GET_TAG = 0x10;
+export const EVP_CTRL_AEAD_SET_TAG = 0x11;
+
 /** err.h: an error is `library << 23 | reason`. */
 export const ERR_LIB_SSL = 20;
 export const ERR_LIB_SHIFT = 23;

@@ -7,6 +7,7 @@ export type Handle = number;
 const INT = 'int';
 const LONG = 'long';
 const SIZE = 'size_t';
+const UINT16 = 'uint16_t';
 const UINT64 = 'uint64_t';
 const POINTER = 'uintptr_t';
 const VOID = 'void';
@@ -29,11 +30,20 @@ const FUNCTIONS = {
   ERR_clear_error: [VOID],
   ERR_error_string_n: [VOID, UINT64, POINTER, SIZE],
   ERR_peek_error: [UINT64],
+  EVP_CIPHER_CTX_ctrl: [INT, POINTER, INT, INT, POINTER],
+  EVP_CIPHER_CTX_free: [VOID, POINTER],
+  EVP_CIPHER_CTX_new: [POINTER],
+  EVP_CipherFinal_ex: [INT, POINTER, POINTER, POINTER],
+  EVP_CipherInit_ex: [INT, POINTER, POINTER, POINTER, POINTER, POINTER, INT],
+  EVP_CipherUpdate: [INT, POINTER, POINTER, POINTER, POINTER, INT],
   EVP_PKEY_free: [VOID, POINTER],
+  EVP_aes_128_gcm: [POINTER],
+  EVP_aes_256_gcm: [POINTER],
   OPENSSL_sk_num: [INT, POINTER],
   OPENSSL_sk_value: [POINTER, POINTER, INT],
   PEM_read_bio_PrivateKey: [POINTER, POINTER, POINTER, POINTER, POINTER],
   PEM_read_bio_X509_AUX: [POINTER, POINTER, POINTER, POINTER, POINTER],
+  SSL_CIPHER_get_protocol_id: [UINT16, POINTER],
   SSL_CTX_add_client_CA: [INT, POINTER, POINTER],
   SSL_CTX_ctrl: [LONG, POINTER, INT, LONG, POINTER],
   SSL_CTX_free: [VOID, POINTER],
@@ -42,6 +52,7 @@ const FUNCTIONS = {
   SSL_CTX_set_alpn_protos: [INT, POINTER, POINTER, INT],
   SSL_CTX_set_alpn_select_cb: [VOID, POINTER, POINTER, POINTER],
   SSL_CTX_set_cert_verify_callback: [VOID, POINTER, POINTER, POINTER],
+  SSL_CTX_set_keylog_callback: [VOID, POINTER, POINTER],
   SSL_CTX_set_num_tickets: [INT, POINTER, SIZE],
   SSL_CTX_set_options: [UINT64, POINTER, UINT64],
   SSL_CTX_set_verify: [VOID, POINTER, INT, POINTER],
@@ -50,7 +61,9 @@ const FUNCTIONS = {
   SSL_ctrl: [LONG, POINTER, INT, LONG, POINTER],
   SSL_do_handshake: [INT, POINTER],
   SSL_free: [VOID, POINTER],
+  SSL_get_current_cipher: [POINTER, POINTER],
   SSL_get_error: [INT, POINTER, INT],
+  SSL_has_pending: [INT, POINTER],
   SSL_key_update: [INT, POINTER, INT],
   SSL_new: [POINTER, POINTER],
   SSL_read: [INT, POINTER, POINTER, INT],
@@ -69,6 +82,7 @@ const FUNCTIONS = {
   X509_verify_cert: [INT, POINTER],
   i2d_X509: [INT, POINTER, POINTER],
   memcpy: [POINTER, POINTER, POINTER, SIZE],
+  strnlen: [SIZE, POINTER, SIZE],
 } as const;
 
 /** Those that take a text, which koffi copies for the call, or answer one. */

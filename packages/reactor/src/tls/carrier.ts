@@ -25,6 +25,8 @@ export interface Carrier {
    * follows; `ENDED`.
    */
   fill(most: number): number | ConnectionFailure;
+  /** As `fill`, into the arena: `[at, at + most)`. */
+  read(at: number, most: number): number | ConnectionFailure;
   /** Whether `readable` is wanted. */
   watch(reading: boolean): void;
   /** Takes all that is on the wire. */

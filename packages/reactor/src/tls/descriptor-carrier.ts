@@ -54,9 +54,12 @@ export class DescriptorCarrier implements Carrier, Watcher {
     const { address, length } = intake.space;
     const bytes = reactor.calls.readLent(this.#descriptor, address, Math.min(length, most));
     if (bytes > 0) intake.added(bytes);
-    else if (bytes === 0) return ENDED;
-    else return bytes === -EAGAIN ? 0 : systemFailure(-bytes);
-    return bytes;
+    return outcomeOfRead(bytes);
+  }
+
+  read(at: number, most: number): number | ConnectionFailure {
+    if (this.#descriptor < 0) return 0;
+    return outcomeOfRead(this.#tls.reactor.calls.read(this.#descriptor, at, most));
   }
 
   watch(reading: boolean): void {
@@ -172,4 +175,10 @@ export class DescriptorCarrier implements Carrier, Watcher {
       this.owner.lost(failure);
     });
   }
+}
+
+function outcomeOfRead(result: number): number | ConnectionFailure {
+  if (result > 0) return result;
+  if (result === 0) return ENDED;
+  return result === -EAGAIN ? 0 : systemFailure(-result);
 }

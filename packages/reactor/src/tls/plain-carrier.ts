@@ -14,6 +14,9 @@ export class PlainCarrier implements Carrier, Flushable, Unfinished {
   readonly #tls: TlsThread;
   readonly #plain: Plain;
   readonly #sink: ByteSink = { bytes: (memory, start, end) => this.#put(memory, start, end) };
+  readonly #arenaSink: ByteSink = { bytes: (memory, start, end) => this.#copy(memory, start, end) };
+  /** Where `read` puts what comes next. */
+  #to = 0;
   /**
    * Taken from the wire, and not written yet: the wire is emptied whenever another connection has something to write, which
    * may be the one beneath, in the middle of a record. Not in the arena: no engine may think that it is lent for longer.
@@ -43,9 +46,18 @@ export class PlainCarrier implements Carrier, Flushable, Unfinished {
   }
 
   fill(most: number): number {
+    return this.#read(Math.min(most, SCRATCH_BYTES), this.#sink);
+  }
+
+  read(at: number, most: number): number {
+    this.#to = at;
+    return this.#read(Math.min(most, SCRATCH_BYTES), this.#arenaSink);
+  }
+
+  #read(most: number, sink: ByteSink): number {
     if (this.#closed) return 0;
     if (this.#ended) return ENDED;
-    const bytes = this.#plain.read(Math.min(most, SCRATCH_BYTES), this.#sink);
+    const bytes = this.#plain.read(most, sink);
     if (bytes > 0) this.#goOnSoon();
     if (bytes !== END) return bytes;
     this.#ended = true;
@@ -124,6 +136,11 @@ export class PlainCarrier implements Carrier, Flushable, Unfinished {
     if (this.#due) return;
     this.#due = true;
     this.#tls.reactor.goOnNextTurn(this);
+  }
+
+  #copy(memory: Uint8Array, start: number, end: number): void {
+    this.#tls.reactor.arena.bytes.set(memory.subarray(start, end), this.#to);
+    this.#to += end - start;
   }
 
   #put(memory: Uint8Array, start: number, end: number): void {

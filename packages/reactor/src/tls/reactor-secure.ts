@@ -17,7 +17,8 @@ import { Farewell } from './farewell.ts';
 import { Gathered } from './gathered.ts';
 import type { Verifier } from './peer-verification.ts';
 import { PlainCarrier } from './plain-carrier.ts';
-import { type Outcome, Session } from './session.ts';
+import type { Outcome, Protection } from './protection.ts';
+import { Session } from './session.ts';
 import { ReactorCredentials } from './tls-context.ts';
 import type { TlsThread } from './tls-thread.ts';
 import type { WireUser } from './wire.ts';
@@ -52,7 +53,9 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   readonly context: Handle;
   readonly #tls: TlsThread;
   readonly #carrier: Carrier;
-  readonly #session: Session | undefined;
+  /** Until it is done. */
+  #handshake: Session | undefined;
+  #session: Protection | undefined;
   readonly #gathered: Gathered;
   #state: State = 'handshake';
   #timer: { cancel(): void } | undefined;
@@ -92,8 +95,8 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#inGate = tls.gate.begin();
     if (!this.#inGate) this.#broken = { code: 'TLS', message: `more than ${tls.gate.most} handshakes at once` };
     else if (this.context === 0) this.#broken = { code: 'TLS', message: 'the credentials are closed' };
-    else this.#session = new Session(tls, role, this.#carrier, this);
-    if (this.#session?.freed) this.#broken = systemFailure('ENOMEM', 'OpenSSL has no memory for a connection');
+    else this.#session = this.#handshake = new Session(tls, role, this.#carrier, this);
+    if (this.#handshake?.freed) this.#broken = systemFailure('ENOMEM', 'OpenSSL has no memory for a connection');
     this.#timer = tls.reactor.after(handshakeTimeoutMs, () => this.#fail(handshakeTimeout(handshakeTimeoutMs)));
     this.#touch();
   }
@@ -232,17 +235,19 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   #shakeHands(): void {
-    if (this.#session === undefined) return;
+    if (this.#handshake === undefined) return;
     if (!this.#tls.gate.step()) return this.#goOnSoon();
-    const outcome = this.#session.shakeHands(this);
+    const outcome = this.#handshake.shakeHands(this);
     if (this.#state !== 'handshake') return;
-    if (outcome === 'more') this.#establish();
+    if (outcome === 'more') this.#establish(this.#handshake);
     else if (outcome === 'wait') this.#carrier.watch(true);
     else if (typeof outcome === 'object') this.#fail(this.#refusal ?? outcome);
   }
 
-  #establish(): void {
+  #establish(handshake: Session): void {
     this.#state = 'open';
+    this.#session = handshake.handOver();
+    this.#handshake = undefined;
     this.#leaveGate();
     this.#timer?.cancel();
     this.#carrier.watch(true);

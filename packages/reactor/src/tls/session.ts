@@ -20,11 +20,12 @@ import { type Carrier, ENDED } from './carrier.ts';
 import { INTAKE_BYTES } from './intake.ts';
 import { takeOpenSslFailure } from './open-ssl-failure.ts';
 import type { Verifier } from './peer-verification.ts';
+import type { Outcome, Protection } from './protection.ts';
+import { RecordLayer } from './record-layer.ts';
 import { SCRATCH_BYTES, type TlsThread } from './tls-thread.ts';
+import { recordSuite } from './traffic-keys.ts';
+import { TrafficSecrets } from './traffic-secrets.ts';
 import type { WireUser } from './wire.ts';
-
-/** What a series of calls came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side. */
-export type Outcome = 'more' | 'wait' | 'end' | ConnectionFailure;
 
 /** KeyUpdates of a peer in a turn, about 10 us each; more wait for the next turn. */
 const MOST_RETURNS = 256;
@@ -33,9 +34,8 @@ const HANDSHAKE_BYTES = 65_536;
 /** As OpenSSL names the end of a connection in the middle of a record. */
 const UNEXPECTED_END = 'UNEXPECTED_EOF_WHILE_READING';
 
-/** An SSL object: the only place that calls OpenSSL for a connection. Nobody is called back but the `Verifier`. */
-export class Session {
-  /** Octets that `read` has put on the wire since they were last set to 0: answers to KeyUpdates. */
+/** An SSL object: handshake, and records unless a `RecordLayer` is to have them. Nobody is called back but the `Verifier`. */
+export class Session implements Protection {
   answered = 0;
   readonly #tls: TlsThread;
   readonly #role: TlsRole;
@@ -49,6 +49,7 @@ export class Session {
   #held: Uint8Array | undefined;
   /** Written with the same key. */
   #records = 0;
+  readonly #secrets = new TrafficSecrets();
 
   constructor(tls: TlsThread, role: TlsRole, carrier: Carrier, user: WireUser & { readonly context: Handle }) {
     this.#tls = tls;
@@ -64,7 +65,6 @@ export class Session {
     return this.#freed;
   }
 
-  /** Whether `read` has something to decrypt without reading. */
   get holds(): boolean {
     return this.#held !== undefined;
   }
@@ -90,10 +90,11 @@ export class Session {
     this.#begin();
     for (;;) {
       this.#tls.verifier = verifier;
+      this.#tls.secrets = this.#secrets;
       this.#busy = true;
       const result = openSsl.call.SSL_do_handshake(this.#ssl);
       this.#busy = false;
-      this.#tls.verifier = undefined;
+      this.#tls.verifier = this.#tls.secrets = undefined;
       // Whoever verified may have written to others.
       wire.claim(this.#user);
       if (this.#freed) return 'wait';
@@ -103,7 +104,27 @@ export class Session {
     }
   }
 
-  /** Decrypts what has come to where `ReadMemory.records` is: how many bytes, and what is next. */
+  /**
+   * Once `shakeHands` has answered `more`: what is to protect the records from now on, this session or a layer that takes
+   * everything over from it.
+   */
+  handOver(): Protection {
+    const { call } = this.#tls.openSsl;
+    const { client, server } = this.#secrets;
+    if (client === undefined || server === undefined || call.SSL_has_pending(this.#ssl) !== 0) return this;
+    const suite = recordSuite(call.SSL_CIPHER_get_protocol_id(call.SSL_get_current_cipher(this.#ssl)));
+    if (suite === undefined) return this;
+    const [ownSecret, peerSecret] = this.#role === 'client' ? [client, server] : [server, client];
+    const agreed = { suite, ownSecret: ownSecret.slice(), peerSecret: peerSecret.slice(), read: this.#held };
+    const layer = new RecordLayer(this.#tls, this.#role, this.#carrier, this.#user, agreed);
+    if (layer.usable) {
+      this.free();
+      return layer;
+    }
+    layer.free();
+    return this;
+  }
+
   read(at: number): { readonly bytes: number; readonly outcome: Outcome } {
     const { wire } = this.#tls;
     // Before the wire is claimed: a tunnel beneath gives credit for what is read, and may write that.
@@ -139,7 +160,6 @@ export class Session {
     return { bytes, outcome: 'more' };
   }
 
-  /** Encrypts `[at, at + length)`, 16 KiB at most, onto the wire; a failure if OpenSSL refuses. */
   write(at: number, length: number): ConnectionFailure | undefined {
     this.#begin();
     if (++this.#records > this.#tls.recordsPerKey) {
@@ -150,14 +170,12 @@ export class Session {
     return takeOpenSslFailure(this.#tls.openSsl, this.#role).failure;
   }
 
-  /** Puts close_notify on the wire. */
   closeNotify(): void {
     this.#begin();
     this.#tls.openSsl.call.SSL_shutdown(this.#ssl);
     this.#tls.openSsl.call.ERR_clear_error();
   }
 
-  /** Idempotent. What is on the wire stays there. */
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
@@ -165,6 +183,7 @@ export class Session {
   }
 
   #freeNow(): 'wait' {
+    this.#secrets.wipe();
     const ssl = this.#ssl;
     this.#ssl = 0;
     if (ssl !== 0) this.#tls.freeSsl(ssl);

@@ -95,7 +95,7 @@ function buildContext(tls: TlsThread, source: CredentialsSource): Handle {
 }
 
 /** hbone.md §1.1 */
-function setParameters({ openSsl, callbacks, protocols }: TlsThread, context: Handle): void {
+function setParameters({ openSsl, callbacks, protocols, records }: TlsThread, context: Handle): void {
   const { call, text } = openSsl;
   const must = (done: boolean, what: string): void => {
     if (!done) throw new Error(takeOpenSslText(openSsl, what));
@@ -117,6 +117,7 @@ function setParameters({ openSsl, callbacks, protocols }: TlsThread, context: Ha
   call.SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, 0);
   call.SSL_CTX_set_cert_verify_callback(context, callbacks.verify, 0);
   call.SSL_CTX_set_alpn_select_cb(context, callbacks.selectProtocol, 0);
+  if (records === 'own') call.SSL_CTX_set_keylog_callback(context, callbacks.keyLog, 0);
 }
 
 /** Reads PEM into an `SSL_CTX`. Whatever is made here is freed here: the context takes references of its own. */

@@ -11,6 +11,8 @@ import {
 import { HandshakeGate, type HandshakeLimits } from './handshake-gate.ts';
 import { Intake } from './intake.ts';
 import { PeerVerification, type Verifier } from './peer-verification.ts';
+import { CipherMemory } from './record-cipher.ts';
+import type { TrafficSecrets } from './traffic-secrets.ts';
 import { Wire } from './wire.ts';
 
 /** Octets of what is copied at a time; a peer's chain fits. */
@@ -18,10 +20,20 @@ export const SCRATCH_BYTES = MAX_CHAIN.bytes;
 /** A list of ALPN is at most this long. RFC 7301 3.1 */
 const MAX_PROTOCOLS_BYTES = 65_535;
 
+/** Octets of ciphertext that a thread holds: INTAKE_BYTES, and the beginning of a record before them. */
+const CIPHERTEXT_BYTES = 524_288;
+/** Longer than any line of a log of keys. */
+const MOST_SECRET_LINE_BYTES = 512;
+
 /** Limits of the TLS of one thread. */
 export interface TlsThreadOptions extends HandshakeLimits {
   /** Records sent with one key before both ends take new ones (KeyUpdate). Default 2^23. */
   readonly recordsPerKey?: number;
+  /**
+   * Who makes and opens records behind the handshake: `own` (the default) copies nothing, `openssl` is what everybody uses.
+   * Both speak the same TLS.
+   */
+  readonly records?: 'own' | 'openssl';
 }
 
 /** Below the 2^24.5 full records for which AES-GCM is safe. RFC 8446 5.5 */
@@ -31,6 +43,7 @@ const RECORDS_PER_KEY = 2 ** 23;
 export interface TlsCallbacks {
   readonly verify: number;
   readonly selectProtocol: number;
+  readonly keyLog: number;
 }
 
 /** What the TLS connections of one thread share, and the count of what they own. */
@@ -39,6 +52,7 @@ export class TlsThread {
   readonly openSsl: OpenSsl;
   readonly closeLimits: CloseLimits;
   readonly recordsPerKey: number;
+  readonly records: 'own' | 'openssl';
   readonly gate: HandshakeGate;
   readonly wire: Wire;
   readonly intake: Intake;
@@ -47,6 +61,11 @@ export class TlsThread {
   readonly scratch: number;
   /** Where the list of protocols to offer is. */
   readonly protocols: number;
+  /** Where records are read to: CIPHERTEXT_BYTES. */
+  readonly ciphertext: number;
+  readonly cipherMemory: CipherMemory;
+  /** Of the handshake that goes on inside of OpenSSL. */
+  secrets: TrafficSecrets | undefined;
   /** Whose handshake goes on inside of OpenSSL. */
   verifier: Verifier | undefined;
   readonly #verification: PeerVerification;
@@ -61,25 +80,30 @@ export class TlsThread {
     this.reactor = reactor;
     this.closeLimits = closeLimits;
     this.recordsPerKey = options.recordsPerKey ?? RECORDS_PER_KEY;
+    this.records = options.records ?? 'own';
     this.gate = new HandshakeGate(options, () => reactor.now());
     this.openSsl = new OpenSsl(arena);
     this.scratch = arena.reserve(SCRATCH_BYTES);
     this.protocols = arena.reserve(ALPN_PROTOCOL.length + 1);
     arena.bytes[this.protocols] = ALPN_PROTOCOL.length;
     arena.bytes.set(Buffer.from(ALPN_PROTOCOL, 'latin1'), this.protocols + 1);
-    this.wire = new Wire(this.openSsl);
+    this.ciphertext = arena.reserve(CIPHERTEXT_BYTES);
+    this.cipherMemory = new CipherMemory(arena);
+    this.wire = new Wire(this.openSsl, arena);
     this.intake = new Intake(this.openSsl);
     this.#verification = new PeerVerification(this.openSsl, arena, this.scratch);
     const verify = this.openSsl.register((storeContext) => this.#verification.run(storeContext, this.verifier), 2);
     const select = this.openSsl.register((...values) => this.#selectProtocol(values), 6);
-    this.callbacks = { verify: verify.address, selectProtocol: select.address };
+    const keyLog = this.openSsl.register((_ssl, line = 0) => this.#takeSecret(line), 2);
+    this.callbacks = { verify: verify.address, selectProtocol: select.address, keyLog: keyLog.address };
     this.#release = () => {
       verify.release();
       select.release();
+      keyLog.release();
     };
   }
 
-  /** SSL objects that are not freed. */
+  /** TLS connections that hold something of OpenSSL's. */
   get handles(): number {
     return this.#handles;
   }
@@ -140,6 +164,20 @@ export class TlsThread {
     this.intake.close();
     // What still has a context may call back: such functions are never given back.
     if (this.#handles === 0 && this.#contexts === 0) this.#release();
+  }
+
+  /** A connection holds something of OpenSSL's (1), or nothing any more (-1). */
+  count(change: 1 | -1): void {
+    this.#handles += change;
+  }
+
+  #takeSecret(line: number): 0 {
+    const length = this.openSsl.call.strnlen(line, MOST_SECRET_LINE_BYTES);
+    this.openSsl.copyIn(this.scratch, line, length);
+    const copy = this.reactor.arena.bytes.subarray(this.scratch, this.scratch + length);
+    this.secrets?.take(copy);
+    copy.fill(0);
+    return 0;
   }
 
   /** A server's answer to ALPN. `values`: ssl, where to write an address, where a length; the client's list and its length. */

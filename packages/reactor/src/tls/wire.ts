@@ -1,4 +1,5 @@
 import { ReactorError } from '../errors.ts';
+import type { Arena } from '../memory/arena.ts';
 import type { Handle, LentBytes, OpenSsl } from '../native/open-ssl.ts';
 
 /** 60 full records; measured: with less, one write(2) takes less than the kernel would. */
@@ -15,21 +16,30 @@ export interface WireUser {
 /**
  * Where all TLS connections of a thread write their records: one after the other into the same memory, from which each hands
  * its own to its socket. So writing never waits inside of OpenSSL, records of a turn leave with one system call, and no
- * connection has a buffer of its own.
+ * connection has a buffer of its own. Records of OpenSSL's own making are in a pair of BIOs; those of a `RecordLayer`, which
+ * come after them, in the arena.
  */
 export class Wire {
   /** What SSL objects write to. Each holds a reference (`share`). */
   readonly #input: Handle;
   readonly #output: Handle;
   readonly #openSsl: OpenSsl;
+  readonly #arena: Arena;
+  readonly #memory: number;
+  readonly #lent = { address: 0, length: 0 };
+  /** Records in the arena: `[#start, #end)`. */
+  #start: number;
+  #end: number;
   #user: WireUser | undefined;
 
   /** @throws {ReactorError} `REACTOR_MEMORY_EXHAUSTED` */
-  constructor(openSsl: OpenSsl) {
+  constructor(openSsl: OpenSsl, arena: Arena) {
     const pair = openSsl.pair(WIRE_BYTES);
     if (pair === undefined) throw new ReactorError('REACTOR_MEMORY_EXHAUSTED', 'OpenSSL has no memory for its records');
     this.#openSsl = openSsl;
     [this.#input, this.#output] = pair;
+    this.#arena = arena;
+    this.#memory = this.#start = this.#end = arena.reserve(WIRE_BYTES);
   }
 
   /** A reference for an SSL object, which frees it. */
@@ -51,27 +61,44 @@ export class Wire {
     if (this.#user === user) user.drain();
   }
 
-  /** Sees to it that a record with `bytes` of plaintext has room. */
+  /** Sees to it that OpenSSL has room for a record with `bytes` of plaintext. */
   ensureRoom(bytes: number): void {
     if (this.#openSsl.call.BIO_ctrl_get_write_guarantee(this.#input) < bytes + RECORD_OVERHEAD_BYTES)
       this.#user?.drain();
   }
 
-  /** What is to be taken, in one piece; empty if there is nothing. Valid until the next call. */
-  waiting(): LentBytes {
-    return this.#openSsl.waiting(this.#output);
+  /** Where the current user may put a record of `bytes`: say `sealed` how long it is. */
+  spaceFor(bytes: number): number {
+    if (this.#end + bytes > this.#memory + WIRE_BYTES) this.#user?.drain();
+    return this.#end;
   }
 
-  /** Bytes that are to be taken. */
+  /** A record of `bytes` was put where there was space. */
+  sealed(bytes: number): void {
+    this.#end += bytes;
+  }
+
+  /** What is to be taken, in one piece; empty if there is nothing. Valid until the next call. */
+  waiting(): LentBytes {
+    const length = this.#end - this.#start;
+    if (length === 0) return this.#openSsl.waiting(this.#output);
+    this.#lent.address = this.#arena.address(this.#start, length);
+    this.#lent.length = length;
+    return this.#lent;
+  }
+
+  /** Bytes of OpenSSL's that are to be taken. */
   get bytes(): number {
     return this.#openSsl.call.BIO_ctrl_pending(this.#output);
   }
 
   take(bytes: number): void {
-    this.#openSsl.take(this.#output, bytes);
+    if (this.#start === this.#end) return this.#openSsl.take(this.#output, bytes);
+    this.#start += bytes;
+    if (this.#start === this.#end) this.#start = this.#end = this.#memory;
   }
 
-  /** Puts bytes of the arena behind what the current user wrote, as they are. */
+  /** Puts bytes of the arena behind what OpenSSL wrote for the current user, as they are. */
   put(at: number, length: number): void {
     this.#openSsl.put(this.#input, at, length);
   }
