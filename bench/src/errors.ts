@@ -7,7 +7,11 @@ export type BenchErrorCode =
   /** A process in a pod did not answer in time. */
   | 'BENCH_TIMEOUT'
   /** The proxies of a contestant cannot be found among the lab's processes. */
-  | 'BENCH_PROXY_MISSING';
+  | 'BENCH_PROXY_MISSING'
+  /** The project's own ztunnel cannot be bundled. */
+  | 'BENCH_BUNDLE_FAILED'
+  /** Our ztunnel runs on another engine than the one to be measured. */
+  | 'BENCH_ENGINE_FELL_BACK';
 
 /** Failure of a benchmark. Branch on `code`; the message is for people. */
 export class BenchError extends Error {

@@ -32,6 +32,8 @@ export interface BenchOptions {
   /** The project's own on its other engine: what to compare with, where there is no other ztunnel. */
   readonly nodeEngine: boolean;
   readonly rivals: readonly RivalOptions[];
+  /** The project's own from its sources, not as a bundle: for profiles, not for numbers. */
+  readonly sources: boolean;
   readonly json: boolean;
   /** Measure the libraries instead, so many samples of each number. */
   readonly librarySamples: number | undefined;
@@ -48,6 +50,7 @@ export const USAGE = `npm run bench -- [OPTION]...
   --quick         1 round of 0.5 s and 100 open connections: whether it works, not how fast
   --trial NAME    only this (${TRIALS.map(({ name }) => name).join(', ')}, memory); may be repeated
   --skip NAME     without this contestant (${[OURS, NODE_ENGINE, ...BASELINE_NAMES].join(', ')}); may be repeated
+  --sources       our ztunnel from its sources, not as the bundle that users run: for profiles, it needs more memory
   --json          one object of JSON with every sample on stdout instead of the table
 `;
 
@@ -100,6 +103,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
     ours: !skipped.has(OURS),
     nodeEngine: rivals.length === 0 && !skipped.has(NODE_ENGINE),
     rivals,
+    sources: values.sources === true,
     json: values.json === true,
     librarySamples: values.libraries === true ? countLibrarySamples(values.rounds, quick) : undefined,
   };
@@ -117,6 +121,7 @@ function readArguments(args: readonly string[]) {
         libraries: { type: 'boolean' },
         trial: { type: 'string', multiple: true },
         skip: { type: 'string', multiple: true },
+        sources: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -2,6 +2,7 @@ import { pid } from 'node:process';
 import { DIRECT, startBaselines } from './contestants/baselines.ts';
 import type { Contestant, ContestantGroup, Surroundings } from './contestants/contestant.ts';
 import { type MeshOptions, startMesh } from './contestants/mesh.ts';
+import { bundleOwnZtunnel } from './contestants/own-ztunnel.ts';
 import { measureHeldMemory, measureMemory, runTrial } from './measure/run-trial.ts';
 import type { Sample } from './measure/sample.ts';
 import { TRIALS } from './measure/trials.ts';
@@ -23,13 +24,15 @@ export interface BenchOutcome {
 }
 
 /**
- * Brings up all contestants, measures each in turn, round after round, and removes them. Throws what `startLab` throws
- * if a contestant does not come up; what fails later is in the samples.
+ * Brings up all contestants, measures each in turn, round after round, and removes them. Throws what `startLab`
+ * and `bundleOwnZtunnel` throw if a contestant does not come up, and BENCH_ENGINE_FELL_BACK; what fails later is in the
+ * samples.
  */
 export async function runBench(options: BenchOptions, context: BenchContext): Promise<BenchOutcome> {
   const groups: ContestantGroup[] = [];
   try {
-    for (const start of planGroups(options, context)) groups.push(await start());
+    const own = await prepareOwn(options, context);
+    for (const start of planGroups(options, own, context)) groups.push(await start());
     const contestants = groups.flatMap((group) => group.contestants);
     const samples = await measureAll(contestants, options, context);
     return { contestants: contestants.map(({ name, description }) => ({ name, description })), samples };
@@ -39,8 +42,19 @@ export async function runBench(options: BenchOptions, context: BenchContext): Pr
   }
 }
 
+/** The project's own ztunnel: a command, or undefined for what the lab starts by itself, the sources. */
+async function prepareOwn(options: BenchOptions, context: BenchContext): Promise<readonly string[] | undefined> {
+  if (options.sources || (!options.ours && !options.nodeEngine)) return undefined;
+  context.onStep('bundling ztunnel');
+  return bundleOwnZtunnel(context);
+}
+
 /** In the order of the report's columns. */
-function planGroups(options: BenchOptions, context: BenchContext): (() => Promise<ContestantGroup>)[] {
+function planGroups(
+  options: BenchOptions,
+  own: readonly string[] | undefined,
+  context: BenchContext,
+): (() => Promise<ContestantGroup>)[] {
   const { environment, signal, onStep } = context;
   const surroundings: Surroundings = { labPrefix: `bench-${pid}`, environment, signal };
   const plans: (() => Promise<ContestantGroup>)[] = [];
@@ -49,7 +63,7 @@ function planGroups(options: BenchOptions, context: BenchContext): (() => Promis
       onStep('starting direct TCP and node:http2');
       return startBaselines(options.baselines, surroundings);
     });
-  for (const mesh of planMeshes(options))
+  for (const mesh of planMeshes(options, own))
     plans.push(() => {
       onStep(`starting ${mesh.name}`);
       return startMesh(mesh, surroundings);
@@ -57,22 +71,24 @@ function planGroups(options: BenchOptions, context: BenchContext): (() => Promis
   return plans;
 }
 
-function planMeshes({ ours, nodeEngine, rivals }: BenchOptions): MeshOptions[] {
+function planMeshes({ ours, nodeEngine, rivals }: BenchOptions, own: readonly string[] | undefined): MeshOptions[] {
+  const command = own === undefined ? {} : { command: own };
   const meshes: MeshOptions[] = [];
   if (ours)
     meshes.push({
+      ...command,
       name: OURS,
-      description: 'the project’s own ztunnel',
-      // Also where a shell has another for its labs.
-      variables: { ZTUNNEL_ENGINE: 'reactor' },
+      description: `the project’s own ztunnel${own === undefined ? ', from sources' : ''}`,
+      engine: 'reactor',
     });
   if (nodeEngine)
     meshes.push({
+      ...command,
       name: NODE_ENGINE,
       description: 'the same on node:net and node:tls (ZTUNNEL_ENGINE=node)',
-      variables: { ZTUNNEL_ENGINE: 'node' },
+      engine: 'node',
     });
-  for (const { name, command } of rivals) meshes.push({ name, command, description: command.join(' ') });
+  for (const rival of rivals) meshes.push({ ...rival, description: rival.command.join(' ') });
   return meshes;
 }
 

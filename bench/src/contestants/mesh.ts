@@ -1,22 +1,26 @@
-import { startLab } from '@ambientmesh/lab';
+import { type LabClient, startLab } from '@ambientmesh/lab';
 import { BenchError } from '../errors.ts';
 import type { ClientCommands, ServerCommands } from '../load/protocol.ts';
 import { Agent } from '../measure/agent.ts';
 import { findByInnerPid, listProcessTree } from '../measure/process-usage.ts';
 import type { ContestantGroup, Surroundings } from './contestant.ts';
+import { type Engine, runsOnEngine } from './engine.ts';
 import { CLIENT_POD, SERVER_ADDRESS, SERVER_POD, TOPOLOGY } from './topology.ts';
 
 /** A pair of ztunnels to start. */
 export interface MeshOptions {
   readonly name: string;
   readonly description: string;
-  /** Command of another ztunnel; the project's own if absent. */
+  /** Command of the ztunnel; the project's own from its sources if absent. */
   readonly command?: readonly string[];
-  /** Further variables of its environment. */
-  readonly variables?: Readonly<Record<string, string>>;
+  /** What it is to run on, if it is the project's own. */
+  readonly engine?: Engine;
 }
 
-/** Brings up a lab with its pods enrolled, each node with the given ztunnel. Throws what `startLab` throws. */
+/**
+ * Brings up a lab with its pods enrolled, each node with the given ztunnel. Throws what `startLab` throws, and
+ * BENCH_ENGINE_FELL_BACK.
+ */
 export async function startMesh(options: MeshOptions, surroundings: Surroundings): Promise<ContestantGroup> {
   const lab = await startLab({
     name: `${surroundings.labPrefix}-${options.name}`,
@@ -24,10 +28,12 @@ export async function startMesh(options: MeshOptions, surroundings: Surroundings
     environment: surroundings.environment,
     signal: surroundings.signal,
     ...(options.command === undefined ? {} : { ztunnel: options.command }),
-    ...(options.variables === undefined ? {} : { ztunnelEnvironment: options.variables }),
+    // Also where a shell has another engine for its labs.
+    ...(options.engine === undefined ? {} : { ztunnelEnvironment: { ZTUNNEL_ENGINE: options.engine } }),
   });
   const close = (): Promise<void> => lab.close();
   try {
+    await checkEngine(lab, options);
     const server = Agent.start<ServerCommands>(lab, SERVER_POD, 'load/server.ts');
     const client = Agent.start<ClientCommands>(lab, CLIENT_POD, 'load/client.ts');
     await server.request('ready');
@@ -51,4 +57,12 @@ export async function startMesh(options: MeshOptions, surroundings: Surroundings
     await close();
     throw error;
   }
+}
+
+async function checkEngine(lab: LabClient, { name, engine }: MeshOptions): Promise<void> {
+  if (engine === undefined) return;
+  for (const node of TOPOLOGY.nodes)
+    await lab.waitFor(async () => runsOnEngine(await lab.metrics(node.name), engine), {
+      what: `${name}: engine of ztunnel@${node.name}`,
+    });
 }
