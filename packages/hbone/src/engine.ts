@@ -78,8 +78,11 @@ export interface SecureHandler {
   delivered(): void;
   /** `room` is positive again after it was not. */
   writable(): void;
-  /** The peer ended its side (close_notify or FIN). */
-  ended(): void;
+  /**
+   * The peer ended its side. `unannounced`: by a FIN without close_notify before it, which anybody on the way can send, or a
+   * process that was killed. An engine that cannot tell the two apart, as that on `node:tls`, says false of both.
+   */
+  ended(unannounced: boolean): void;
   /** The handshake or the connection failed. */
   failed(failure: ConnectionFailure): void;
 }

@@ -54,7 +54,7 @@ export type { LivenessOptions } from './tunnel/liveness.ts';
 export type { ServerConnectionHandler, TunnelRequest } from './tunnel/server-connection.ts';
 export { ServerConnection } from './tunnel/server-connection.ts';
 export type { StreamFailure } from './tunnel/stream-failure.ts';
-export { isRetryable, streamFailureText } from './tunnel/stream-failure.ts';
+export { connectionFailureDebug, isRetryable, streamFailureText } from './tunnel/stream-failure.ts';
 export type { StreamEnds } from './tunnel/stream-plain.ts';
 export { StreamPlain } from './tunnel/stream-plain.ts';
 export type { Dial, PoolRequest, PoolStreamHandler, TunnelPoolOptions } from './tunnel/tunnel-pool.ts';

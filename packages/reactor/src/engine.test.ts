@@ -11,6 +11,7 @@ describe('the rules of every engine', () => {
   afterAll(async () => rig[Symbol.asyncDispose]());
   const harness: EngineHarness = {
     engine: rig.engine,
+    tellsUnannouncedEnds: true,
     listen: async (accepted) => rig.listen(accepted),
     dial: async (port) => rig.dial(port),
     turn: async () => rig.turn(),

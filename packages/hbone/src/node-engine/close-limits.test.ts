@@ -110,7 +110,7 @@ test('a peer that takes nothing of the queue is cut when the limit is over', asy
 test('so is one that has ended its side before', async () => {
   const { secure, peer, fill, close } = await closing({ closeStalledMs: 100 });
   const ended = new Promise<void>((resolve) => {
-    secure.handler = { ...secure.handler, ended: resolve };
+    secure.handler = { ...secure.handler, ended: () => resolve() };
   });
   fill();
   peer.end();
@@ -121,7 +121,7 @@ test('so is one that has ended its side before', async () => {
 test('a peer that has ended its side, but reads, gets all of it', async () => {
   const { secure, peer, fill, close } = await closing({});
   const ended = new Promise<void>((resolve) => {
-    secure.handler = { ...secure.handler, ended: resolve };
+    secure.handler = { ...secure.handler, ended: () => resolve() };
   });
   fill();
   peer.end();

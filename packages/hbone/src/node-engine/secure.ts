@@ -296,7 +296,7 @@ export class NodeSecure implements Secure, Flushable {
       // The timer goes on: a peer that has ended its side may still not read the rest of ours. With a flush due the
       // socket ends by that, behind what is gathered.
       if (!this.#dirty && !this.#outgoing.waiting) this.#socket.destroySoon();
-    } else if (this.#established) this.handler.ended();
+    } else if (this.#established) this.handler.ended(false);
     else this.#refuse(handshakeEnd(this.#role));
   }
 

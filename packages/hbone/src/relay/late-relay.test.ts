@@ -101,7 +101,7 @@ const ENDS: Record<string, (rig: Rig) => void> = {
   'RST_STREAM(CANCEL)': ({ secure }) => secure.receive(rstStream(1, 8)),
   'RST_STREAM(INTERNAL_ERROR)': ({ secure }) => secure.receive(rstStream(1, 2)),
   'lost connection': ({ secure }) => secure.handler.failed({ code: 'ECONNRESET', message: 'reset' }),
-  'closed connection': ({ secure }) => secure.handler.ended(),
+  'closed connection': ({ secure }) => secure.handler.ended(false),
   abort: ({ connection }) => connection.abort(),
 };
 

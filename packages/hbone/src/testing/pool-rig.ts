@@ -47,6 +47,7 @@ interface RequestMore {
   readonly timeoutMs?: number;
   readonly onDialFailed?: () => void;
   readonly onFailed?: () => void;
+  readonly connectionLost?: (failure: ConnectionFailure) => void;
 }
 
 /** A pool that dials when the test says so, over real TLS, and a server of ours. */

@@ -110,7 +110,7 @@ test.each(['a connection error', 'a lost connection', 'abort', 'the end of the p
     if (how === 'a connection error') secure.receive(FORBIDDEN);
     else if (how === 'a lost connection') secure.handler.failed(LOST);
     else if (how === 'abort') connection.abort();
-    else secure.handler.ended();
+    else secure.handler.ended(false);
     secure.done?.();
     expect(log.slice(0, 3)).toEqual(['failed 1', 'failed 3', 'failed 5']);
     expect(log).toHaveLength(4);

@@ -4,7 +4,7 @@ import { ErrorCode } from '../core/error-code.ts';
 import { type CodecOptions, MIN_CONTROL_ROOM_BYTES, type Role } from '../core/limits.ts';
 import type { Cancellable, ConnectionFailure, Engine, Secure, SecureHandler } from '../engine.ts';
 import { Liveness, type LivenessOptions } from './liveness.ts';
-import { CONNECTION_ABORTED, CONNECTION_ENDED, errorCodeText } from './stream-failure.ts';
+import { CONNECTION_ABORTED, CONNECTION_ENDED, CONNECTION_UNANNOUNCED, errorCodeText } from './stream-failure.ts';
 import { tellEach } from './tell-each.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
 
@@ -198,8 +198,8 @@ export class Link implements SecureHandler {
     this.#serve();
   }
 
-  ended(): void {
-    this.close();
+  ended(unannounced: boolean): void {
+    this.close(unannounced ? CONNECTION_UNANNOUNCED : CONNECTION_ENDED);
   }
 
   failed(failure: ConnectionFailure): void {

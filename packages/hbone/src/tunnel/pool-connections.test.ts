@@ -136,3 +136,27 @@ test('a persistent stream keeps its connection when the pool has forgotten it', 
   await finish(persistent);
   await until(() => pool.pool.connectionCount === 1);
 });
+
+test.each([
+  { how: 'reset', code: 'ECONNRESET' },
+  { how: 'a FIN without close_notify', code: 'EOF' },
+  { how: 'close_notify', code: undefined },
+])('$how: the request that had it dialled hears of a lost connection, before its streams', async ({ how, code }) => {
+  const pool = await rig();
+  const events: string[] = [];
+  const connectionLost = (failure: { readonly code: string }): void => void events.push(`lost ${failure.code}`);
+  const first = pool.open('k', { connectionLost, onFailed: () => void events.push('stream') });
+  await pool.turn();
+  pool.status = 0;
+  await pool.connect();
+  const second = pool.open('k', { connectionLost: () => void events.push('not this one') });
+  await until(() => second.stream !== undefined);
+  const { secure } = first.connection!;
+  const { handler } = secure;
+  if (how === 'reset') {
+    secure.abort();
+    handler.failed({ code: 'ECONNRESET', message: 'reset' });
+  } else handler.ended(how !== 'close_notify');
+  expect(events).toEqual(code === undefined ? ['stream'] : [`lost ${code}`, 'stream']);
+  expect(second.failed).toMatchObject({ kind: 'connection', failure: { code: code ?? 'EOF' } });
+});

@@ -152,7 +152,7 @@ test.each(['the peer closes', 'the pool forgets it'] as const)(
     const told = await rig.openMany(2);
     const secure = await rig.establish();
     if (how === 'the peer closes') {
-      secure.handler.ended();
+      secure.handler.ended(false);
       secure.done?.();
     } else rig.engine.advance(100);
     await rig.turn();
@@ -184,7 +184,7 @@ test('the peer closes before the SETTINGS and takes nothing of what is queued: w
   const rig = new Held();
   const told = await rig.openMany(2);
   const secure = await rig.establish();
-  secure.handler.ended();
+  secure.handler.ended(false);
   await rig.turn();
   expect([rig.dials.length, told[0]!.failed?.kind, told[1]!.failed]).toEqual([2, 'connection', undefined]);
   const second = await rig.establish();

@@ -17,12 +17,30 @@ export function isRetryable(failure: StreamFailure): boolean {
 
 /** The peer closed the connection in an orderly way, or our server side did so for it. */
 export const CONNECTION_ENDED: ConnectionFailure = { code: 'EOF', message: 'stream closed because of a broken pipe' };
+/** The peer's end was a FIN without close_notify, in the words of the reference's TLS. An end all the same: hbone.md §5. */
+export const CONNECTION_UNANNOUNCED: ConnectionFailure = {
+  code: 'EOF',
+  message:
+    'peer closed connection without sending TLS close_notify: ' +
+    'https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof',
+};
 /** We dropped the connection because the peer no longer answers. */
 export const CONNECTION_DROPPED: ConnectionFailure = { code: 'EPIPE', message: CONNECTION_ENDED.message };
 /** The owner cut the connection. */
 export const CONNECTION_ABORTED: ConnectionFailure = { code: 'ABORTED', message: 'connection aborted' };
 /** A response did not come in time. */
 export const RESPONSE_TIMED_OUT: ConnectionFailure = { code: 'ETIMEDOUT', message: 'deadline has elapsed' };
+
+/** Rust's names of what befalls a connection. */
+const IO_KINDS: Readonly<Record<string, string>> = {
+  ECONNRESET: 'ConnectionReset',
+  ECONNABORTED: 'ConnectionAborted',
+  EPIPE: 'BrokenPipe',
+  ENOTCONN: 'NotConnected',
+  ETIMEDOUT: 'TimedOut',
+  EHOSTUNREACH: 'HostUnreachable',
+  ENETUNREACH: 'NetworkUnreachable',
+};
 
 /** RFC 9113 7, in the reference's words; the index is the code. */
 const REASONS = [
@@ -41,6 +59,21 @@ const REASONS = [
   'security properties do not meet minimum requirements',
   'endpoint requires HTTP/1.1',
 ] as const;
+
+/**
+ * The failure of a connection as the reference's own log prints it, for operators who search for that (ztunnel.md §12): in
+ * the debug format of its HTTP/2 library.
+ */
+export function connectionFailureDebug({ code, message }: ConnectionFailure): string {
+  if (code === 'HTTP2') {
+    const reason = Object.entries(ErrorCode).find(([, number]) => message.endsWith(`: ${errorCodeText(number)}`));
+    return `Error { kind: GoAway(b"", ${reason?.[0] ?? 'PROTOCOL_ERROR'}, Library) }`;
+  }
+  const kind = code === 'EOF' ? 'UnexpectedEof' : 'InvalidData';
+  if (code === 'EOF' || code === 'TLS')
+    return `Error { kind: Io(Custom { kind: ${kind}, error: ${JSON.stringify(message)} }) }`;
+  return `Error { kind: Io(Kind(${IO_KINDS[code] ?? 'Other'})) }`;
+}
 
 /** An error code of HTTP/2 in words. */
 export function errorCodeText(code: number): string {

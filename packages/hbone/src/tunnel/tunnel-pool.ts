@@ -40,6 +40,8 @@ export interface PoolRequest {
   readonly fields: Fields;
   /** Milliseconds from sending the request until its response; without it there is no limit. */
   readonly timeoutMs?: number;
+  /** The connection that this request had dialled for is lost other than in an orderly way; its streams are told next. */
+  readonly connectionLost?: (failure: ConnectionFailure) => void;
 }
 
 /** What the caller of `open` is told. */
@@ -303,11 +305,15 @@ export class TunnelPool {
   }
 
   #established(key: Key, waiter: Waiter, secure: Secure): void {
+    const { connectionLost } = waiter.request;
     const connection = new ClientConnection(
       this.#engine,
       secure,
       {
-        ended: (failure) => this.#connectionEnded(connection, key, failure),
+        ended: (failure) => {
+          const tell = (): void => (failure === undefined ? undefined : connectionLost?.(failure));
+          tellEach([tell, () => this.#connectionEnded(connection, key, failure)], (step) => step());
+        },
         closed: () => this.#connectionClosed(connection),
         greeted: () => this.#awaitNoMore(key, connection),
       },
@@ -352,7 +358,8 @@ export class TunnelPool {
   #connectionEnded(connection: ClientConnection, key: Key, failure: ConnectionFailure | undefined): void {
     const pooled = key.pooled.find((one) => one.connection === connection);
     if (pooled !== undefined) this.#forget(pooled);
-    const tell = (): void => this.#awaitNoMore(key, connection, failure);
+    // An end, announced or not, is none of those that wait: the next connection may be theirs.
+    const tell = (): void => this.#awaitNoMore(key, connection, failure?.code === 'EOF' ? undefined : failure);
     tellEach([tell, () => this.#discardIfEmpty(key)], (step) => step());
   }
 

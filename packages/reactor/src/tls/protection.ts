@@ -1,7 +1,10 @@
 import type { ConnectionFailure } from '@ambientmesh/hbone';
 
-/** What a series of reads came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side. */
-export type Outcome = 'more' | 'wait' | 'end' | ConnectionFailure;
+/**
+ * What a series of reads came to: `more` may be read at once; `wait` for the carrier; `end` of the peer's side, or `fin`: its
+ * end without close_notify.
+ */
+export type Outcome = 'more' | 'wait' | 'end' | 'fin' | ConnectionFailure;
 
 /** What protects the records of a connection whose handshake is done. Nobody is called back from inside. */
 export interface Protection {

@@ -295,10 +295,10 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   #conclude(outcome: Outcome): void {
     if (outcome === 'more') this.#goOnSoon();
-    else if (outcome === 'end') {
+    else if (outcome === 'end' || outcome === 'fin') {
       this.#peerEnded = true;
       this.#carrier.watch(false);
-      this.handler.ended();
+      this.handler.ended(outcome === 'fin');
     } else if (typeof outcome === 'object') this.#fail(outcome);
   }
 

@@ -234,7 +234,7 @@ export class RecordLayer implements Protection {
 
   /** FIN: an end, but for in the middle of a record. */
   #end(): Outcome {
-    return this.#heldBytes === 0 ? 'end' : localFailure(this.#role, 'UNEXPECTED_EOF_WHILE_READING');
+    return this.#heldBytes === 0 ? 'fin' : localFailure(this.#role, 'UNEXPECTED_EOF_WHILE_READING');
   }
 
   /** Says why, and answers what it is called here. */

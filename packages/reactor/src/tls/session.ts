@@ -77,7 +77,7 @@ export class Session implements Protection {
       this.#carrier.drain();
       if (outcome === 'more') this.#hold();
       else this.#forget();
-      if (outcome !== 'wait') return outcome === 'end' ? handshakeEnd(this.#role) : outcome;
+      if (outcome !== 'wait') return outcome === 'end' || outcome === 'fin' ? handshakeEnd(this.#role) : outcome;
       const filled = this.#carrier.fill(HANDSHAKE_BYTES);
       if (filled === ENDED) return handshakeEnd(this.#role);
       if (filled === 0) return 'wait';
@@ -254,7 +254,7 @@ export class Session implements Protection {
 
   /** FIN: an end, but for in the middle of a record. */
   #end(): Outcome {
-    if (!this.#tls.openSsl.isInsideRecord(this.#ssl)) return 'end';
+    if (!this.#tls.openSsl.isInsideRecord(this.#ssl)) return 'fin';
     return localFailure(this.#role, UNEXPECTED_END);
   }
 }

@@ -5,6 +5,8 @@ import { Scene } from './scene.ts';
 export interface EngineHarness {
   /** Made with limits for `Secure.close` of at most a few seconds: cases wait for them. */
   readonly engine: Engine;
+  /** Whether it tells a FIN without close_notify from an end that was announced (`SecureHandler.ended`). Default: no. */
+  readonly tellsUnannouncedEnds?: boolean;
   /** Has the engine accept on a free port of 127.0.0.1 (`Engine.listen`, or what it has instead) until `close`. */
   listen(accepted: (plain: Plain) => void): Promise<{ readonly port: number; readonly close: () => void }>;
   /** Has the engine connect to a port of 127.0.0.1 (`Engine.connect`, or what it has instead). */

@@ -18,6 +18,8 @@ class Log implements SecureHandler {
   readonly events: string[] = [];
   readonly received = new Digest();
   failure: ConnectionFailure | undefined;
+  /** Of `ended`. */
+  unannounced: boolean | undefined;
 
   has(event: string): boolean {
     return this.events.includes(event);
@@ -33,8 +35,9 @@ class Log implements SecureHandler {
   writable(): void {
     this.events.push('writable');
   }
-  ended(): void {
+  ended(unannounced: boolean): void {
     this.events.push('ended');
+    this.unannounced = unannounced;
   }
   failed(failure: ConnectionFailure): void {
     this.failure = failure;
@@ -363,6 +366,27 @@ const hostile: readonly ContractCase[] = [
     await scene.settle();
     assert.deepEqual([log.events, log.failure?.code], [['established', 'failed'], 'TLS']);
   }),
+  ...[
+    { name: 'close_notify', end: (peer: TLSSocket) => void peer.end(), unannounced: false },
+    { name: 'FIN without close_notify', end: (_peer: TLSSocket, raw: Socket) => void raw.end(), unannounced: true },
+  ].map(({ name, end, unannounced }) =>
+    contractCase(`Secure: the peer’s ${name} is an end behind all bytes, told of as what it is`, async (scene) => {
+      const { log, peer, raw } = await accepting(scene, scene.tls(SERVER), identity(CLIENT));
+      await scene.until(() => log.has('established'), 'established');
+      const sent = new Digest();
+      const chunk = new SeededRandom(5).bytes(CHUNK_BYTES);
+      sent.add(chunk);
+      let left = false;
+      peer.write(chunk, () => (left = true));
+      await scene.until(() => left, 'all bytes left');
+      end(peer, raw);
+      await scene.until(() => log.has('ended'), 'ended');
+      await scene.settle();
+      assert.deepEqual(log.events, ['established', 'ended']);
+      assert.equal(log.received.text(), sent.text());
+      assert.equal(log.unannounced, unannounced && scene.harness.tellsUnannouncedEnds === true);
+    }),
+  ),
   contractCase('Secure: the peer’s RST is failed with ECONNRESET, once', async (scene) => {
     const end = await accepting(scene, scene.tls(SERVER), identity(CLIENT));
     await scene.until(() => end.log.has('established'), 'established');
