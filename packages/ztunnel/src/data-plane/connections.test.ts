@@ -242,6 +242,34 @@ test('the server asks its policies anew for every stream of a tunnel', async () 
   await soon(() => expect(first.received()).toBe('first goes on'));
 });
 
+test('a tunnel that dies is told of where it was dialled, one that is closed or cut is not', async () => {
+  const { outbound } = await meshOfTwo();
+  const open = async () => {
+    const socket = await call(outbound.port, 'hello');
+    await soon(() => expect(socket.received()).toBe('hello'));
+    const [connection] = outbound.pod.pool.connections;
+    return { connection: connection!, socket };
+  };
+  const dead = await open();
+  const { secure } = dead.connection;
+  const { handler } = secure;
+  secure.abort();
+  handler.failed({ code: 'ECONNRESET', message: 'Connection reset by peer (os error 104)' });
+  await ended(dead.socket);
+  const told = outbound.lines().filter((line) => line.includes('HBONE connection'));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toMatch(
+    /^error\tproxy::h2::client:proxy\{wl=default\/client\}:outbound\{id=[0-9a-f]{32}\}\tError in HBONE connection handshake: Error \{ kind: Io\(Kind\(ConnectionReset\)\) \}\t$/,
+  );
+  for (const end of ['close', 'abort'] as const) {
+    const other = await open();
+    if (end === 'close') other.connection.secure.handler.ended(false);
+    else other.connection.abort();
+    await ended(other.socket);
+  }
+  expect(outbound.lines().filter((line) => line.includes('HBONE connection'))).toHaveLength(1);
+});
+
 test('names that no header can carry do not end the thread', async () => {
   const bad = { workloadName: 'ends in a space ', canonicalName: 'a\nb', canonicalRevision: 'x'.repeat(20_000) };
   const { outbound } = await meshOfTwo({ ...server, ...bad }, { ...client, ...bad });

@@ -25,6 +25,7 @@ import { peerOf, principalOf } from '../telemetry/peer.ts';
 import { newTraceContext } from '../telemetry/trace-context.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { TunnelDialer } from './tunnel-dialer.ts';
+import { outboundSpan, tunnelLossLog } from './tunnel-loss.ts';
 import { tunnelFields } from './tunnel-request.ts';
 import { HBONE_PORT, type Upstream } from './upstream.ts';
 
@@ -80,7 +81,7 @@ export class OutboundRoute implements PodConnection {
     this.#wait(
       context.localWorkloads.resolve(info, (source) => {
         if (source !== undefined) return this.#choose(source, target);
-        this.pod.workloadMissing([{ name: 'outbound', fields: [['id', { bare: this.trace.traceId }]] }]);
+        this.pod.workloadMissing([outboundSpan(this.trace.traceId)]);
         this.refuse(target, `failed to fetch information about local workload: ${describePod(info)}`);
       }),
     );
@@ -181,7 +182,12 @@ export class OutboundRoute implements PodConnection {
       trace: this.trace,
     };
     this.#pending = this.pod.pool.open(
-      { key: dialer.key(this.plain.remote.ip), dial: (handler) => dialer.dial(handler), fields: tunnelFields(request) },
+      {
+        key: dialer.key(this.plain.remote.ip),
+        dial: (handler) => dialer.dial(handler),
+        fields: tunnelFields(request),
+        connectionLost: tunnelLossLog(this.pod, this.trace.traceId),
+      },
       {
         opened: (stream) => {
           this.#pending = { cancel: () => stream.cancel() };
