@@ -1,4 +1,4 @@
-import { Session } from 'node:inspector';
+import type { Session } from 'node:inspector';
 import { getHeapStatistics } from 'node:v8';
 import type { Cancellable, Engine } from '@ambientmesh/hbone';
 
@@ -28,7 +28,9 @@ export class ThreadDiagnosis {
   examine(wanted: DiagnosisWanted, done: (diagnosis: Diagnosis) => void): void {
     if (wanted.kind === 'heap') return done({ json: JSON.stringify(getHeapStatistics()) });
     if (this.#profiling !== undefined) return done({ failure: 'this thread is being profiled already' });
-    const session = new Session();
+    // Only now: it loads Node's reader of command lines, too.
+    const { Session: InspectorSession } = process.getBuiltinModule('node:inspector');
+    const session = new InspectorSession();
     try {
       session.connect();
       ask(session, 'Profiler.enable');

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createKeyAndCsr, parseSpiffeId, parseWorkloadCertificate, SpiffeError } from '@ambientmesh/spiffe';
-import { CaClient } from '@ambientmesh/xds';
+import type { CaClient } from '@ambientmesh/xds';
 import type { Logger } from '../../log/logger.ts';
 import type { CaConfig } from '../config/config.ts';
 import { ZtunnelError } from '../errors.ts';
@@ -66,7 +66,9 @@ export class CaSource implements CertificateSource {
     try {
       const rootPem = await readRoot(ca);
       if (this.#client === undefined) {
-        this.#client = new CaClient({
+        // Not before it is needed: gRPC is half of the program.
+        const { CaClient } = await import('@ambientmesh/xds');
+        this.#client ??= new CaClient({
           address: ca.address,
           rootPem,
           altHostname: ca.alternativeHostname,
