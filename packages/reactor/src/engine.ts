@@ -49,6 +49,8 @@ export interface ReactorEngine extends Engine, Disposable {
   /**
    * Waits for something to do, does it, and what is due at the end of the turn. At most `timeoutMs`, default 100 ms; less
    * when a timer is due. What a callback throws comes out of it; the engine stays usable.
+   * @throws {ReactorError} `REACTOR_IN_TURN` when a callback calls it, and then nothing was done; `REACTOR_CLOSED`,
+   * `REACTOR_SYSTEM_CALL`
    */
   turn(timeoutMs?: number): void;
   /**
@@ -65,7 +67,10 @@ export interface ReactorEngine extends Engine, Disposable {
   readonly holdings: ReactorHoldings;
   /** How long turns took since the last call, waiting excluded. */
   drainTurnTimes(): TurnTimes;
-  /** Frees all; connections are to be ended before. Not to be called in a turn. Idempotent. */
+  /**
+   * Frees all; connections are to be ended before. Idempotent.
+   * @throws {ReactorError} `REACTOR_IN_TURN` when a callback calls it, and then nothing was closed
+   */
   close(): void;
 }
 
@@ -163,6 +168,7 @@ class ReactorEngineImplementation implements ReactorEngine {
   }
 
   close(): void {
+    this.#reactor.requireBetweenTurns('close');
     this.#tls.close();
     this.#reactor.close();
   }

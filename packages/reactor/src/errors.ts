@@ -6,7 +6,8 @@ export type ReactorErrorCode =
   | 'REACTOR_MEMORY_EXHAUSTED'
   | 'REACTOR_MEMORY_MISUSED'
   | 'REACTOR_INVALID_ARGUMENT'
-  | 'REACTOR_CLOSED';
+  | 'REACTOR_CLOSED'
+  | 'REACTOR_IN_TURN';
 
 /** What a failed system call says about itself. */
 export interface ReactorErrorDetails extends ErrorOptions {

@@ -65,6 +65,7 @@ export class Reactor {
   readonly #unfinished = new TurnQueue<Unfinished>((connection) => connection.goOn());
   #now = performance.now();
   #closed = false;
+  #turning = false;
 
   /**
    * What was opened is closed again if it throws.
@@ -134,10 +135,20 @@ export class Reactor {
   /**
    * One turn: waits `timeoutMs` at most for something to do, does it, and what is due at its end. What a callback throws
    * comes out of it; the others are called in the next turn, which does not wait.
-   * @throws {ReactorError} `REACTOR_SYSTEM_CALL`; `REACTOR_CLOSED` after `close`.
+   * @throws {ReactorError} `REACTOR_SYSTEM_CALL`; `REACTOR_CLOSED` after `close`; `REACTOR_IN_TURN`, and nothing was done
    */
   turn(timeoutMs: number = LONGEST_WAIT_MS): void {
     if (this.#closed) throw new ReactorError('REACTOR_CLOSED', 'the reactor is closed, and has no turns any more');
+    this.requireBetweenTurns('turn');
+    this.#turning = true;
+    try {
+      this.#take(timeoutMs);
+    } finally {
+      this.#turning = false;
+    }
+  }
+
+  #take(timeoutMs: number): void {
     this.epoll.wait(this.#patience(timeoutMs));
     const start = performance.now();
     this.#now = start;
@@ -150,9 +161,22 @@ export class Reactor {
     this.turns.add(performance.now() - start);
   }
 
-  /** Nothing is told any more; whoever has a descriptor closes it before. Not to be called in a turn. Idempotent. */
+  /** @throws {ReactorError} `REACTOR_IN_TURN` from inside of a turn: its memory, events and queues are in use. */
+  requireBetweenTurns(method: string): void {
+    if (!this.#turning) return;
+    throw new ReactorError(
+      'REACTOR_IN_TURN',
+      `${method} was called from inside of a turn (by a callback? What is asked for there is done in this turn or the next)`,
+    );
+  }
+
+  /**
+   * Nothing is told any more; whoever has a descriptor closes it before. Idempotent.
+   * @throws {ReactorError} `REACTOR_IN_TURN`, and nothing was closed
+   */
   close(): void {
     if (this.#closed) return;
+    this.requireBetweenTurns('close');
     this.#closed = true;
     this.epoll.close();
     this.calls.close(this.wakeDescriptor);
