@@ -2,6 +2,7 @@
 import { answerCommands } from './answer-commands.ts';
 import { Connects } from './connects.ts';
 import { Held } from './held.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { Load } from './load.ts';
 import type { ClientCommands, LoadResult, LoadSpec } from './protocol.ts';
 import { Requests } from './requests.ts';
@@ -34,6 +35,8 @@ function createLoad(spec: LoadSpec): Load {
       return new Connects(spec);
     case 'requests':
       return new Requests(spec);
+    case 'keep-alive':
+      return new KeepAlive(spec);
     case 'held':
       return new Held(spec);
   }

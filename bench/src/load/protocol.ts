@@ -16,6 +16,8 @@ export type LoadSpec =
       readonly connections: number;
       readonly perSecond: number;
     }
+  /** Requests of 1 KiB, answered by as much: one after another on each connection, as fast as they are answered. */
+  | { readonly kind: 'keep-alive'; readonly host: string; readonly connections: number }
   /** Connections that have carried one byte there and back and then rest. */
   | { readonly kind: 'held'; readonly host: string; readonly connections: number };
 

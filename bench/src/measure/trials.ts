@@ -9,8 +9,15 @@ export interface Trial {
 
 /** "Many" connections: more than there are cores, as few as a pod of a real mesh has. */
 const MANY = 16;
+/** Connections that always have a request on its way: more than fit in a turn of the proxies, so that none of them idles. */
+const BUSY = 64;
 /** Requests a second: the load at which the reference's own documentation gives latency. */
 const REQUESTS_PER_SECOND = 1_000;
+
+/** What proxies carry before they count as idle: thousands of connections, so that holding some finds heaps grown. */
+export function memoryWarmUp(host: string): LoadSpec {
+  return { kind: 'connects', host, connections: MANY };
+}
 
 /** In the order in which they run. */
 export const TRIALS: readonly Trial[] = [
@@ -27,6 +34,11 @@ export const TRIALS: readonly Trial[] = [
     name: 'requests',
     title: 'requests of 1 KiB',
     spec: (host) => ({ kind: 'requests', host, connections: MANY, perSecond: REQUESTS_PER_SECOND }),
+  },
+  {
+    name: 'keep-alive',
+    title: 'requests one after another',
+    spec: (host) => ({ kind: 'keep-alive', host, connections: BUSY }),
   },
 ];
 

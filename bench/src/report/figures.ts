@@ -13,6 +13,7 @@ const BITS_TO_GIGABITS = 8 / 1e9;
 const PER_GIGABYTE = 1e9;
 const TO_MICROSECONDS = 1e6;
 const TO_MEGABYTES = 1e-6;
+const TO_KIBIBYTES = 1 / 1_024;
 const REQUESTS = '1 KiB there and back, 1000/s on 16 warm connections';
 
 /** All lines, in order; those that nobody has are left out of the report. `heldConnections` is for a heading. */
@@ -38,12 +39,28 @@ export function listFigures(heldConnections: number): readonly Figure[] {
     ...timed('requests', REQUESTS, 'CPU us a request'),
     // Part of the latency above it: a client that got no processor in time.
     { section: REQUESTS, label: 'client late p99', trial: 'requests', metric: 'late', scale: 1, better: 'lower' },
-    { ...memory, label: 'idle', trial: 'memory-idle', metric: 'resident' },
+    ...timed(
+      'keep-alive',
+      '1 KiB there and back, as fast as it goes on 64 warm connections',
+      'CPU us a request',
+      'requests/s',
+    ),
+    { ...memory, label: 'fresh', trial: 'memory-fresh', metric: 'resident' },
+    { ...memory, label: '  of it anonymous', trial: 'memory-fresh', metric: 'anonymous' },
+    { ...memory, label: 'idle, warmed up', trial: 'memory-idle', metric: 'resident' },
     { ...memory, label: '  of it anonymous', trial: 'memory-idle', metric: 'anonymous' },
     { ...memory, label: held, trial: 'memory-held', metric: 'resident' },
     { ...memory, label: '  of it anonymous', trial: 'memory-held', metric: 'anonymous' },
     { ...memory, label: 'after all', trial: 'memory-after', metric: 'resident' },
     { ...memory, label: '  of it anonymous', trial: 'memory-after', metric: 'anonymous' },
+    {
+      section: 'Anonymous memory of both proxies that a further connection adds, KiB',
+      label: held,
+      trial: 'memory-held',
+      metric: 'anonymousPerConnection',
+      scale: TO_KIBIBYTES,
+      better: 'lower',
+    },
   ];
 }
 
