@@ -3,9 +3,10 @@ import { DIRECT, startBaselines } from './contestants/baselines.ts';
 import type { Contestant, ContestantGroup, Surroundings } from './contestants/contestant.ts';
 import { type MeshOptions, startMesh } from './contestants/mesh.ts';
 import { bundleOwnZtunnel } from './contestants/own-ztunnel.ts';
-import { measureHeldMemory, measureMemory, runTrial } from './measure/run-trial.ts';
+import { measureHeldMemory, measureMemory, measureWarmMemory } from './measure/measure-memory.ts';
+import { runTrial } from './measure/run-trial.ts';
 import type { Sample } from './measure/sample.ts';
-import { TRIALS } from './measure/trials.ts';
+import { memoryWarmUp, TRIALS } from './measure/trials.ts';
 import { type BenchOptions, MEMORY_TRIAL, NODE_ENGINE, OURS } from './options.ts';
 
 /** Where and for whom to measure. */
@@ -99,14 +100,16 @@ async function measureAll(
 ): Promise<Sample[]> {
   const { signal, onStep } = context;
   const { warmUpSeconds, seconds, rounds, heldConnections, settleSeconds } = options;
-  const rest = { settleSeconds, signal };
+  const rest = { settleSeconds, warmUpSeconds: options.memoryWarmUpSeconds, signal };
   const samples: Sample[] = [];
   const withMemory = options.trials.has(MEMORY_TRIAL);
   const proxied = contestants.filter(({ name }) => withMemory && name !== DIRECT);
   for (const contestant of proxied) {
     onStep(`memory of ${contestant.name}`);
     const at = { contestant: contestant.name, round: 0 };
-    samples.push({ ...at, trial: 'memory-idle', ...(await measureMemory(contestant, rest)) });
+    const warmUp = memoryWarmUp(contestant.host);
+    samples.push({ ...at, trial: 'memory-fresh', ...(await measureMemory(contestant, rest)) });
+    samples.push({ ...at, trial: 'memory-idle', ...(await measureWarmMemory(contestant, warmUp, rest)) });
     samples.push({ ...at, trial: 'memory-held', ...(await measureHeldMemory(contestant, heldConnections, rest)) });
   }
   for (let round = 1; round <= rounds; round += 1)
