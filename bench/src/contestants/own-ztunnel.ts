@@ -12,7 +12,7 @@ const BUNDLE = join(ROOT, 'apps/ztunnel/bundle/main.mjs');
 
 /**
  * Bundles the project's own ztunnel, unless Nx has the bundle of these sources, and gives the command that starts it: what
- * users run. From sources, the compiler that strips their types stays in memory, well over 100 MB a process. Throws
+ * users run. From sources, the compiler that strips their types stays in memory, some 80 MB a process. Throws
  * BENCH_BUNDLE_FAILED.
  */
 export async function bundleOwnZtunnel({
