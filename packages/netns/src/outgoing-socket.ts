@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { closeDescriptor } from './descriptors.ts';
 import { NetnsError } from './errors.ts';
 import { SOCK_STREAM } from './kernel-constants.ts';
+import { SOCKADDR_IN } from './kernel-structs.ts';
 import type { Namespace } from './namespace.ts';
 import { checked, native } from './native.ts';
 import { encodeSocketAddress, ipFamily, renderAddress } from './socket-address.ts';
@@ -12,6 +13,7 @@ import {
   FREE_BIND_V6,
   type KeepAlive,
   MARK,
+  REUSE_ADDRESS,
   type SocketOption,
   setKeepAlive,
   setNoDelay,
@@ -73,9 +75,14 @@ export function openTcp(namespace: Namespace, options: OpenTcpOptions): Outgoing
   return openWith(namespace, options, () => openSocket(namespace, options));
 }
 
+/** `openTcp` with a port that is tried first (0: none), of a `source` that is not required. */
+export interface OpenWithOptions extends OpenTcpOptions {
+  readonly preferredPort?: number;
+}
+
 /** `openTcp` with `open` in place of making a socket. */
-export function openWith(namespace: Namespace, options: OpenTcpOptions, open: () => number): OutgoingSocket {
-  const { family, source, sourcePort = 0, requireSource = false } = options;
+export function openWith(namespace: Namespace, options: OpenWithOptions, open: () => number): OutgoingSocket {
+  const { family, source, sourcePort = 0, preferredPort = 0, requireSource = false } = options;
   if (source === undefined) {
     if (sourcePort !== 0) throw new NetnsError('NETNS_INVALID_ARGUMENT', `sourcePort ${sourcePort} without source`);
     return { fd: open(), sourceKept: false };
@@ -86,7 +93,7 @@ export function openWith(namespace: Namespace, options: OpenTcpOptions, open: ()
     throw new NetnsError('NETNS_INVALID_ARGUMENT', `source ${source} for a connection of IPv${family}`);
   const fd = open();
   if (requireSource) return { fd: bindSource(fd, options, namespace.id.inode), sourceKept: true };
-  if (sourceFits && bindForeignSource(fd, family, address)) return { fd, sourceKept: true };
+  if (sourceFits && bindForeignSource(fd, family, { address, preferredPort })) return { fd, sourceKept: true };
   // Options may be half set by now; a fresh socket is like one that never tried.
   closeDescriptor(fd);
   return { fd: open(), sourceKept: false };
@@ -113,11 +120,23 @@ export function prepare(fd: number, namespace: Namespace, options: Omit<OpenTcpO
   }
 }
 
-function bindForeignSource(fd: number, family: 4 | 6, address: Buffer): boolean {
+/** `preferredPort`: if another socket has it in earnest, the port of `address` is bound. */
+function bindForeignSource(fd: number, family: 4 | 6, wanted: { address: Buffer; preferredPort: number }): boolean {
+  const { address, preferredPort } = wanted;
   const needed = family === 4 ? FOREIGN_SOURCE_V4 : FOREIGN_SOURCE_V6;
   if (!needed.every((option) => trySetOption(fd, option, 1))) return false;
   // Not with IP_BIND_ADDRESS_NO_PORT: connect(2) would give it an even port, as to the client itself, and conntrack mixes them up.
+  if (preferredPort !== 0 && bindShared(fd, address, preferredPort)) return true;
   return native().bind(fd, address, address.length) === 0;
+}
+
+/** Binds to a port that others of this kind, to elsewhere or in TIME_WAIT, may have as well. */
+function bindShared(fd: number, address: Buffer, port: number): boolean {
+  const shared = Buffer.from(address);
+  shared.writeUInt16BE(port, SOCKADDR_IN.port);
+  if (trySetOption(fd, REUSE_ADDRESS, 1) && native().bind(fd, shared, shared.length) === 0) return true;
+  trySetOption(fd, REUSE_ADDRESS, 0);
+  return false;
 }
 
 /** Passes `fd` through, bound; closes it otherwise. */

@@ -1,6 +1,8 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { closeDescriptor, Namespace, readMark, readNoDelay, readTransparent, TcpStock } from './index.ts';
+import { native } from './native.ts';
+import { decodeSocketAddress } from './socket-address.ts';
 
 let namespace: Namespace;
 let stock: TcpStock;
@@ -46,6 +48,48 @@ test('sockets have what all have in common, and the source of the one that takes
   for (const { fd } of [first, second, third]) expect([readMark(fd), readNoDelay(fd)]).toEqual([1337, true]);
   expect([first, second, third].map(({ sourceKept }) => sourceKept)).toEqual([false, true, false]);
   expect([first, second, third].map(({ fd }) => readTransparent(fd))).toEqual([false, true, false]);
+});
+
+const portOf = (fd: number): number => {
+  const address = Buffer.alloc(32);
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(address.length);
+  native().getsockname(fd, address, length);
+  return decodeSocketAddress(address).port;
+};
+
+test('connections to somewhere have ports one after the other, of their own parity; somewhere else may have the same', () => {
+  const to = { ip: '10.77.0.1', port: 80 };
+  const fds = Array.from({ length: 4 }, () => stock.take({ family: 4, source: '10.77.0.9', to }));
+  taken.push(...fds.map(({ fd }) => fd));
+  const ports = fds.map(({ fd }) => portOf(fd));
+  const [low = 0] = namespace
+    .run(() => readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1'))
+    .split(/\s/)
+    .map(Number);
+  expect(new Set(ports.map((port) => (port - low) % 2))).toEqual(new Set([1]));
+  expect(ports.slice(1).filter((port, index) => port !== ports[index]! + 2).length).toBeLessThan(2);
+  expect(fds.map(({ sourceKept }) => sourceKept)).toEqual([true, true, true, true]);
+});
+
+test('a port that another socket has in earnest is left to it', () => {
+  const range = '40000 40001';
+  namespace.run(() => writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', range));
+  const strict = stock.take({ family: 4, source: '10.77.0.9', sourcePort: 40_001 });
+  const other = stock.take({ family: 4, source: '10.77.0.9', to: { ip: '10.77.0.1', port: 80 } });
+  taken.push(strict.fd, other.fd);
+  expect([portOf(strict.fd), portOf(other.fd), other.sourceKept]).toEqual([40_001, 40_000, true]);
+});
+
+test('where ports are reserved the kernel chooses', () => {
+  namespace.run(() => writeFileSync('/proc/sys/net/ipv4/ip_local_reserved_ports', '40000-50000'));
+  const to = { ip: '10.77.0.1', port: 80 };
+  for (let count = 0; count < 20; count++) {
+    const { fd } = stock.take({ family: 4, source: '10.77.0.9', to });
+    taken.push(fd);
+    const port = portOf(fd);
+    expect(port < 40_000 || port > 50_000).toBe(true);
+  }
 });
 
 test('what nobody wanted between two calls of `trim` is closed', () => {

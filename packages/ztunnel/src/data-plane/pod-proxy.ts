@@ -20,7 +20,7 @@ import type { DataPlaneContext } from './context.ts';
 import { describePod } from './local-workloads.ts';
 import { OpeningTunnels } from './opening-tunnels.ts';
 import { cutUntrustedTunnels } from './peer-trust.ts';
-import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WarningPlace } from './pod.ts';
+import { DRAINED, POD_REMOVED, type Pod, type PodConnection, type WantedSocket, type WarningPlace } from './pod.ts';
 import type { PodConnections, PodInfo, ProxyComponent } from './protocol.ts';
 import type { Recheckable } from './rechecks.ts';
 import { tunnelOptions } from './tunnel-options.ts';
@@ -136,10 +136,11 @@ export class PodProxy implements Pod, Recheckable {
     return { inbound: of('inbound'), outbound: of('outbound') };
   }
 
-  /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
-  openSocket(family: 4 | 6, source?: string): number {
+  /** An unconnected, marked socket in the pod's namespace. */
+  openSocket(wanted: WantedSocket): number {
     const { config } = this.context;
-    const { fd, sourceKept } = this.#sockets.take(source === undefined ? { family } : { family, source });
+    const { source } = wanted;
+    const { fd, sourceKept } = this.#sockets.take(wanted);
     this.#trimSockets();
     if (fd >= config.descriptorLimits.dialled) {
       closeDescriptor(fd);

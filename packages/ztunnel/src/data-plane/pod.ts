@@ -1,4 +1,4 @@
-import type { TunnelPool } from '@ambientmesh/hbone';
+import type { SocketAddress, TunnelPool } from '@ambientmesh/hbone';
 import type { Lookup } from '../dns/lookup.ts';
 import type { PodAuthorization } from '../inbound/pod-authorization.ts';
 import type { LogSpan } from '../log/line.ts';
@@ -24,6 +24,15 @@ export interface WarningPlace {
   readonly spans?: readonly LogSpan[];
 }
 
+/** What a connection to be made wants of its socket. */
+export interface WantedSocket {
+  readonly family: 4 | 6;
+  /** Whose address the peer shall see. */
+  readonly source?: string;
+  /** With a `source`: to where its port must be free; connecting says EADDRNOTAVAIL if it is not. */
+  readonly to?: SocketAddress;
+}
+
 /** What a connection has of the pod it is served for. */
 export interface Pod {
   readonly info: PodInfo;
@@ -38,8 +47,8 @@ export interface Pod {
   readonly keepsSource: boolean;
   /** Looks a name up as the pod's own queries would be; absent without a DNS proxy. */
   readonly lookup: Lookup | undefined;
-  /** An unconnected, marked socket in the pod's namespace; `source`: whose address the peer shall see. */
-  openSocket(family: 4 | 6, source?: string): number;
+  /** An unconnected, marked socket in the pod's namespace. */
+  openSocket(wanted: WantedSocket): number;
   /** A warning about this pod. */
   warn(message: string, place?: WarningPlace): void;
   /** Discovery has not told of this pod's workload in time. `spans`: what the connection was inside of. */
