@@ -128,3 +128,24 @@ test(`many connections write, close and are cut in the same turns (seed ${seed})
   expect(await rig.empty()).toEqual(NOTHING);
   rig.stop();
 });
+
+test.each(['client', 'server'] as const)('the `verify` of a %s writes to another connection', async (role) => {
+  await using rig = new TunnelRig();
+  const tls = { client: rig.tls('spiffe://a/ns/b/sa/c'), server: rig.tls('spiffe://a/ns/b/sa/s') };
+  const other = await rig.begin(tls.client, tls.server);
+  await rig.established([other]);
+  const chunk = Buffer.alloc(FULL_RECORDS_BYTES, 7);
+  const verify = (): undefined => {
+    other.client.send(chunk, 0, chunk.length);
+  };
+  const tunnel = await rig.begin(
+    role === 'client' ? { ...tls.client, verify } : tls.client,
+    role === 'server' ? { ...tls.server, verify } : tls.server,
+  );
+  await rig.established([tunnel]);
+  await rig.until(() => other.serverLog.received === chunk.length, 'what was written');
+  expect(other.serverLog.failure).toBeUndefined();
+  for (const { client, server } of [other, tunnel]) for (const secure of [client, server]) secure.abort();
+  expect(await rig.empty()).toEqual(NOTHING);
+  rig.stop();
+});

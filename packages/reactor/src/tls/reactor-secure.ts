@@ -15,6 +15,7 @@ import type { Carrier, CarrierOwner } from './carrier.ts';
 import { DescriptorCarrier } from './descriptor-carrier.ts';
 import { Farewell } from './farewell.ts';
 import { Gathered } from './gathered.ts';
+import type { Handshaking } from './handshake-gate.ts';
 import type { Verifier } from './peer-verification.ts';
 import { PlainCarrier } from './plain-carrier.ts';
 import type { Outcome, Protection } from './protection.ts';
@@ -43,7 +44,7 @@ const NOBODY: SecureHandler = {
 type State = 'handshake' | 'open' | 'closing' | 'leaving' | 'gone';
 
 /** `Secure` by the OpenSSL inside of node. */
-export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwner, Verifier, WireUser {
+export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwner, Verifier, WireUser, Handshaking {
   handler: SecureHandler;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
@@ -51,6 +52,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   readonly verify: TlsOptions['verify'];
   /** The `SSL_CTX`, which the session takes a reference of. */
   readonly context: Handle;
+  awaitsPeer = false;
   readonly #tls: TlsThread;
   readonly #carrier: Carrier;
   /** Until it is done. */
@@ -59,11 +61,11 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   readonly #gathered: Gathered;
   #state: State = 'handshake';
   #timer: { cancel(): void } | undefined;
-  #inGate: boolean;
   #verifiedChain: readonly Uint8Array[] = [];
   #refusal: ConnectionFailure | undefined;
   /** Sent before the handshake was done. */
   #early: Uint8Array[] = [];
+  #earlyBytes = 0;
   /** Plaintext of records that are on the wire. */
   #onWire = 0;
   #dirty = false;
@@ -92,8 +94,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.local = this.#carrier.local;
     this.remote = this.#carrier.remote;
     this.#gathered = new Gathered(tls.reactor);
-    this.#inGate = tls.gate.begin();
-    if (!this.#inGate) this.#broken = { code: 'TLS', message: `more than ${tls.gate.most} handshakes at once` };
+    if (!tls.gate.begin(this)) this.#broken = tls.gate.refusal;
     else if (this.context === 0) this.#broken = { code: 'TLS', message: 'the credentials are closed' };
     else this.#session = this.#handshake = new Session(tls, role, this.#carrier, this);
     if (this.#handshake?.freed) this.#broken = systemFailure('ENOMEM', 'OpenSSL has no memory for a connection');
@@ -107,13 +108,16 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   get room(): number {
     if (this.#state !== 'open' && this.#state !== 'handshake') return 0;
-    const room = QUEUE_LIMIT_BYTES - this.#gathered.bytes - this.#onWire - this.#carrier.queued;
+    const room = QUEUE_LIMIT_BYTES - this.#earlyBytes - this.#gathered.bytes - this.#onWire - this.#carrier.queued;
     if (room <= 0) this.#blocked = true;
     return room;
   }
 
   send(memory: Uint8Array, start: number, end: number): void {
-    if (this.#state === 'handshake') this.#early.push(memory.slice(start, end));
+    if (this.#state === 'handshake') {
+      this.#early.push(memory.slice(start, end));
+      this.#earlyBytes += end - start;
+    }
     if (this.#state !== 'open' || this.#broken !== undefined) return;
     this.#touch();
     for (let at = start; at < end; ) {
@@ -234,25 +238,34 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#refusal = failure;
   }
 
+  giveWay(): void {
+    if (this.#state === 'leaving') this.abort();
+    else this.#break(this.#tls.gate.refusal);
+  }
+
   #shakeHands(): void {
     if (this.#handshake === undefined) return;
+    this.awaitsPeer = false;
     if (!this.#tls.gate.step()) return this.#goOnSoon();
     const outcome = this.#handshake.shakeHands(this);
     if (this.#state !== 'handshake') return;
     if (outcome === 'more') this.#establish(this.#handshake);
-    else if (outcome === 'wait') this.#carrier.watch(true);
-    else if (typeof outcome === 'object') this.#fail(this.#refusal ?? outcome);
+    else if (outcome === 'wait') {
+      this.awaitsPeer = true;
+      this.#carrier.watch(true);
+    } else if (typeof outcome === 'object') this.#fail(this.#refusal ?? outcome);
   }
 
   #establish(handshake: Session): void {
     this.#state = 'open';
     this.#session = handshake.handOver();
     this.#handshake = undefined;
-    this.#leaveGate();
+    this.#tls.gate.end(this);
     this.#timer?.cancel();
     this.#carrier.watch(true);
     const early = this.#early;
     this.#early = [];
+    this.#earlyBytes = 0;
     for (const bytes of early) this.send(bytes, 0, bytes.length);
     this.handler.established();
     // What came behind the handshake is read already.
@@ -350,6 +363,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   #leave(): void {
     this.#state = 'leaving';
+    this.awaitsPeer = true;
     this.#timer?.cancel();
     this.#gathered.drop();
     this.#tls.wire.flush(this);
@@ -370,16 +384,10 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   #over(): void {
     this.#state = 'gone';
     this.handler = NOBODY;
-    this.#leaveGate();
+    this.#tls.gate.end(this);
     const done = this.#done;
     this.#done = undefined;
     if (done !== undefined) this.#tls.reactor.atEndOfTurn(done);
-  }
-
-  #leaveGate(): void {
-    if (!this.#inGate) return;
-    this.#inGate = false;
-    this.#tls.gate.end();
   }
 }
 

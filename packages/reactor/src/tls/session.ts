@@ -86,17 +86,16 @@ export class Session implements Protection {
   }
 
   #shakeHands(verifier: Verifier): Outcome {
-    const { openSsl, wire } = this.#tls;
+    const { openSsl } = this.#tls;
     this.#begin();
     for (;;) {
       this.#tls.verifier = verifier;
+      this.#tls.writer = this.#user;
       this.#tls.secrets = this.#secrets;
       this.#busy = true;
       const result = openSsl.call.SSL_do_handshake(this.#ssl);
       this.#busy = false;
-      this.#tls.verifier = this.#tls.secrets = undefined;
-      // Whoever verified may have written to others.
-      wire.claim(this.#user);
+      this.#tls.verifier = this.#tls.writer = this.#tls.secrets = undefined;
       if (this.#freed) return 'wait';
       const outcome = result === 1 ? 'more' : this.#outcome(result);
       if (result === 1 || outcome !== 'more') return outcome;

@@ -13,7 +13,7 @@ import { Intake } from './intake.ts';
 import { PeerVerification, type Verifier } from './peer-verification.ts';
 import { CipherMemory } from './record-cipher.ts';
 import type { TrafficSecrets } from './traffic-secrets.ts';
-import { Wire } from './wire.ts';
+import { Wire, type WireUser } from './wire.ts';
 
 /** Octets of what is copied at a time; a peer's chain fits. */
 export const SCRATCH_BYTES = MAX_CHAIN.bytes;
@@ -68,6 +68,8 @@ export class TlsThread {
   secrets: TrafficSecrets | undefined;
   /** Whose handshake goes on inside of OpenSSL. */
   verifier: Verifier | undefined;
+  /** Whose wire it is. */
+  writer: WireUser | undefined;
   readonly #verification: PeerVerification;
   readonly #release: () => void;
   #handles = 0;
@@ -92,7 +94,7 @@ export class TlsThread {
     this.wire = new Wire(this.openSsl, arena);
     this.intake = new Intake(this.openSsl);
     this.#verification = new PeerVerification(this.openSsl, arena, this.scratch);
-    const verify = this.openSsl.register((storeContext) => this.#verification.run(storeContext, this.verifier), 2);
+    const verify = this.openSsl.register((storeContext = 0) => this.#verify(storeContext), 2);
     const select = this.openSsl.register((...values) => this.#selectProtocol(values), 6);
     const keyLog = this.openSsl.register((_ssl, line = 0) => this.#takeSecret(line), 2);
     this.callbacks = { verify: verify.address, selectProtocol: select.address, keyLog: keyLog.address };
@@ -160,15 +162,24 @@ export class TlsThread {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // A connection that was forgotten may still be ended: what it would touch then is rather lost than freed.
+    if (this.#handles > 0) return;
     this.wire.close();
     this.intake.close();
     // What still has a context may call back: such functions are never given back.
-    if (this.#handles === 0 && this.#contexts === 0) this.#release();
+    if (this.#contexts === 0) this.#release();
   }
 
   /** A connection holds something of OpenSSL's (1), or nothing any more (-1). */
   count(change: 1 | -1): void {
     this.#handles += change;
+  }
+
+  #verify(storeContext: Handle): 0 | 1 {
+    const answer = this.#verification.run(storeContext, this.verifier);
+    // Whoever verified may have written to others, and OpenSSL goes on to write for this one.
+    if (this.writer !== undefined) this.wire.claim(this.writer);
+    return answer;
   }
 
   #takeSecret(line: number): 0 {
