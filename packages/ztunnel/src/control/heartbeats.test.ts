@@ -6,7 +6,7 @@ import { ManualClock } from './testing/manual-clock.ts';
 
 const LIMIT_MS = 3000;
 
-function start() {
+function start(limitMs = LIMIT_MS) {
   const lines: string[] = [];
   const sink = {
     write: (text: string) => lines.push(text.split('\t').slice(1).join('|').trim()),
@@ -16,7 +16,7 @@ function start() {
   const cells = [createHeartbeat(), createHeartbeat()] as const;
   const heartbeats = new Heartbeats({
     threads: cells.map((heartbeat) => ({ heartbeat })),
-    limitMs: LIMIT_MS,
+    limitMs,
     clock,
     logger: new LogRoot({ format: 'plain', filter: defaultFilter(), sink }).logger('data_thread'),
   });
@@ -64,6 +64,16 @@ test('time in which the process stood still does not count', async () => {
   await live(1);
   expect(heartbeats.stuck).toEqual([]);
   await live(2);
+  expect(heartbeats.stuck).toEqual([0, 1]);
+});
+
+test('nor does it with the lowest limit, where the process was stopped right after a look', async () => {
+  const { heartbeats, clock, live } = start(CHECK_MS);
+  await live(1, 0, 1);
+  clock.pass(3_600_000);
+  await live(1);
+  expect(heartbeats.stuck).toEqual([]);
+  await live(1);
   expect(heartbeats.stuck).toEqual([0, 1]);
 });
 

@@ -7,8 +7,8 @@ import type { MetricFamily } from './telemetry/open-metrics.ts';
 /** How often the threads are looked at. */
 export const CHECK_MS = 1000;
 /**
- * Time between two looks that counts at most. If the process was stopped, or this thread was busy, nobody had a chance to
- * beat, or to be seen to.
+ * Time between two looks that counts at most, and never more than the limit: no single look finds a thread stuck. If the
+ * process was stopped, or this thread was busy, nobody had a chance to beat, or to be seen to.
  */
 const MOST_COUNTED_MS = 2 * CHECK_MS;
 
@@ -72,7 +72,7 @@ export class Heartbeats {
 
   #look(): void {
     const nowMs = this.#options.clock.now();
-    const passedMs = Math.max(0, Math.min(nowMs - this.#lookedAtMs, MOST_COUNTED_MS));
+    const passedMs = Math.max(0, Math.min(nowMs - this.#lookedAtMs, MOST_COUNTED_MS, this.#options.limitMs));
     this.#lookedAtMs = nowMs;
     for (const one of this.#watched) this.#check(one, passedMs);
     this.#cancel = this.#schedule();

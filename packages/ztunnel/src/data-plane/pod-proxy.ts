@@ -174,7 +174,7 @@ export class PodProxy implements Pod, Recheckable {
 
   /** To be called by every connection when it has ended. */
   ended(connection: PodConnection): void {
-    if (this.#connections.delete(connection)) this.#drain?.connectionEnded();
+    if (this.#connections.delete(connection)) this.#drain?.connectionEnded(connection);
   }
 
   /** Listeners close; connections go on until they end or the deadline passes. */
@@ -191,13 +191,13 @@ export class PodProxy implements Pod, Recheckable {
     const deadline = this.context.engine.after(deadlineMs, () => {
       drain.force();
       for (const connection of this.#connections) connection.cut(DRAINED);
-      drain.connectionEnded();
+      drain.look();
       this.pool.close();
       this.context.refusedClients.closeOf(this);
     });
     for (const connection of this.#connections) connection.drain();
     this.context.refusedClients.closeOf(this);
-    drain.connectionEnded();
+    drain.look();
   }
 
   /** What peers are trusted by has changed: tunnels whose peers are not any more end. One connection a step. */
@@ -267,6 +267,8 @@ class Drain {
   readonly #observer: DrainObserver;
   readonly #closePool: (done: () => void) => void;
   readonly #left = new Set(COMPONENTS);
+  /** Counted: ten thousand connections that end in one turn must not each look at all the others. */
+  readonly #running = new Map<ProxyComponent, number>();
   #cut = 0;
   #finished = false;
 
@@ -274,6 +276,7 @@ class Drain {
     this.#connections = connections;
     this.#observer = observer;
     this.#closePool = closePool;
+    for (const { component } of connections) this.#running.set(component, (this.#running.get(component) ?? 0) + 1);
   }
 
   /** The deadline has come: what is left is about to be cut. */
@@ -281,9 +284,15 @@ class Drain {
     this.#cut = this.#connections.size;
   }
 
-  connectionEnded(): void {
+  connectionEnded({ component }: PodConnection): void {
+    this.#running.set(component, (this.#running.get(component) ?? 0) - 1);
+    this.look();
+  }
+
+  /** Tells what is over. */
+  look(): void {
     for (const component of this.#left) {
-      if ([...this.#connections].some((one) => one.component === component)) continue;
+      if ((this.#running.get(component) ?? 0) > 0) continue;
       this.#left.delete(component);
       this.#observer.componentDrained(component, this.#cut > 0);
     }
