@@ -78,9 +78,11 @@ test('a FIN that comes with the last bytes is not lost, whenever it comes', asyn
   await using rig = new SocketRig();
   for (const turns of [0, 1, 2]) {
     const { plain, peer } = await rig.connection();
-    if (turns === 0) peer.end('last words');
-    else peer.write('first');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    // Loopback has delivered what the kernel has taken.
+    await new Promise<void>((sent) => {
+      if (turns === 0) peer.end('last words', sent);
+      else peer.write('first', () => sent());
+    });
     const seen = collect(plain);
     for (let turn = 1; turn < turns; turn++) await rig.turn();
     if (turns > 0) peer.end('last words');
