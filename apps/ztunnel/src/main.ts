@@ -11,6 +11,7 @@ const LOCAL_CONFIG_THREAD = new URL(`local-config-thread${extname(import.meta.ur
 /** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
 async function runProxy(args: readonly string[]): Promise<void> {
   const config = parseConfig((name) => process.env[name], machineSystem(Object.keys(process.env)));
+  tuneGarbageCollection(config.engine);
   const log = new LogRoot({ format: config.logFormat, filter: config.logFilter, sink: new LogWriter(STDOUT) });
   try {
     const ztunnel = new Ztunnel({
@@ -58,5 +59,4 @@ function isLogged(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ZDS_PROTOCOL_FATAL';
 }
 
-tuneGarbageCollection();
 process.exit(await main(process.argv.slice(2)));
