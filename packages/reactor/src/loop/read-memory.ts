@@ -9,7 +9,7 @@ export const SLOT_HEADROOM_BYTES = 9;
 export const SLOT_PAYLOAD_BYTES = SLOT_BYTES - SLOT_HEADROOM_BYTES;
 const SLOTS = 16;
 /** Plaintext of one series of TLS records. */
-const RECORDS_BYTES = 524_288;
+const RECORDS_BYTES = 294_912;
 
 /**
  * The memory that all connections of a thread read into, one after the other. Whatever is delivered from it is lent until

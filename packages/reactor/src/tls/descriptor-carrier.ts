@@ -80,9 +80,10 @@ export class DescriptorCarrier implements Carrier, Watcher {
         if (written > 0) continue;
       }
       const length = Math.min(lent.length, SCRATCH_BYTES);
+      // Half of what is spared: who had room, and so gathered a record, is not cut for what others took meanwhile.
       openSsl.copyIn(scratch, lent.address, length);
       wire.take(length);
-      if (!this.#outgoing.copy(reactor.arena.bytes, scratch, scratch + length))
+      if (!this.#outgoing.copy(reactor.arena.bytes, scratch, scratch + length, reactor.slabs.spare / 2))
         return this.#failToDrain(
           systemFailure(ENOBUFS, 'all slabs for unsent bytes are taken (raise slabBytes of the reactor?)'),
         );

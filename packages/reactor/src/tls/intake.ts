@@ -2,10 +2,10 @@ import { ReactorError } from '../errors.ts';
 import type { Handle, LentBytes, OpenSsl } from '../native/open-ssl.ts';
 
 /**
- * Bytes that are read at once. What they decrypt to, with a record of which the beginning came before, and room for one
- * more, is `ReadMemory.recordsBytes`.
+ * Bytes that are read at once: what they decrypt to, with a record of which the beginning came before, and room for one
+ * more, is `ReadMemory.recordsBytes`. More are decrypted no faster: they would not stay in the cache.
  */
-export const INTAKE_BYTES = 491_520;
+export const INTAKE_BYTES = 262_144;
 
 /**
  * Where all TLS connections of a thread read their records from, one connection after the other: what a socket had is put

@@ -108,7 +108,8 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   get room(): number {
     if (this.#state !== 'open' && this.#state !== 'handshake') return 0;
-    const room = QUEUE_LIMIT_BYTES - this.#earlyBytes - this.#gathered.bytes - this.#onWire - this.#carrier.queued;
+    const limit = Math.min(QUEUE_LIMIT_BYTES, this.#tls.reactor.slabs.share);
+    const room = limit - this.#earlyBytes - this.#gathered.bytes - this.#onWire - this.#carrier.queued;
     if (room <= 0) this.#blocked = true;
     return room;
   }
@@ -347,7 +348,9 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   #tellRoom(): void {
-    if (!this.#blocked || this.#state !== 'open' || this.room < RESUME_ROOM_BYTES) return;
+    if (!this.#blocked || this.#state !== 'open') return;
+    // Where memory is scarce so much room never comes, but half of the share does.
+    if (this.room < Math.min(RESUME_ROOM_BYTES, this.#tls.reactor.slabs.share / 2)) return;
     this.#blocked = false;
     this.handler.writable();
   }

@@ -56,7 +56,6 @@ export class RecordCipher {
   #secret: Uint8Array;
   #context: Handle;
 
-  // oxlint-disable-next-line max-params -- one caller
   constructor(
     openSsl: OpenSsl,
     arena: Arena,

@@ -166,18 +166,10 @@ export class RecordLayer implements Protection {
       }
       const inner = this.#inbound.open(next, length, out);
       next += RECORD_HEADER_BYTES + length;
-      if (inner < 0) return { bytes: out - to, outcome: this.#refuse(REFUSALS.mac) };
-      let last = out + inner - 1;
-      while (last >= out && bytes[last] === 0) last--;
-      if (last >= out && bytes[last] === APPLICATION_DATA && last > out && !this.#messages.inMessage) {
-        this.#emptyRecords = this.#warnings = 0;
-        if (last - out > MOST_PLAINTEXT_BYTES) return { bytes: out - to, outcome: this.#refuse(REFUSALS.plaintext) };
-        out = last;
-        continue;
-      }
-      const outcome = this.#takeOther(out, last);
-      if (outcome === 'update') updates++;
-      else if (outcome !== undefined) return { bytes: out - to, outcome };
+      const outcome = inner < 0 ? this.#refuse(REFUSALS.mac) : this.#take(out, out + inner);
+      if (typeof outcome === 'number') out += outcome;
+      else if (outcome === 'update') updates++;
+      else return { bytes: out - to, outcome };
     }
     this.#hold(next, end);
     return { bytes: out - to, outcome: this.#holds ? 'more' : 'wait' };
@@ -191,31 +183,36 @@ export class RecordLayer implements Protection {
     return length <= TAG_BYTES ? REFUSALS.short : undefined;
   }
 
-  /** What is not data, or none: `[start, last)`, its type at `last`. */
-  #takeOther(start: number, last: number): 'update' | Exclude<Outcome, 'more' | 'wait'> | undefined {
+  /** What was inside of a record, padding included: how many bytes of data, or what else it was. RFC 8446 5.4 */
+  #take(start: number, end: number): number | 'update' | 'end' | ConnectionFailure {
     const { bytes } = this.#tls.reactor.arena;
-    const type = last < start ? 0 : bytes[last]!;
-    if (type !== APPLICATION_DATA && type !== ALERT && type !== HANDSHAKE) return this.#refuse(REFUSALS.type);
-    if (last - start > MOST_PLAINTEXT_BYTES) return this.#refuse(REFUSALS.plaintext);
-    if (type !== HANDSHAKE && this.#messages.inMessage) return this.#refuse(REFUSALS.mixed);
-    if (type === APPLICATION_DATA)
-      return ++this.#emptyRecords > MOST_EMPTY_RECORDS ? this.#refuse(REFUSALS.manyEmpty) : undefined;
-    if (last === start) return this.#refuse(REFUSALS.empty);
-    return type === ALERT ? this.#takeAlert(start, last) : this.#takeMessages(start, last);
+    let last = end - 1;
+    while (last >= start && bytes[last] === 0) last--;
+    const length = last - start;
+    if (length > MOST_PLAINTEXT_BYTES) return this.#refuse(REFUSALS.plaintext);
+    const type = length < 0 ? 0 : bytes[last];
+    if (type === HANDSHAKE) return this.#takeMessages(start, last);
+    if (type !== APPLICATION_DATA && type !== ALERT) return this.#refuse(REFUSALS.type);
+    if (this.#messages.inMessage) return this.#refuse(REFUSALS.mixed);
+    if (type === ALERT) return this.#takeAlert(start, last);
+    this.#warnings = 0;
+    this.#emptyRecords = length > 0 ? 0 : this.#emptyRecords + 1;
+    return this.#emptyRecords > MOST_EMPTY_RECORDS ? this.#refuse(REFUSALS.manyEmpty) : length;
   }
 
-  #takeAlert(start: number, last: number): 'end' | ConnectionFailure | undefined {
+  #takeAlert(start: number, last: number): 0 | 'end' | ConnectionFailure {
     const { bytes } = this.#tls.reactor.arena;
     if (last - start !== 2) return this.#refuse(REFUSALS.alert);
     const number = bytes[start + 1]!;
     if (number === CLOSE_NOTIFY) return 'end';
     if (number !== USER_CANCELED) return alertFailure(this.#role, number);
-    return ++this.#warnings > MOST_WARNINGS ? this.#refuse(REFUSALS.warnings) : undefined;
+    return ++this.#warnings > MOST_WARNINGS ? this.#refuse(REFUSALS.warnings) : 0;
   }
 
-  #takeMessages(start: number, last: number): 'update' | ConnectionFailure | undefined {
+  #takeMessages(start: number, last: number): 0 | 'update' | ConnectionFailure {
+    if (start === last) return this.#refuse(REFUSALS.empty);
     const result = this.#messages.push(this.#tls.reactor.arena.bytes, start, last);
-    if (result === undefined) return undefined;
+    if (result === undefined) return 0;
     if (typeof result === 'object') return this.#refuse(result);
     this.#inbound.update();
     if (result === 'update-requested') this.answered += this.#updateKey(false);

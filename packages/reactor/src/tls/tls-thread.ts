@@ -1,6 +1,7 @@
 import { ALPN_PROTOCOL, type CloseLimits, MAX_CHAIN } from '@ambientmesh/hbone/engine';
 import { ReactorError } from '../errors.ts';
 import type { Reactor } from '../loop/reactor.ts';
+import { SLOT_BYTES } from '../loop/read-memory.ts';
 import { type Handle, OpenSsl } from '../native/open-ssl.ts';
 import {
   SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE,
@@ -9,7 +10,7 @@ import {
   TLSEXT_STATUSTYPE_OCSP,
 } from '../native/open-ssl-constants.ts';
 import { HandshakeGate, type HandshakeLimits } from './handshake-gate.ts';
-import { Intake } from './intake.ts';
+import { INTAKE_BYTES, Intake } from './intake.ts';
 import { PeerVerification, type Verifier } from './peer-verification.ts';
 import { CipherMemory } from './record-cipher.ts';
 import type { TrafficSecrets } from './traffic-secrets.ts';
@@ -21,7 +22,7 @@ export const SCRATCH_BYTES = MAX_CHAIN.bytes;
 const MAX_PROTOCOLS_BYTES = 65_535;
 
 /** Octets of ciphertext that a thread holds: INTAKE_BYTES, and the beginning of a record before them. */
-const CIPHERTEXT_BYTES = 524_288;
+const CIPHERTEXT_BYTES = INTAKE_BYTES + 2 * SLOT_BYTES;
 /** Longer than any line of a log of keys. */
 const MOST_SECRET_LINE_BYTES = 512;
 

@@ -1,9 +1,13 @@
 import { ReactorError } from '../errors.ts';
+import { SLOT_BYTES } from '../loop/read-memory.ts';
 import type { Arena } from '../memory/arena.ts';
 import type { Handle, LentBytes, OpenSsl } from '../native/open-ssl.ts';
+import { RECORD_HEADER_BYTES, RECORD_TAIL_BYTES } from './record-cipher.ts';
 
 /** 60 full records; measured: with less, one write(2) takes less than the kernel would. */
 const WIRE_BYTES = 1_048_576;
+/** 16 full records, as many as a socket is read into slots at once: more would not stay in the cache until they leave. */
+const SEALED_BYTES = 16 * (RECORD_HEADER_BYTES + SLOT_BYTES + RECORD_TAIL_BYTES);
 /** What a record adds to its plaintext, and a KeyUpdate or an alert before it. RFC 8446 5.2 */
 const RECORD_OVERHEAD_BYTES = 512;
 
@@ -39,7 +43,7 @@ export class Wire {
     this.#openSsl = openSsl;
     [this.#input, this.#output] = pair;
     this.#arena = arena;
-    this.#memory = this.#start = this.#end = arena.reserve(WIRE_BYTES);
+    this.#memory = this.#start = this.#end = arena.reserve(SEALED_BYTES);
   }
 
   /** A reference for an SSL object, which frees it. */
@@ -69,7 +73,7 @@ export class Wire {
 
   /** Where the current user may put a record of `bytes`: say `sealed` how long it is. */
   spaceFor(bytes: number): number {
-    if (this.#end + bytes > this.#memory + WIRE_BYTES) this.#user?.drain();
+    if (this.#end + bytes > this.#memory + SEALED_BYTES) this.#user?.drain();
     return this.#end;
   }
 
