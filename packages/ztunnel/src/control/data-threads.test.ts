@@ -1,10 +1,11 @@
-import { expect, test } from 'vitest';
+import { Namespace } from '@ambientmesh/netns';
+import { afterAll, expect, test } from 'vitest';
 import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
 import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import { defaultFilter, LogRoot } from '../log/logger.ts';
 import { parseCommandLine } from './command-line.ts';
-import { type DataThreadEvents, DataThreads } from './data-threads.ts';
+import { type DataThreadEvents, DataThreads, type HeldDescriptor } from './data-threads.ts';
 import { PodProxies } from './pod-proxies.ts';
 
 type Behaviour = (message: ToDataThread) => FromDataThread | undefined;
@@ -79,28 +80,38 @@ function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
 
 const info = { name: 'a', namespace: 'n', serviceAccount: 's' };
 
+/** As threads are given it; they are fakes. */
+const held = (fd: number): HeldDescriptor => ({ fd, close: () => undefined });
+
+/** Of this process, for its descriptor is duplicated. */
+const netns = Namespace.current();
+afterAll(() => netns.close());
+
 test('a pod that fails on one thread is undone on all', async () => {
   const { fakes, threads } = gather(healthy, failing);
-  await expect(threads.startPod('u', info, 7)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
+  await expect(threads.startPod('u', info, held(7))).rejects.toMatchObject({
+    code: 'ZTUNNEL_POD_FAILED',
+    message: 'taken',
+  });
   for (const fake of fakes) expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
 });
 
 test("a pod's DNS comes before its listeners and goes with them", async () => {
   const { pods, dns, dnsCalls, fakes } = gather(healthy);
-  await pods.start('u', info, { fd: 7 });
+  await pods.start('u', info, netns);
   await pods.stop('u');
   expect(dnsCalls).toEqual(['start u', 'stop u']);
   fakes[0]?.posted.splice(0);
   dns.start = () => {
     throw new Error('Bind(127.0.0.1:15053)');
   };
-  await expect(pods.start('u', info, { fd: 7 })).rejects.toThrow('Bind(127.0.0.1:15053)');
+  await expect(pods.start('u', info, netns)).rejects.toThrow('Bind(127.0.0.1:15053)');
   expect(fakes[0]?.posted).toEqual([]);
 });
 
 test('a pod that fails on a data thread has no DNS either', async () => {
   const { pods, dnsCalls } = gather(failing);
-  await expect(pods.start('u', info, { fd: 7 })).rejects.toThrow('taken');
+  await expect(pods.start('u', info, netns)).rejects.toThrow('taken');
   expect(dnsCalls).toEqual(['start u', 'stop u']);
 });
 
@@ -147,7 +158,7 @@ test('denials of all threads are one list; a thread that does not answer is left
 
 test('listeners and the end of each component are logged once, when all threads are there', async () => {
   const { fakes, pods, lines } = gather(healthy, healthy);
-  await pods.start('u', info, { fd: 7 });
+  await pods.start('u', info, netns);
   expect(lines).toEqual([
     'info|proxy::inbound|listener established|address=[::]:15008 component="inbound" transparent=true\n',
     'info|proxy::inbound_passthrough|listener established|address=[::]:15006 component="inbound plaintext" transparent=true\n',
@@ -192,13 +203,24 @@ function stuck() {
 test('late answers to a start that was given up are not taken for those of the next one', async () => {
   const { fake, resume } = stuck();
   const { threads } = threadsOf([fake], 10);
-  await expect(threads.startPod('u', info, 7)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED' });
+  await expect(threads.startPod('u', info, held(7))).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED' });
   expect(fake.posted.map(({ type }) => type)).toEqual(['pod-start', 'pod-stop']);
-  const second = threads.startPod('u', info, 8).catch((error: unknown) => error);
+  const second = threads.startPod('u', info, held(8)).catch((error: unknown) => error);
   resume([false, true]);
   await soon(() => expect(fake.posted.map(({ type }) => type)).toEqual(['pod-stop']));
   resume([]);
   expect(await second).toMatchObject({ code: 'ZTUNNEL_POD_FAILED', message: 'taken' });
+});
+
+test('the namespace of a start is held until a thread that was stuck has answered', async () => {
+  const { fake, resume } = stuck();
+  const { threads } = threadsOf([new FakeThread(healthy), fake], 10);
+  let closed = 0;
+  const taken = { fd: 7, close: () => void closed++ };
+  await expect(threads.startPod('u', info, taken)).rejects.toMatchObject({ code: 'ZTUNNEL_POD_FAILED' });
+  expect(closed).toBe(0);
+  resume([]);
+  expect(closed).toBe(1);
 });
 
 const removal = { type: 'policy-removed', key: 'n/p' } as const;
@@ -210,7 +232,7 @@ test('a change is in force when every thread goes by it; a pod starts without wa
   const { threads } = threadsOf([quick, fake]);
   let inForce = false;
   const applied = threads.applyState([removal]).then(() => (inForce = true));
-  const started = threads.startPod('u', info, 7);
+  const started = threads.startPod('u', info, held(7));
   await soon(() => expect(quick.posted.map(({ type }) => type)).toEqual(['batch', 'pod-start']));
   expect([fake.posted.map(({ type }) => type), inForce]).toEqual([['batch', 'pod-start'], false]);
   resume([]);

@@ -86,6 +86,12 @@ class Answers {
   }
 }
 
+/** A descriptor that stays what it is until it is closed here. */
+export interface HeldDescriptor {
+  readonly fd: number;
+  close(): void;
+}
+
 /** A start or a stop of a pod that was posted to every thread. */
 interface PodRequest {
   readonly kind: 'start' | 'stop';
@@ -93,6 +99,8 @@ interface PodRequest {
   /** Words of the first thread that could not start it. */
   failure: string | undefined;
   transparent: boolean;
+  /** Of a start. */
+  readonly netns: HeldDescriptor | undefined;
 }
 
 /** Puts the control thread's requests to all data threads and gathers their answers. */
@@ -176,11 +184,12 @@ export class DataThreads {
 
   /**
    * Starts a pod's proxy on every thread or on none; `transparent` says whether source addresses are kept. Rejects with a
-   * ZtunnelError (ZTUNNEL_POD_FAILED) whose message is that of the first failure.
+   * ZtunnelError (ZTUNNEL_POD_FAILED) whose message is that of the first failure. Takes `netns` over, until the last thread
+   * has answered: one that is stuck reads the number later, when it must not be that of another pod's namespace.
    */
-  async startPod(uid: string, info: PodInfo, netns: number): Promise<{ readonly transparent: boolean }> {
-    const request = this.#expectPod(uid, 'start');
-    this.broadcast({ type: 'pod-start', uid, info, netns });
+  async startPod(uid: string, info: PodInfo, netns: HeldDescriptor): Promise<{ readonly transparent: boolean }> {
+    const request = this.#expectPod(uid, 'start', netns);
+    this.broadcast({ type: 'pod-start', uid, info, netns: netns.fd });
     const complete = await request.answers.done;
     if (complete && request.failure === undefined) return { transparent: request.transparent };
     const stopped = this.stopPod(uid);
@@ -286,9 +295,9 @@ export class DataThreads {
     this.#podAnswered(thread, message.uid, request);
   }
 
-  #expectPod(uid: string, kind: PodRequest['kind']): PodRequest {
+  #expectPod(uid: string, kind: PodRequest['kind'], netns?: HeldDescriptor): PodRequest {
     const answers = new Answers(this.#threads.length, this.#podAnswerMs);
-    const request: PodRequest = { kind, answers, failure: undefined, transparent: true };
+    const request: PodRequest = { kind, answers, failure: undefined, transparent: true, netns };
     const requests = this.#podRequests.get(uid);
     if (requests === undefined) this.#podRequests.set(uid, [request]);
     else requests.push(request);
@@ -302,6 +311,7 @@ export class DataThreads {
   #podAnswered(thread: number, uid: string, request: PodRequest | undefined): void {
     if (request === undefined) return;
     request.answers.answered(thread);
+    if (request.answers.complete) request.netns?.close();
     const left = this.#podRequests.get(uid)?.filter(({ answers }) => !answers.complete) ?? [];
     if (left.length > 0) this.#podRequests.set(uid, left);
     else this.#podRequests.delete(uid);

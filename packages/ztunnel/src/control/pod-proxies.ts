@@ -1,4 +1,4 @@
-import type { Namespace } from '@ambientmesh/netns';
+import { duplicate, Namespace } from '@ambientmesh/netns';
 import type { ProxyHandler } from '@ambientmesh/zds';
 import type { FromDataThread, PodInfo, ProxyComponent } from '../data-plane/protocol.ts';
 import { bare, type LogSpan } from '../log/line.ts';
@@ -68,7 +68,7 @@ export class PodProxies implements ProxyHandler {
     const { dns, threads } = this.#options;
     dns.start(uid, info, netns);
     try {
-      return await threads().startPod(uid, info, netns);
+      return await threads().startPod(uid, info, Namespace.ofDescriptor(duplicate(netns)));
     } catch (error) {
       dns.stop(uid);
       throw error;
