@@ -60,6 +60,11 @@ export interface Plain {
   write(memory: Uint8Array, start: number, end: number): void;
   /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly queued: number;
+  /**
+   * Bytes that may be written now at no cost to other connections, where they share the memory for what waits and little of
+   * it is left. 0 or less: wait for `written`; never without something queued. Absent: as many as the owner wants.
+   */
+  readonly room?: number;
   /** Sends FIN after what is queued; reading goes on. */
   end(): void;
   /** Closes after what is queued was sent; the kernel answers FIN, or RST if received bytes were left unread. */

@@ -71,12 +71,18 @@ class Side implements PlainHandler, ByteSink {
     cutPlain(this.#plain);
   }
 
+  /** Bytes that may be written to this socket now. */
+  get #room(): number {
+    if (this.#gone) return QUEUE_LIMIT_BYTES;
+    return Math.min(QUEUE_LIMIT_BYTES - this.#plain.queued, this.#plain.room ?? QUEUE_LIMIT_BYTES);
+  }
+
   /** Reads what the other socket has room for. */
   pump(): void {
     const other = this.#other;
     if (other === undefined) return;
     while (this.#open && !this.#gone && !this.#stopped) {
-      const room = other.#gone ? QUEUE_LIMIT_BYTES : QUEUE_LIMIT_BYTES - other.#plain.queued;
+      const room = other.#room;
       this.#blocked = room <= 0;
       if (this.#blocked) return;
       const bytes = this.#plain.read(room, this);

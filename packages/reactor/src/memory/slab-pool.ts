@@ -7,6 +7,8 @@ export const SLAB_BYTES = 16_384;
 export const WARM_SLABS = 512;
 /** Of all slabs, the part that is kept for connections that need few. */
 const SPARE_PART = 1 / 16;
+/** Of the rest of what is left, the part that one connection may let wait. */
+const SHARE_PART = 1 / 8;
 const POISON = 0xdb;
 
 const TAKEN = 1;
@@ -44,6 +46,14 @@ export class SlabPool {
   /** Of those that are left, so many are not for who has many already. */
   get spare(): number {
     return this.#states.length * SPARE_PART;
+  }
+
+  /**
+   * Bytes that one connection may let wait, if it can be told to stop: a part of what is left, so that slow readers however
+   * many never take all, but a slab at least.
+   */
+  get share(): number {
+    return Math.max(SLAB_BYTES, (this.left - this.spare) * SLAB_BYTES * SHARE_PART);
   }
 
   /** Slabs that may still be taken. */

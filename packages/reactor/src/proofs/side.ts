@@ -14,6 +14,7 @@ import {
   ServerConnection,
   type ServerConnectionHandler,
   type TlsOptions,
+  type TunnelOptions,
 } from '@ambientmesh/hbone';
 import { createThrowAwayAuthority } from '@ambientmesh/hbone/testing';
 import { createReactorEngine, type ReactorEngine, type ReactorEngineOptions } from '../engine.ts';
@@ -167,11 +168,12 @@ export async function serveTunnels(
   side: Side,
   handler: ServerConnectionHandler,
   established: (connection: ServerConnection) => void = () => {},
+  options: TunnelOptions = {},
 ): Promise<number> {
   const tls = tlsOf(side.engine, 'server');
   return side.listen((plain) => {
     acceptTunnel(side.engine, plain, tls, {
-      established: (secure) => established(new ServerConnection(side.engine, secure, handler)),
+      established: (secure) => established(new ServerConnection(side.engine, secure, handler, options)),
       failed: () => {},
     });
   });

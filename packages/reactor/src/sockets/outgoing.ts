@@ -48,10 +48,10 @@ export class Outgoing {
     this.#room = 0;
   }
 
-  /** Appends a copy of `memory[start, end)`; false: there is no slab left for it, and nothing was appended. */
-  copy(memory: Uint8Array, start: number, end: number): boolean {
+  /** Appends a copy of `memory[start, end)`; false: there is no slab left for it, and nothing was appended. `spare`: of slabs. */
+  copy(memory: Uint8Array, start: number, end: number, spare = this.#reactor.slabs.spare): boolean {
     const { slabs } = this.#reactor;
-    const spared = this.#bytes + end - start > FAIR_BYTES ? slabs.spare : 0;
+    const spared = this.#bytes + end - start > FAIR_BYTES ? spare : 0;
     if (end - start - this.#room > (slabs.left - spared) * SLAB_BYTES) return false;
     this.#bytes += end - start;
     for (let from = start; from < end; ) {

@@ -111,6 +111,10 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
     return this.#outgoing.bytes + this.#unsent;
   }
 
+  get room(): number {
+    return this.#reactor.slabs.share - this.queued;
+  }
+
   read(max: number, sink: ByteSink): number {
     if (this.#state !== 'open' || max <= 0) return 0;
     this.#untouched = false;

@@ -36,6 +36,10 @@ export class ReadAhead implements Plain {
     return this.#plain.queued;
   }
 
+  get room(): number {
+    return this.#plain.room ?? Number.POSITIVE_INFINITY;
+  }
+
   read(max: number, sink: ByteSink): number {
     const start = this.#at;
     if (start === this.#bytes.length) return this.#plain.read(max, sink);
