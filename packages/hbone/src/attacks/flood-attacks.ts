@@ -24,6 +24,8 @@ const FLOOD_FRAMES = 15_000;
 const RAPID_RESETS = 100_000;
 const PROVOKED_RESETS = 5000;
 const DENIED_REQUESTS = 5000;
+/** Fewer than may be open. */
+const DENIED_AT_ONCE = 150;
 /** Their answers fill the kernels' buffers and ours, and then the codec's. */
 const UNREAD_DENIED_REQUESTS = 400_000;
 const OVERFLOW = 0x7fff_ffff;
@@ -160,7 +162,14 @@ export const FLOOD_ATTACKS: readonly Attack[] = [
     // Each is answered and forgotten: what an honest client would do whose every request is denied.
     name: 'denied requests',
     server: 'survives',
-    run: (stage) => stage.peer.flood(DENIED_REQUESTS, () => headers(stage.fresh(), connectBlock('denied:1'))),
+    run: async (stage) => {
+      const { peer } = stage;
+      for (let sent = 0; sent < DENIED_REQUESTS; sent += DENIED_AT_ONCE) {
+        let last = 0;
+        await peer.flood(DENIED_AT_ONCE, () => headers((last = stage.fresh()), connectBlock('denied:1')));
+        await peer.until(() => peer.ended.has(last), 'answers');
+      }
+    },
   },
   {
     // Nothing limits them but the answers that wait: a second of full load, in turns of some ten milliseconds.

@@ -159,6 +159,7 @@ export const WINDOW_ATTACKS: readonly Attack[] = [
         return headers(id, stage.message());
       });
       stage.watch(id);
+      await peer.until(() => peer.blocks.size === MAX_STREAMS, 'answers');
     },
   },
   {

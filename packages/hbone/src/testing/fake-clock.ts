@@ -2,7 +2,7 @@ import type { Cancellable, Engine } from '../engine.ts';
 import type { NodeEngine } from '../node-engine/engine.ts';
 import { createTestEngine } from './test-engine.ts';
 
-/** The engine under test, but its timers run only when a test moves its clock. */
+/** The engine under test, but its timers run only when a test moves its clock; those of 0 ms wait for a turn, as ever. */
 export interface FakeClockEngine extends NodeEngine {
   /** Moves the clock and calls what is due, in order. */
   advance(ms: number): void;
@@ -23,9 +23,11 @@ class FakeClock implements FakeClockEngine {
   readonly atEndOfTurn: Engine['atEndOfTurn'];
   readonly adopt: NodeEngine['adopt'];
   readonly #timers = new Set<{ readonly dueMs: number; readonly callback: () => void }>();
+  readonly #soon: (callback: () => void) => Cancellable;
   #nowMs = 0;
 
   constructor(engine: NodeEngine) {
+    this.#soon = (callback) => engine.after(0, callback);
     this.listen = engine.listen.bind(engine);
     this.connect = engine.connect.bind(engine);
     this.credentials = engine.credentials.bind(engine);
@@ -44,6 +46,7 @@ class FakeClock implements FakeClockEngine {
   }
 
   after(ms: number, callback: () => void): Cancellable {
+    if (ms === 0) return this.#soon(callback);
     const timer = { dueMs: this.#nowMs + ms, callback };
     this.#timers.add(timer);
     return { cancel: () => void this.#timers.delete(timer) };

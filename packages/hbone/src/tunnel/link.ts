@@ -26,7 +26,7 @@ export interface LinkOwner {
   /** The peer no longer answers. */
   silent(): void;
   /** A stream ended in whatever way; `streams` is smaller by it. */
-  streamEnded(): void;
+  streamEnded(stream: TunnelStream): void;
   /** The connection carries nothing more, though what is queued may yet leave: its streams, gone from `streams`, are told next. */
   ended(failure: ConnectionFailure | undefined): void;
   /** The connection is gone, and what was queued has left unless it failed; all streams were told before. */
@@ -242,7 +242,7 @@ export class Link implements SecureHandler {
 
   #forget(stream: TunnelStream): void {
     this.#waiting.delete(stream);
-    if (this.streams.delete(stream.id)) this.#owner.streamEnded();
+    if (this.streams.delete(stream.id)) this.#owner.streamEnded(stream);
   }
 
   #endStreams(failure: ConnectionFailure): void {
