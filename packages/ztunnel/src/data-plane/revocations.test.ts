@@ -110,7 +110,7 @@ test.each([
   );
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 1 });
   expect(inbound.context.revocations.drain()).toEqual({ source: 0, destination: 0 });
-  expect(outbound.lines()).toHaveLength(1);
+  await soon(() => expect(outbound.lines().filter((line) => line.includes('\taccess\t'))).toHaveLength(1));
 });
 
 test.each([
