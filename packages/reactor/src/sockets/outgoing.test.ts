@@ -94,6 +94,16 @@ test('the last slabs are for connections that need few', async () => {
   for (const outgoing of [many, few]) outgoing.drop();
 });
 
+test('what is lent counts once when it is copied', async () => {
+  await using rig = new SocketRig({ slabBytes: 64 * SLAB_BYTES });
+  const share = socketShare(rig.reactor);
+  const [many, few] = [new Outgoing(rig.reactor, share), new Outgoing(rig.reactor, share)];
+  for (let count = 0; count < 60; count++) many.copy(Buffer.alloc(SLAB_BYTES), 0, SLAB_BYTES);
+  few.lend(rig.reactor.readMemory.records, 3 * SLAB_BYTES);
+  expect([few.own(), few.bytes]).toEqual([true, 3 * SLAB_BYTES]);
+  for (const outgoing of [many, few]) outgoing.drop();
+});
+
 test('ranges that follow each other are one piece, and small copies share a slab', async () => {
   await using rig = new SocketRig();
   const outgoing = new Outgoing(rig.reactor, socketShare(rig.reactor));

@@ -100,14 +100,15 @@ export class Outgoing {
       if (slab !== LENT) {
         this.#pieces.push(at, length, slab);
         this.#room = slab + SLAB_BYTES - at - length;
-      } else if (!this.copy(this.#reactor.arena.bytes, at, at + length)) {
-        // Those behind it have slabs to give back.
-        this.#pieces.push(...pieces.slice(index + PIECE));
-        this.#bytes = bytes;
-        return false;
+        continue;
       }
+      this.#bytes -= length;
+      if (this.copy(this.#reactor.arena.bytes, at, at + length)) continue;
+      // Those behind it have slabs to give back.
+      this.#pieces.push(...pieces.slice(index + PIECE));
+      this.#bytes = bytes;
+      return false;
     }
-    this.#bytes = bytes;
     return true;
   }
 
