@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Credentials, CredentialsSource, Engine } from '../engine.ts';
 import { credentialsFailure } from '../engine-rules/credentials-failure.ts';
 import {
@@ -8,6 +8,7 @@ import {
   SIGNATURE_SCHEMES,
   SSL_OP_NO_ENCRYPT_THEN_MAC,
 } from '../engine-rules/tls-parameters.ts';
+import { nodeTls } from './node-tls.ts';
 
 /** Which of `GROUP_LISTS` this OpenSSL takes; tried once. */
 let groups: string | undefined;
@@ -23,7 +24,7 @@ export class NodeCredentials implements Credentials {
     try {
       // OpenSSL skips what is no certificate, and then trusts nobody.
       if (!source.rootsPem.some((pem) => pem.includes('-----BEGIN'))) throw new Error('no root');
-      this.context = createSecureContext({
+      this.context = nodeTls().createSecureContext({
         ...parameters(),
         cert: source.chainPem,
         key: source.privateKeyPem,
@@ -51,13 +52,13 @@ let empty: SecureContext | undefined;
 
 /** A context of the same parameters that has neither certificate nor roots. */
 export function emptyContext(): SecureContext {
-  return (empty ??= createSecureContext({ ...parameters(), ca: [] }));
+  return (empty ??= nodeTls().createSecureContext({ ...parameters(), ca: [] }));
 }
 
 function supportedGroups(): string {
   for (const candidate of GROUP_LISTS) {
     try {
-      createSecureContext({ ecdhCurve: candidate });
+      nodeTls().createSecureContext({ ecdhCurve: candidate });
       return candidate;
     } catch {
       // The next one is a subset that every OpenSSL 3 has.

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { ConnectionFailure, Secure, SecureHandler, SocketAddress, TlsOptions } from '../engine.ts';
 import { CHAIN_TOO_LONG, MAX_CHAIN } from '../engine-rules/peer-chain-limit.ts';
 import { QUEUE_LIMIT_BYTES, RESUME_ROOM_BYTES, TURN_BYTES } from '../engine-rules/queue-limits.ts';
@@ -16,6 +16,7 @@ import {
 import { ALPN_PROTOCOL, DECODE_ERROR_ALERT } from '../engine-rules/tls-parameters.ts';
 import { emptyContext, NodeCredentials } from './credentials.ts';
 import { canPresentWithoutRoot, clientChainError, onTlsError, presentWithoutRoot, readInto } from './node-internals.ts';
+import { nodeTls } from './node-tls.ts';
 import { Outgoing } from './outgoing.ts';
 import { hasSpokenHttp, tlsFailure } from './tls-error.ts';
 import type { Flushable, Turn } from './turn.ts';
@@ -86,7 +87,7 @@ export class NodeSecure implements Secure, Flushable {
     if (role === 'server') {
       const secureContext = presentsWithoutRoot() ? emptyContext() : context;
       const server = { ...shared, isServer: true, requestCert: true, rejectUnauthorized: true };
-      this.#socket = new TLSSocket(raw, { ...server, secureContext });
+      this.#socket = new (nodeTls().TLSSocket)(raw, { ...server, secureContext });
       if (secureContext !== context) presentWithoutRoot(this.#socket, context);
       this.#socket.on('secure', () => this.#handshakeDone(clientChainError(this.#socket)));
     } else {
@@ -94,7 +95,7 @@ export class NodeSecure implements Secure, Flushable {
       const client = { ...shared, socket: raw, rejectUnauthorized: false, checkServerIdentity: ANY_NAME };
       // The reference asks for a stapled OCSP response and looks at none. hbone.md §1.1, extension 5
       const asking = { ...client, requestOCSP: true };
-      this.#socket = connect(asking);
+      this.#socket = nodeTls().connect(asking);
       this.#socket.on('secureConnect', () => this.#handshakeDone(this.#authorizationCode()));
     }
     this.#outgoing = new Outgoing(this.#socket, turn.slabs, () => this.#wrote());
@@ -327,7 +328,7 @@ let withoutRoot: boolean | undefined;
 /** Asked once, of a socket that is never connected. */
 function presentsWithoutRoot(): boolean {
   if (withoutRoot === undefined) {
-    const probe = new TLSSocket(new Socket(), { isServer: true, secureContext: emptyContext() });
+    const probe = new (nodeTls().TLSSocket)(new Socket(), { isServer: true, secureContext: emptyContext() });
     withoutRoot = canPresentWithoutRoot(probe);
     probe.destroy();
   }

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import {
   type Cancellable,
   type ClientStream,
@@ -201,7 +200,9 @@ export class OutboundRoute implements PodConnection {
 
   #answered(stream: ClientStream, status: number): void {
     if (status === 200) return this.#join(stream);
-    this.#unreachable({ message: `http status: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd(), flag: 'CONNECT' });
+    // Loaded only now: nothing else in a data thread needs it.
+    const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? '';
+    this.#unreachable({ message: `http status: ${status} ${reason}`.trimEnd(), flag: 'CONNECT' });
   }
 
   /** The other end did not let it in, or this one goes away or trusts the other no more. */
