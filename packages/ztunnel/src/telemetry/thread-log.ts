@@ -1,5 +1,6 @@
 import type { Engine } from '@ambientmesh/hbone';
 import { type LogFormat, type LogLine, renderLine } from '../log/line.ts';
+import { wallClockMs } from '../log/log-time.ts';
 
 /** Lines leave a data thread together: after this time, */
 const FLUSH_MS = 50;
@@ -24,7 +25,7 @@ export class ThreadLog {
   }
 
   line(line: Omit<LogLine, 'time'>): void {
-    this.#text += renderLine(this.#options.format, { time: performance.timeOrigin + performance.now(), ...line });
+    this.#text += renderLine(this.#options.format, { time: wallClockMs(), ...line });
     if (this.#text.length >= FLUSH_CHARACTERS) this.flush();
     else if (!this.#scheduled) {
       this.#scheduled = true;
