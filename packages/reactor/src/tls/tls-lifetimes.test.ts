@@ -142,6 +142,25 @@ test('handshakes are bounded in number: where all wait for us, one more is refus
   rig.stop();
 });
 
+test('handshakes are bounded in number: one that is over, and waits for the end of its peer, gives way', async () => {
+  await using rig = new TunnelRig({ maxHandshakes: 1, closeLingerMs: 30_000 });
+  const server = rig.tls('spiffe://a/ns/b/sa/s');
+  const [silent, accepted] = await rig.pair();
+  const closed = rig.engine.secureServer(accepted, server, new TlsLog());
+  await rig.turn();
+  let over = false;
+  closed.close(() => (over = true));
+  await rig.turn();
+  expect(over).toBe(false);
+  const tunnel = await rig.begin(rig.tls('spiffe://a/ns/b/sa/c'), server);
+  await rig.established([tunnel]);
+  expect(over).toBe(true);
+  silent.reset();
+  for (const secure of [tunnel.client, tunnel.server]) secure.abort();
+  expect(await rig.empty()).toEqual(NOTHING);
+  rig.stop();
+});
+
 test('silent peers of accepted connections keep no place of dialled ones', async () => {
   await using rig = new TunnelRig({ maxHandshakes: 1 });
   const [client, server] = [rig.tls('spiffe://a/ns/b/sa/c'), rig.tls('spiffe://a/ns/b/sa/s')];
