@@ -1,7 +1,7 @@
 /** The node proxy as a process: environment, signals and exit codes. */
 import { extname } from 'node:path';
 import { LogRoot, LogWriter, machineSystem, parseCommandLine, parseConfig, Ztunnel } from '@ambientmesh/ztunnel';
-import { tuneGarbageCollection } from './garbage-collection.ts';
+import { tuneV8 } from './tune-v8.ts';
 
 const STDOUT = 1;
 /** Beside this file, as source and as bundle. */
@@ -11,7 +11,7 @@ const LOCAL_CONFIG_THREAD = new URL(`local-config-thread${extname(import.meta.ur
 /** Runs until the drain is over. Throws what stops the start or makes going on impossible. */
 async function runProxy(args: readonly string[]): Promise<void> {
   const config = parseConfig((name) => process.env[name], machineSystem(Object.keys(process.env)));
-  tuneGarbageCollection(config.engine);
+  tuneV8(config.engine);
   const log = new LogRoot({ format: config.logFormat, filter: config.logFilter, sink: new LogWriter(STDOUT) });
   try {
     const ztunnel = new Ztunnel({
