@@ -33,6 +33,8 @@ export class ClientConnection implements LinkOwner {
   readonly #link: Link;
   readonly #handler: ClientConnectionHandler;
   #refusing = false;
+  /** The peer has said that it goes away, for no fault. */
+  #sentAway = false;
   #closing = false;
   #greeted = false;
 
@@ -104,8 +106,9 @@ export class ClientConnection implements LinkOwner {
   }
 
   /** For the link. */
-  goaway(): void {
+  goaway(code: number): void {
     this.#refusing = true;
+    this.#sentAway ||= code === ErrorCode.NO_ERROR;
     // Refused streams are reported after this event.
     this.#link.engine.atEndOfTurn(() => this.streamEnded());
   }
@@ -135,13 +138,18 @@ export class ClientConnection implements LinkOwner {
 
   /** For the link. */
   ended(failure: ConnectionFailure | undefined): void {
-    if (failure === undefined) this.#handler.ended?.();
+    if (this.#isOrderly(failure)) this.#handler.ended?.();
     else this.#handler.ended?.(failure);
   }
 
   /** For the link. */
   closed(failure: ConnectionFailure | undefined): void {
-    if (failure === undefined) this.#handler.closed();
+    if (this.#isOrderly(failure)) this.#handler.closed();
     else this.#handler.closed(failure);
+  }
+
+  /** Who has said GOAWAY may leave without close_notify: the reference does when its time is over. */
+  #isOrderly(failure: ConnectionFailure | undefined): failure is undefined {
+    return failure === undefined || (this.#sentAway && failure.code === 'EOF');
   }
 }

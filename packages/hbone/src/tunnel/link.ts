@@ -19,7 +19,8 @@ export interface TunnelOptions {
 /** The part of a connection that differs between client and server. */
 export interface LinkOwner {
   headers(id: number, fields: Fields, last: boolean): void;
-  goaway(): void;
+  /** `code`: why. */
+  goaway(code: number): void;
   settings(): void;
   /** A PING other than for liveness was answered. */
   pong(): void;
@@ -349,8 +350,8 @@ class LinkEvents implements Events {
     this.#link.streamReset(id, code, local);
   }
 
-  goaway(): void {
-    this.#owner.goaway();
+  goaway(_last: number, code: number): void {
+    this.#owner.goaway(code);
   }
 
   writable(id: number): void {

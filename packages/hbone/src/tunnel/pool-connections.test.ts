@@ -141,6 +141,7 @@ test.each([
   { how: 'reset', code: 'ECONNRESET' },
   { how: 'a FIN without close_notify', code: 'EOF' },
   { how: 'close_notify', code: undefined },
+  { how: 'a FIN behind GOAWAY', code: undefined },
 ])('$how: the request that had it dialled hears of a lost connection, before its streams', async ({ how, code }) => {
   const pool = await rig();
   const events: string[] = [];
@@ -151,6 +152,10 @@ test.each([
   await pool.connect();
   const second = pool.open('k', { connectionLost: () => void events.push('not this one') });
   await until(() => second.stream !== undefined);
+  if (how.endsWith('GOAWAY')) {
+    pool.accepted[0]!.drain();
+    await until(() => !first.connection!.usable);
+  }
   const { secure } = first.connection!;
   const { handler } = secure;
   if (how === 'reset') {
