@@ -92,8 +92,11 @@ export class Epoll {
    */
   wait(timeoutMs: number): number {
     if (this.untold > 0) return this.untold;
-    for (const token of this.#givenBack) this.#free.push(token);
-    this.#givenBack.length = 0;
+    // Setting a length is a call into V8's runtime, and this is called once a turn.
+    if (this.#givenBack.length > 0) {
+      for (const token of this.#givenBack) this.#free.push(token);
+      this.#givenBack.length = 0;
+    }
     const count = this.#calls.epollWait(this.#descriptor, this.#events, MOST_EVENTS, timeoutMs);
     // A signal has interrupted it: Node's own, or a debugger's.
     this.#count = count === -EINTR ? 0 : checked(count, 'epoll_wait');

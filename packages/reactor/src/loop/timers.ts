@@ -48,7 +48,7 @@ export class Timers {
     const last = this.#number;
     for (;;) {
       this.#dropCancelled();
-      const [first] = this.#heap;
+      const first = this.#heap[0];
       if (first === undefined || first.due > now || first.number >= last) return;
       this.#pop();
       const { callback } = first;
