@@ -18,6 +18,10 @@ const { ENOENT, ENOPROTOOPT } = constants.errno;
 /** Connection tracking does not know the connection, or the kernel (the namespace, so far) has none. */
 const REMEMBERS_NOTHING: readonly number[] = [ENOENT, ENOPROTOOPT];
 
+/** What the kernel answers to the call in progress. */
+const ANSWER = Buffer.alloc(SOCKET_ADDRESS_BYTES);
+const ANSWER_LENGTH = Buffer.alloc(INT_BYTES);
+
 /**
  * Where a captured connection, accepted by a server of `node:net`, was going; see below.
  * @throws {NetnsError} `NETNS_CLOSED` if the connection has ended meanwhile, `NETNS_SYSTEM_CALL`, `NETNS_UNSUPPORTED`.
@@ -45,10 +49,8 @@ function readOriginal(fd: number, local: SocketAddress): SocketAddress {
   const ip = canonicalIp(local.ip);
   // The IPv4 option answers for dual-stack sockets as well; asked about a real IPv6 connection it looks up a meaningless tuple.
   const level = ipFamily(ip) === 4 ? IPPROTO_IP : IPPROTO_IPV6;
-  const bytes = Buffer.alloc(SOCKET_ADDRESS_BYTES);
-  const length = Buffer.alloc(INT_BYTES);
-  length.writeInt32LE(level === IPPROTO_IP ? SOCKADDR_IN.size : SOCKADDR_IN6.size);
-  if (native().getsockopt(fd, level, SO_ORIGINAL_DST, bytes, length) >= 0) return decodeSocketAddress(bytes);
+  ANSWER_LENGTH.writeInt32LE(level === IPPROTO_IP ? SOCKADDR_IN.size : SOCKADDR_IN6.size);
+  if (native().getsockopt(fd, level, SO_ORIGINAL_DST, ANSWER, ANSWER_LENGTH) >= 0) return decodeSocketAddress(ANSWER);
   const errno = native().errno();
   if (REMEMBERS_NOTHING.includes(errno)) return { ip, port: local.port };
   throw systemCallError({ operation: 'SO_ORIGINAL_DST', subject: `of descriptor ${fd}` }, errno);

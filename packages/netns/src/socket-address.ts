@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { NetnsError } from './errors.ts';
 import { AF_INET, AF_INET6 } from './kernel-constants.ts';
-import { IN_ADDR_BYTES, IN6_ADDR_BYTES, SOCKADDR_IN, SOCKADDR_IN6 } from './kernel-structs.ts';
+import { IN6_ADDR_BYTES, SOCKADDR_IN, SOCKADDR_IN6 } from './kernel-structs.ts';
 import { native } from './native.ts';
 
 /** An IP address and a port. */
@@ -54,7 +54,7 @@ export function encodeSocketAddress({ ip, port }: SocketAddress): Buffer {
 export function decodeSocketAddress(bytes: Buffer): SocketAddress {
   if (bytes.readUInt16LE(SOCKADDR_IN.family) === AF_INET)
     return {
-      ip: bytes.subarray(SOCKADDR_IN.address, SOCKADDR_IN.address + IN_ADDR_BYTES).join('.'),
+      ip: renderIpv4(bytes, SOCKADDR_IN.address),
       port: bytes.readUInt16BE(SOCKADDR_IN.port),
     };
   return {
@@ -71,6 +71,11 @@ export function ipFamily(ip: string): 4 | 6 {
   if (isIPv4(ip)) return 4;
   if (isIPv6(ip)) return 6;
   throw new NetnsError('NETNS_INVALID_ARGUMENT', `${JSON.stringify(ip)} is not an IP address`);
+}
+
+/** Not by `join`, which takes ten times as long. */
+function renderIpv4(bytes: Buffer, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 /** RFC 5952 text of 16 bytes. */
