@@ -15,20 +15,24 @@ const MOST_PORT = 0xffff;
 /** What the kernel fills in for a socket that it knows nothing of. */
 const NOWHERE: SocketAddress = { ip: '', port: 0 };
 
+/** Texts of IPv4 addresses that are kept. */
+const MOST_TEXTS = 1024;
+const v4Texts = new Map<number, string>();
+
 /**
  * The `struct sockaddr_in` or `sockaddr_in6` at `at`: RFC 5952 text, v4-mapped addresses as v4, without a zone. For another
  * family `ip` is empty.
  */
 export function readSocketAddress(arena: Arena, at: number): SocketAddress {
-  const { bytes, view } = arena;
+  const { view } = arena;
   const family = view.getUint16(at + SOCKADDR_IN.family, true);
   if (family === AF_INET)
-    return { ip: v4Text(bytes, at + SOCKADDR_IN.address), port: view.getUint16(at + SOCKADDR_IN.port) };
+    return { ip: v4Text(view, at + SOCKADDR_IN.address), port: view.getUint16(at + SOCKADDR_IN.port) };
   if (family !== AF_INET6) return NOWHERE;
   const port = view.getUint16(at + SOCKADDR_IN6.port);
   const start = at + SOCKADDR_IN6.address;
   const groups = Array.from({ length: V6_GROUPS }, (_, index) => view.getUint16(start + 2 * index));
-  if (isMapped(groups)) return { ip: v4Text(bytes, start + 2 * (MAPPED_GROUPS + 1)), port };
+  if (isMapped(groups)) return { ip: v4Text(view, start + 2 * (MAPPED_GROUPS + 1)), port };
   return { ip: v6Text(groups), port };
 }
 
@@ -54,8 +58,15 @@ export function writeSocketAddress(arena: Arena, at: number, { ip, port }: Socke
   return SOCKADDR_IN6.size;
 }
 
-function v4Text(bytes: Uint8Array, at: number): string {
-  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+/** The text of an address that came before is the same string: whoever looks it up in a map need not hash it again. */
+function v4Text(view: DataView, at: number): string {
+  const address = view.getUint32(at);
+  let text = v4Texts.get(address);
+  if (text !== undefined) return text;
+  text = `${view.getUint8(at)}.${view.getUint8(at + 1)}.${view.getUint8(at + 2)}.${view.getUint8(at + 3)}`;
+  if (v4Texts.size === MOST_TEXTS) v4Texts.clear();
+  v4Texts.set(address, text);
+  return text;
 }
 
 function putV4(bytes: Uint8Array, at: number, text: string): void {
