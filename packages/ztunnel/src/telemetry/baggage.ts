@@ -5,8 +5,17 @@ import type { Peer } from './peer.ts';
 const TYPES = ['deployment', 'cronjob', 'pod', 'job'];
 const VISIBLE_ASCII = /^[\x20-\x7e\t]*$/;
 
+/** Made once for a workload, whose record never changes. */
+const rendered = new WeakMap<Workload, string>();
+
 /** The `baggage` header that describes a workload (spec hbone.md §3.2), without what no header can carry. */
 export function renderBaggage(workload: Workload): string {
+  let text = rendered.get(workload);
+  if (text === undefined) rendered.set(workload, (text = renderPairs(workload)));
+  return text;
+}
+
+function renderPairs(workload: Workload): string {
   const pairs: [string, string][] = [
     ['k8s.cluster.name', workload.clusterId],
     ['k8s.namespace.name', workload.namespace],

@@ -68,7 +68,7 @@ export class ConnectionRecord {
     this.#facts = facts;
     this.#context = context;
     this.#openedAt = context.now();
-    this.#counters = context.counters.set(labelsOf(facts, '-'));
+    this.#counters = context.counters.of(facts, '-');
     this.#counters.holders++;
     this.#counters.opened++;
     context.open.add(this);
@@ -110,7 +110,7 @@ export class ConnectionRecord {
     this.#context.open.delete(this);
     this.#counters.holders--;
     const flag = error?.flag ?? '-';
-    const final = flag === '-' ? this.#counters : this.#context.counters.set(labelsOf(this.#facts, flag));
+    const final = flag === '-' ? this.#counters : this.#context.counters.of(this.#facts, flag);
     final.closed++;
     if (flag !== '-') final.failed++;
     const { accessLog } = this.#context;
@@ -159,46 +159,4 @@ export function logEarlyFailure(
     ['direction', facts.direction],
     ['error', message],
   ]);
-}
-
-function labelsOf(facts: ConnectionFacts, flag: ResponseFlag): [string, string][] {
-  const { source, target, service } = facts;
-  const labels: [string, string | undefined][] = [
-    ['reporter', facts.direction === 'outbound' ? 'source' : 'destination'],
-    ...peerLabels('source', source, facts.sourceIdentity),
-    ['destination_service', service?.hostname],
-    ['destination_service_namespace', service?.namespace],
-    ['destination_service_name', service?.name],
-    ...peerLabels('destination', target, facts.targetPrincipal),
-    ['request_protocol', 'tcp'],
-    ['response_flags', flag],
-    ['connection_security_policy', facts.mutualTls ? 'mutual_tls' : 'unknown'],
-  ];
-  if (source !== undefined || target !== undefined)
-    labels.push(...localityLabels('source', source), ...localityLabels('destination', target));
-  return labels.map(([name, value]) => [name, value === undefined || value === '' ? 'unknown' : value]);
-}
-
-function peerLabels(
-  side: 'source' | 'destination',
-  peer: Peer | undefined,
-  principal: string,
-): [string, string | undefined][] {
-  return [
-    [`${side}_workload`, peer?.workload],
-    [`${side}_canonical_service`, peer?.canonicalService],
-    [`${side}_canonical_revision`, peer?.canonicalRevision],
-    [`${side}_workload_namespace`, peer?.namespace],
-    [`${side}_principal`, principal],
-    [`${side}_app`, peer?.app],
-    [`${side}_version`, peer?.canonicalRevision],
-    [`${side}_cluster`, peer?.cluster],
-  ];
-}
-
-function localityLabels(side: 'source' | 'destination', peer: Peer | undefined): [string, string | undefined][] {
-  return [
-    [`${side}_region`, peer?.region],
-    [`${side}_zone`, peer?.zone],
-  ];
 }

@@ -1,4 +1,6 @@
 import type { CounterDelta } from '../data-plane/protocol.ts';
+import { type LabelledFacts, LabelSets } from './connection-labels.ts';
+import type { ResponseFlag } from './connection-record.ts';
 
 /** The TCP counters of one label set since the last report; connections add to it directly. */
 export class CounterSet {
@@ -23,11 +25,13 @@ export class CounterSet {
 /** All counters of a data thread. Label sets without a connection leave with the report that carries their last counts. */
 export class Counters {
   readonly #sets = new Map<string, CounterSet>();
+  readonly #labels = new LabelSets();
 
-  set(labels: CounterDelta['labels']): CounterSet {
-    const key = labels.map(([, value]) => value).join('\0');
+  /** Those of connections like this one; `flag`: how it ended, or `-`. */
+  of(facts: LabelledFacts, flag: ResponseFlag): CounterSet {
+    const { pairs, key } = this.#labels.of(facts, flag);
     let set = this.#sets.get(key);
-    if (set === undefined) this.#sets.set(key, (set = new CounterSet(labels)));
+    if (set === undefined) this.#sets.set(key, (set = new CounterSet(pairs)));
     return set;
   }
 

@@ -16,7 +16,17 @@ export interface Peer {
   readonly zone: string;
 }
 
+/** Made once for a workload, whose record never changes. */
+const peers = new WeakMap<Workload, Peer>();
+
+/** The same object for the same record. */
 export function peerOf(workload: Workload): Peer {
+  let peer = peers.get(workload);
+  if (peer === undefined) peers.set(workload, (peer = createPeer(workload)));
+  return peer;
+}
+
+function createPeer(workload: Workload): Peer {
   return {
     name: workload.name === '' ? workload.canonicalName : workload.name,
     namespace: workload.namespace,
