@@ -4,11 +4,13 @@ import { wallClockMs } from '../log/log-time.ts';
 
 /** Lines leave a data thread together: after this time, */
 const FLUSH_MS = 50;
-/** or when so many characters have come together. */
-const FLUSH_CHARACTERS = 65_536;
+/** or when so many octets have come together. */
+const FLUSH_BYTES = 65_536;
+/** Octets of UTF-8 that a code unit of a string takes at most. */
+const MOST_UNIT_BYTES = 3;
 
 export interface ThreadLogOptions {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'after'>;
   readonly format: LogFormat;
   /** Gets finished lines, newline included. */
   write(text: string): void;
@@ -17,7 +19,12 @@ export interface ThreadLogOptions {
 /** The log of a data thread: lines are rendered here and handed to the control thread in batches. */
 export class ThreadLog {
   readonly #options: ThreadLogOptions;
-  #text = '';
+  /**
+   * Lines that wait, in UTF-8. Not as a string: V8 keeps one that was added to as a tree of its parts, some 2 KiB a line, which
+   * each collection of garbage copies until the text leaves.
+   */
+  readonly #waiting = Buffer.allocUnsafeSlow(FLUSH_BYTES);
+  #bytes = 0;
   #scheduled = false;
 
   constructor(options: ThreadLogOptions) {
@@ -25,21 +32,23 @@ export class ThreadLog {
   }
 
   line(line: Omit<LogLine, 'time'>): void {
-    this.#text += renderLine(this.#options.format, { time: wallClockMs(), ...line });
-    if (this.#text.length >= FLUSH_CHARACTERS) this.flush();
-    else if (!this.#scheduled) {
-      this.#scheduled = true;
-      this.#options.engine.after(FLUSH_MS, () => {
-        this.#scheduled = false;
-        this.flush();
-      });
-    }
+    const text = renderLine(this.#options.format, { time: wallClockMs(), ...line });
+    const most = text.length * MOST_UNIT_BYTES;
+    if (this.#bytes + most > FLUSH_BYTES) this.flush();
+    if (most > FLUSH_BYTES) return this.#options.write(text);
+    this.#bytes += this.#waiting.write(text, this.#bytes);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#options.engine.after(FLUSH_MS, () => {
+      this.#scheduled = false;
+      this.flush();
+    });
   }
 
   flush(): void {
-    if (this.#text === '') return;
-    const text = this.#text;
-    this.#text = '';
+    if (this.#bytes === 0) return;
+    const text = this.#waiting.toString('utf8', 0, this.#bytes);
+    this.#bytes = 0;
     this.#options.write(text);
   }
 }
