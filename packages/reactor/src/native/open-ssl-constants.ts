@@ -36,6 +36,9 @@ export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_WANT_WRITE = 3;
 export const SSL_ERROR_ZERO_RETURN = 6;
 
+/** Of `SSL_get_shutdown`. */
+export const SSL_RECEIVED_SHUTDOWN = 2;
+
 /** Answers of an ALPN callback. */
 export const SSL_TLSEXT_ERR_OK = 0;
 export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;

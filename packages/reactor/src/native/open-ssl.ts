@@ -63,6 +63,7 @@ const FUNCTIONS = {
   SSL_free: [VOID, POINTER],
   SSL_get_current_cipher: [POINTER, POINTER],
   SSL_get_error: [INT, POINTER, INT],
+  SSL_get_shutdown: [INT, POINTER],
   SSL_has_pending: [INT, POINTER],
   SSL_key_update: [INT, POINTER, INT],
   SSL_new: [POINTER, POINTER],

@@ -12,8 +12,12 @@ const DECODE_ERROR = 50;
 const NEW_SESSION_TICKET = 4;
 const KEY_UPDATE = 24;
 const HEADER_BYTES = 4;
+const KEY_UPDATE_BYTES = 1;
 /** A ticket with all that belongs to it; nobody sends more, and OpenSSL takes no more. RFC 8446 4.6.1 */
 const MOST_TICKET_BYTES = 131_338;
+
+/** What a record has behind a KeyUpdate has no key of its own. RFC 8446 5.1 */
+const NOT_LAST: Refusal = { alert: UNEXPECTED_MESSAGE, reason: 'NOT_ON_RECORD_BOUNDARY' };
 
 /** KeyUpdate, whole. RFC 8446 4.6.3 */
 export function keyUpdate(requested: boolean): Uint8Array {
@@ -36,9 +40,10 @@ export class PostHandshake {
     this.#takesTickets = role === 'client';
   }
 
-  /** Whether there was the beginning of a message: no other record may come before its end. RFC 8446 5.1 */
-  get inMessage(): boolean {
-    return this.#headerBytes > 0;
+  /** Of what message there was the beginning only: no other record may come before its end. RFC 8446 5.1 */
+  get interrupted(): 'inHeader' | 'inBody' | undefined {
+    if (this.#headerBytes === 0) return undefined;
+    return this.#headerBytes < HEADER_BYTES ? 'inHeader' : 'inBody';
   }
 
   /** Takes what one record has. `update`: the peer's next record has new keys; `update-requested`: ours is to have, too. */
@@ -48,12 +53,12 @@ export class PostHandshake {
         this.#header = this.#header * 256 + memory[at++]!;
         if (++this.#headerBytes < HEADER_BYTES) continue;
         this.#left = this.#header % 2 ** 24;
-        const refusal = this.#judge();
+        const refusal = this.#judge(at < end);
         if (refusal !== undefined) return refusal;
       } else if (this.#type === KEY_UPDATE) {
         this.#reset();
         const request = memory[at++]!;
-        if (at < end) return { alert: UNEXPECTED_MESSAGE, reason: 'NOT_ON_RECORD_BOUNDARY' };
+        if (at < end) return NOT_LAST;
         if (request > 1) return { alert: ILLEGAL_PARAMETER, reason: 'BAD_KEY_UPDATE' };
         return request === 1 ? 'update-requested' : 'update';
       } else {
@@ -70,13 +75,15 @@ export class PostHandshake {
     return Math.floor(this.#header / 2 ** 24);
   }
 
-  #judge(): Refusal | undefined {
-    if (this.#type === KEY_UPDATE)
-      return this.#left === 1 ? undefined : { alert: DECODE_ERROR, reason: 'BAD_KEY_UPDATE' };
-    if (this.#type !== NEW_SESSION_TICKET || !this.#takesTickets)
+  /** Of a header; `more`: whether its record goes on. */
+  #judge(more: boolean): Refusal | undefined {
+    const updates = this.#type === KEY_UPDATE;
+    if (!updates && !(this.#type === NEW_SESSION_TICKET && this.#takesTickets))
       return { alert: UNEXPECTED_MESSAGE, reason: 'UNEXPECTED_MESSAGE' };
-    if (this.#left > MOST_TICKET_BYTES) return { alert: ILLEGAL_PARAMETER, reason: 'EXCESSIVE_MESSAGE_SIZE' };
-    return undefined;
+    if (this.#left > (updates ? KEY_UPDATE_BYTES : MOST_TICKET_BYTES))
+      return { alert: ILLEGAL_PARAMETER, reason: 'EXCESSIVE_MESSAGE_SIZE' };
+    if (!updates || this.#left > 0) return undefined;
+    return more ? NOT_LAST : { alert: DECODE_ERROR, reason: 'BAD_KEY_UPDATE' };
   }
 
   #reset(): void {

@@ -11,7 +11,7 @@ export const TAG_BYTES = 16;
 /** As it is seen from outside, whatever is inside. RFC 8446 5.2 */
 export const APPLICATION_DATA = 23;
 /** TLS 1.2, as all records of TLS 1.3 say. RFC 8446 5.2 */
-export const RECORD_VERSION = 3;
+const RECORD_VERSION = 3;
 const KEY_BYTES = 32;
 const MESSAGE_BYTES = 8;
 const WORD = 2 ** 32;
@@ -108,13 +108,14 @@ export class RecordCipher {
     bytes[this.#memory.type] = type;
     this.#putNonce();
     const done =
+      this.#context !== 0 &&
       call.EVP_CipherInit_ex(this.#context, 0, 0, 0, nonceAddress, -1) === 1 &&
       call.EVP_CipherUpdate(this.#context, 0, lengthAddress, record, RECORD_HEADER_BYTES) === 1 &&
       call.EVP_CipherUpdate(this.#context, body, lengthAddress, from, length) === 1 &&
       call.EVP_CipherUpdate(this.#context, body + length, lengthAddress, this.#memory.typeAddress, 1) === 1 &&
       call.EVP_CipherFinal_ex(this.#context, body + length + 1, lengthAddress) === 1 &&
       call.EVP_CIPHER_CTX_ctrl(this.#context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + length + 1) === 1;
-    return done ? RECORD_HEADER_BYTES + inner : -1;
+    return done ? RECORD_HEADER_BYTES + inner : this.#fail();
   }
 
   /**
@@ -131,20 +132,27 @@ export class RecordCipher {
     const out = this.#arena.address(to, inner);
     this.#putNonce();
     const done =
+      this.#context !== 0 &&
       call.EVP_CipherInit_ex(this.#context, 0, 0, 0, nonceAddress, -1) === 1 &&
       call.EVP_CIPHER_CTX_ctrl(this.#context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, body + inner) === 1 &&
       call.EVP_CipherUpdate(this.#context, 0, lengthAddress, record, RECORD_HEADER_BYTES) === 1 &&
       call.EVP_CipherUpdate(this.#context, out, lengthAddress, body, inner) === 1 &&
       call.EVP_CipherFinal_ex(this.#context, out + inner, lengthAddress) === 1;
-    return done ? inner : -1;
+    return done ? inner : this.#fail();
   }
 
-  /** Idempotent. */
+  /** Idempotent. OpenSSL wipes its keys. */
   free(): void {
-    if (this.#context === 0) return;
     this.#secret.fill(0);
-    this.#openSsl.call.EVP_CIPHER_CTX_free(this.#context);
+    this.#iv.fill(0);
+    if (this.#context !== 0) this.#openSsl.call.EVP_CIPHER_CTX_free(this.#context);
     this.#context = 0;
+  }
+
+  /** What OpenSSL says of it is nobody's: who comes next would find it in the queue. */
+  #fail(): -1 {
+    this.#openSsl.call.ERR_clear_error();
+    return -1;
   }
 
   #takeKeys(): void {
@@ -153,8 +161,10 @@ export class RecordCipher {
     const { key, iv } = trafficKeys(this.#suite, this.#secret);
     const at = this.#memory.key;
     bytes.set(key, at);
-    key.fill(0);
     this.#iv.set(iv);
+    // Of HMAC's own copies none is ours to wipe.
+    key.fill(0);
+    iv.fill(0);
     this.records = 0;
     const cipher = this.#suite.keyBytes === 16 ? call.EVP_aes_128_gcm() : call.EVP_aes_256_gcm();
     const address = this.#arena.address(at, KEY_BYTES);

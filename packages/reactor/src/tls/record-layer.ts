@@ -4,14 +4,7 @@ import { type Carrier, ENDED } from './carrier.ts';
 import { INTAKE_BYTES } from './intake.ts';
 import { keyUpdate, PostHandshake, type Refusal } from './post-handshake.ts';
 import type { Outcome, Protection } from './protection.ts';
-import {
-  APPLICATION_DATA,
-  RECORD_HEADER_BYTES,
-  RECORD_TAIL_BYTES,
-  RECORD_VERSION,
-  RecordCipher,
-  TAG_BYTES,
-} from './record-cipher.ts';
+import { APPLICATION_DATA, RECORD_HEADER_BYTES, RECORD_TAIL_BYTES, RecordCipher, TAG_BYTES } from './record-cipher.ts';
 import type { TlsThread } from './tls-thread.ts';
 import type { RecordSuite } from './traffic-keys.ts';
 import type { WireUser } from './wire.ts';
@@ -27,8 +20,12 @@ const UNEXPECTED_MESSAGE = 10;
 const BAD_RECORD_MAC = 20;
 const RECORD_OVERFLOW = 22;
 const DECODE_ERROR = 50;
-const INTERNAL_ERROR = 80;
+const PROTOCOL_VERSION = 70;
 const USER_CANCELED = 90;
+
+/** What the header of a record says, whatever is spoken, RFC 8446 5.2; and what even OpenSSL knows no more. */
+const TLS_1_2 = 0x0303;
+const SSL_2 = 0x0002;
 
 /** Octets of plaintext in a record. RFC 8446 5.1 */
 const MOST_PLAINTEXT_BYTES = 16_384;
@@ -37,24 +34,28 @@ const MOST_BODY_BYTES = MOST_PLAINTEXT_BYTES + 256;
 const MOST_RECORD_BYTES = RECORD_HEADER_BYTES + MOST_BODY_BYTES;
 /** In a row, each: a peer that sends nothing else is after our time. As many as OpenSSL takes. */
 const MOST_EMPTY_RECORDS = 32;
-const MOST_WARNINGS = 5;
+const MOST_WARNINGS = 4;
 /** KeyUpdates of a peer in a turn, about 20 us each; more wait for the next turn. */
 const MOST_KEY_UPDATES = 256;
 
+/** As OpenSSL names them and answers them: the other kind of records, and the other engine, say the same. */
 const REFUSALS = {
   type: { alert: UNEXPECTED_MESSAGE, reason: 'BAD_RECORD_TYPE' },
   version: { alert: DECODE_ERROR, reason: 'WRONG_VERSION_NUMBER' },
+  oldVersion: { alert: PROTOCOL_VERSION, reason: 'WRONG_VERSION_NUMBER' },
   length: { alert: RECORD_OVERFLOW, reason: 'ENCRYPTED_LENGTH_TOO_LONG' },
-  short: { alert: DECODE_ERROR, reason: 'LENGTH_TOO_SHORT' },
   mac: { alert: BAD_RECORD_MAC, reason: 'DECRYPTION_FAILED_OR_BAD_RECORD_MAC' },
   plaintext: { alert: RECORD_OVERFLOW, reason: 'DATA_LENGTH_TOO_LONG' },
   empty: { alert: UNEXPECTED_MESSAGE, reason: 'BAD_LENGTH' },
   manyEmpty: { alert: UNEXPECTED_MESSAGE, reason: 'RECORD_TOO_SMALL' },
-  mixed: { alert: UNEXPECTED_MESSAGE, reason: 'MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA' },
+  inHeader: { alert: UNEXPECTED_MESSAGE, reason: 'MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA' },
+  inBody: { alert: UNEXPECTED_MESSAGE, reason: 'UNEXPECTED_RECORD' },
   alert: { alert: UNEXPECTED_MESSAGE, reason: 'INVALID_ALERT' },
   warnings: { alert: UNEXPECTED_MESSAGE, reason: 'TOO_MANY_WARN_ALERTS' },
-  internal: { alert: INTERNAL_ERROR, reason: 'INTERNAL_ERROR' },
 } as const satisfies Readonly<Record<string, Refusal>>;
+
+/** What OpenSSL's own failures are called. */
+const INTERNAL_ERROR = 'INTERNAL_ERROR';
 
 /** What a handshake has agreed on, and what was read behind it. */
 export interface Agreed {
@@ -81,6 +82,8 @@ export class RecordLayer implements Protection {
   readonly #messages: PostHandshake;
   #emptyRecords = 0;
   #warnings = 0;
+  /** Of a fatal alert, ours or the peer's, behind which nothing is sent or read, RFC 8446 6.2; or of OpenSSL's. */
+  #failure: ConnectionFailure | undefined;
   /** `[0, #heldBytes)` was read, and is not opened: less than a record, unless `holds`. */
   #held: Uint8Array | undefined;
   #heldBytes = 0;
@@ -118,6 +121,7 @@ export class RecordLayer implements Protection {
   read(at: number): { readonly bytes: number; readonly outcome: Outcome } {
     const { ciphertext } = this.#tls;
     let filled = 0;
+    if (this.#failure !== undefined) return { bytes: 0, outcome: this.#failure };
     if (!this.#holds) {
       const read = this.#carrier.read(ciphertext + this.#heldBytes, INTAKE_BYTES);
       if (typeof read === 'object') return { bytes: 0, outcome: carrierFailure(this.#role, read) };
@@ -133,12 +137,13 @@ export class RecordLayer implements Protection {
   }
 
   write(at: number, length: number): ConnectionFailure | undefined {
-    if (this.#outbound.records >= this.#tls.recordsPerKey) this.#updateKey(true);
-    return this.#seal(at, length, APPLICATION_DATA);
+    if (this.#failure === undefined && this.#outbound.records >= this.#tls.recordsPerKey) this.#updateKey(true);
+    if (this.#failure === undefined) this.#seal(at, length, APPLICATION_DATA);
+    return this.#failure;
   }
 
   closeNotify(): void {
-    this.#sealMessage(Uint8Array.of(WARNING, CLOSE_NOTIFY), ALERT);
+    if (this.#failure === undefined) this.#sealMessage(Uint8Array.of(WARNING, CLOSE_NOTIFY), ALERT);
   }
 
   free(): void {
@@ -164,7 +169,7 @@ export class RecordLayer implements Protection {
         this.#holds = true;
         break;
       }
-      const inner = this.#inbound.open(next, length, out);
+      const inner = length > TAG_BYTES ? this.#inbound.open(next, length, out) : -1;
       next += RECORD_HEADER_BYTES + length;
       const outcome = inner < 0 ? this.#refuse(REFUSALS.mac) : this.#take(out, out + inner);
       if (typeof outcome === 'number') out += outcome;
@@ -177,10 +182,11 @@ export class RecordLayer implements Protection {
 
   #judgeHeader(at: number, length: number): Refusal | undefined {
     const { bytes } = this.#tls.reactor.arena;
+    const version = (bytes[at + 1]! << 8) | bytes[at + 2]!;
+    if (version === SSL_2) return REFUSALS.oldVersion;
     if (bytes[at] !== APPLICATION_DATA) return REFUSALS.type;
-    if (bytes[at + 1] !== RECORD_VERSION || bytes[at + 2] !== RECORD_VERSION) return REFUSALS.version;
-    if (length > MOST_BODY_BYTES) return REFUSALS.length;
-    return length <= TAG_BYTES ? REFUSALS.short : undefined;
+    if (version !== TLS_1_2) return REFUSALS.version;
+    return length > MOST_BODY_BYTES ? REFUSALS.length : undefined;
   }
 
   /** What was inside of a record, padding included: how many bytes of data, or what else it was. RFC 8446 5.4 */
@@ -190,14 +196,21 @@ export class RecordLayer implements Protection {
     while (last >= start && bytes[last] === 0) last--;
     const length = last - start;
     if (length > MOST_PLAINTEXT_BYTES) return this.#refuse(REFUSALS.plaintext);
-    const type = length < 0 ? 0 : bytes[last];
+    const type = length < 0 ? 0 : bytes[last]!;
+    const refusal = this.#judgeContent(type, length);
+    if (refusal !== undefined) return this.#refuse(refusal);
     if (type === HANDSHAKE) return this.#takeMessages(start, last);
-    if (type !== APPLICATION_DATA && type !== ALERT) return this.#refuse(REFUSALS.type);
-    if (this.#messages.inMessage) return this.#refuse(REFUSALS.mixed);
-    if (type === ALERT) return this.#takeAlert(start, last);
-    this.#warnings = 0;
+    return type === ALERT ? this.#takeAlert(start, last) : length;
+  }
+
+  #judgeContent(type: number, length: number): Refusal | undefined {
+    if (type !== APPLICATION_DATA && type !== ALERT && type !== HANDSHAKE) return REFUSALS.type;
+    if (length === 0 && type !== APPLICATION_DATA) return REFUSALS.empty;
     this.#emptyRecords = length > 0 ? 0 : this.#emptyRecords + 1;
-    return this.#emptyRecords > MOST_EMPTY_RECORDS ? this.#refuse(REFUSALS.manyEmpty) : length;
+    if (this.#emptyRecords > MOST_EMPTY_RECORDS) return REFUSALS.manyEmpty;
+    if (type !== ALERT && length > 0) this.#warnings = 0;
+    const { interrupted } = this.#messages;
+    return interrupted === undefined || type === HANDSHAKE ? undefined : REFUSALS[interrupted];
   }
 
   #takeAlert(start: number, last: number): 0 | 'end' | ConnectionFailure {
@@ -205,18 +218,17 @@ export class RecordLayer implements Protection {
     if (last - start !== 2) return this.#refuse(REFUSALS.alert);
     const number = bytes[start + 1]!;
     if (number === CLOSE_NOTIFY) return 'end';
-    if (number !== USER_CANCELED) return alertFailure(this.#role, number);
+    if (number !== USER_CANCELED) return (this.#failure = alertFailure(this.#role, number));
     return ++this.#warnings > MOST_WARNINGS ? this.#refuse(REFUSALS.warnings) : 0;
   }
 
   #takeMessages(start: number, last: number): 0 | 'update' | ConnectionFailure {
-    if (start === last) return this.#refuse(REFUSALS.empty);
     const result = this.#messages.push(this.#tls.reactor.arena.bytes, start, last);
     if (result === undefined) return 0;
     if (typeof result === 'object') return this.#refuse(result);
     this.#inbound.update();
     if (result === 'update-requested') this.answered += this.#updateKey(false);
-    return 'update';
+    return this.#failure ?? 'update';
   }
 
   /** Keeps `[start, end)` for the next time: the memory is every connection's. */
@@ -237,7 +249,7 @@ export class RecordLayer implements Protection {
   /** Says why, and answers what it is called here. */
   #refuse({ alert, reason }: Refusal): ConnectionFailure {
     this.#sealMessage(Uint8Array.of(FATAL, alert), ALERT);
-    return localFailure(this.#role, reason);
+    return (this.#failure = localFailure(this.#role, reason));
   }
 
   /** Says that the next record has new keys; answers the octets of that. */
@@ -254,13 +266,13 @@ export class RecordLayer implements Protection {
     this.#seal(cipherMemory.message, message.length, type);
   }
 
-  #seal(at: number, length: number, type: number): ConnectionFailure | undefined {
+  #seal(at: number, length: number, type: number): void {
     const { wire } = this.#tls;
     wire.claim(this.#user);
     const to = wire.spaceFor(RECORD_HEADER_BYTES + length + RECORD_TAIL_BYTES);
     const bytes = this.#outbound.seal(at, length, type, to);
-    if (bytes < 0) return localFailure(this.#role, REFUSALS.internal.reason);
-    wire.sealed(bytes);
-    return undefined;
+    // Whatever followed a record that was not made, the peer would take for a forged one.
+    if (bytes < 0) this.#failure = localFailure(this.#role, INTERNAL_ERROR);
+    else wire.sealed(bytes);
   }
 }

@@ -15,6 +15,7 @@ import {
   SSL_ERROR_WANT_WRITE,
   SSL_ERROR_ZERO_RETURN,
   SSL_KEY_UPDATE_REQUESTED,
+  SSL_RECEIVED_SHUTDOWN,
 } from '../native/open-ssl-constants.ts';
 import { type Carrier, ENDED } from './carrier.ts';
 import { INTAKE_BYTES } from './intake.ts';
@@ -110,9 +111,10 @@ export class Session implements Protection {
   handOver(): Protection {
     const { call } = this.#tls.openSsl;
     const { client, server } = this.#secrets;
-    if (client === undefined || server === undefined || call.SSL_has_pending(this.#ssl) !== 0) return this;
+    if (client === undefined || server === undefined || call.SSL_has_pending(this.#ssl) !== 0) return this.#keep();
     const suite = recordSuite(call.SSL_CIPHER_get_protocol_id(call.SSL_get_current_cipher(this.#ssl)));
-    if (suite === undefined) return this;
+    if (suite === undefined || client.length !== suite.hashBytes || server.length !== suite.hashBytes)
+      return this.#keep();
     const [ownSecret, peerSecret] = this.#role === 'client' ? [client, server] : [server, client];
     const agreed = { suite, ownSecret: ownSecret.slice(), peerSecret: peerSecret.slice(), read: this.#held };
     const layer = new RecordLayer(this.#tls, this.#role, this.#carrier, this.#user, agreed);
@@ -121,6 +123,12 @@ export class Session implements Protection {
       return layer;
     }
     layer.free();
+    return this.#keep();
+  }
+
+  /** OpenSSL goes on, which has the secrets itself. */
+  #keep(): this {
+    this.#secrets.wipe();
     return this;
   }
 
@@ -238,6 +246,9 @@ export class Session implements Protection {
     if (error === SSL_ERROR_WANT_READ) return 'wait';
     if (error === SSL_ERROR_WANT_WRITE) return 'more';
     if (error === SSL_ERROR_ZERO_RETURN) return 'end';
+    // Behind user_canceled OpenSSL does not take close_notify for an end, and has received it all the same.
+    const { SSL_get_shutdown } = this.#tls.openSsl.call;
+    if (error !== SSL_ERROR_SSL && (SSL_get_shutdown(this.#ssl) & SSL_RECEIVED_SHUTDOWN) !== 0) return 'end';
     if (error !== SSL_ERROR_SSL) return carrierFailure(this.#role, systemFailure('ECONNRESET'));
     const { failure, plainHttp } = takeOpenSslFailure(this.#tls.openSsl, this.#role);
     if (plainHttp) this.#putAlert();
@@ -253,7 +264,9 @@ export class Session implements Protection {
 
   /** FIN: an end, but for in the middle of a record. */
   #end(): Outcome {
-    if (!this.#tls.openSsl.isInsideRecord(this.#ssl)) return 'fin';
+    const { call } = this.#tls.openSsl;
+    // Of its header, or of the rest.
+    if (call.SSL_has_pending(this.#ssl) === 0 && !this.#tls.openSsl.isInsideRecord(this.#ssl)) return 'fin';
     return localFailure(this.#role, UNEXPECTED_END);
   }
 }

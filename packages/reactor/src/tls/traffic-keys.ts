@@ -4,14 +4,16 @@ import { createHmac } from 'node:crypto';
 export interface RecordSuite {
   readonly hash: 'sha256' | 'sha384';
   readonly keyBytes: 16 | 32;
+  /** Of the hash, and so of a secret. */
+  readonly hashBytes: 32 | 48;
 }
 
 /** Octets of a nonce, of which there is one a record. RFC 8446 5.3 */
 export const NONCE_BYTES = 12;
 
 const SUITES: ReadonlyMap<number, RecordSuite> = new Map([
-  [0x1301, { hash: 'sha256', keyBytes: 16 }],
-  [0x1302, { hash: 'sha384', keyBytes: 32 }],
+  [0x1301, { hash: 'sha256', keyBytes: 16, hashBytes: 32 }],
+  [0x1302, { hash: 'sha384', keyBytes: 32, hashBytes: 48 }],
 ]);
 
 /** What the records of one direction are protected with, until the next KeyUpdate. */
