@@ -84,6 +84,8 @@ export class PodProxy implements Pod, Recheckable {
     });
     this.#sockets = new TcpStock(namespace, {
       mark: config.packetMark,
+      // Whichever engine connects it sets this.
+      noDelay: false,
       keepAlive: config.keepAlive,
       ...(config.userTimeoutMs === undefined ? {} : { userTimeoutMs: config.userTimeoutMs }),
     });
