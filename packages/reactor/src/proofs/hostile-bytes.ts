@@ -1,6 +1,7 @@
 /** Bytes that no honest peer sends, to a live server of tunnels on the reactor: as records of TLS, and as frames inside of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ClientConnection, Plain, Secure, ServerStream, TlsOptions } from '@ambientmesh/hbone';
+import type { ReactorEngineOptions } from '../engine.ts';
 import { TlsLog } from '../testing/tls-log.ts';
 import type { Random } from './random.ts';
 import { dialTunnels, Pump, ReactorSide, serveTunnels, tlsOf } from './side.ts';
@@ -87,8 +88,8 @@ class Meddler {
 
 /** Attacks a server, and has an honest client of the same server prove that it lives. */
 export class HostileScene {
-  readonly side = new ReactorSide({ closeLingerMs: 50, closeStalledMs: 50, maxHandshakes: 10_000 });
-  readonly #pump = new Pump([this.side]);
+  readonly side: ReactorSide;
+  readonly #pump: Pump;
   readonly #random: Random;
   readonly #problems: string[] = [];
   readonly #server: TlsOptions;
@@ -102,7 +103,9 @@ export class HostileScene {
   #attacks = 0;
   #ping: () => void = () => {};
 
-  constructor(random: Random) {
+  constructor(random: Random, options: ReactorEngineOptions = {}) {
+    this.side = new ReactorSide({ closeLingerMs: 50, closeStalledMs: 50, maxHandshakes: 10_000, ...options });
+    this.#pump = new Pump([this.side]);
     this.#random = random;
     this.#server = tlsOf(this.side.engine, 'hostile');
     this.#seeds = readdirSync(FRAMES).map((name) => readFileSync(new URL(name, FRAMES)));

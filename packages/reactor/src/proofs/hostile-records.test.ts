@@ -1,10 +1,5 @@
 /** What becomes of records that no TLS library sends: the same with records of our own and with OpenSSL's. */
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import type { Secure } from '@ambientmesh/hbone';
 import { afterAll, expect, test } from 'vitest';
-import { TlsLog } from '../testing/tls-log.ts';
-import { TunnelRig } from '../testing/tunnel-rig.ts';
 import {
   CASES_OF_CLIENTS,
   CASES_OF_SERVERS,
@@ -12,69 +7,18 @@ import {
   type RecordCase,
   type RecordOutcome,
 } from './hostile-records.ts';
-import { ALERT, HANDSHAKE, RecordPeer } from './record-peer.ts';
-import { issue, tlsOf } from './side.ts';
+import { ALERT, HANDSHAKE } from './record-peer.ts';
+import { RecordRig } from './record-rig.ts';
 
-type Records = 'own' | 'openssl';
-type Role = 'client' | 'server';
-
-class Log extends TlsLog {
-  unannounced = false;
-
-  override ended(unannounced = false): void {
-    this.unannounced = unannounced;
-    super.ended();
-  }
-}
-
-interface Connection {
-  readonly rig: TunnelRig;
-  readonly secure: Secure;
-  readonly log: Log;
-  readonly peer: RecordPeer;
-}
-
-const source = issue('peer');
-function rigOf(records: Records) {
-  const rig = new TunnelRig({ records });
-  return { rig, tls: tlsOf(rig.engine, 'us') };
-}
-const rigs = { own: rigOf('own'), openssl: rigOf('openssl') };
+const rigs = { own: new RecordRig({ records: 'own' }), openssl: new RecordRig({ records: 'openssl' }) };
 
 afterAll(async () => {
-  for (const { rig } of Object.values(rigs)) {
+  for (const rig of Object.values(rigs)) {
     await rig.empty();
     rig.stop();
     await rig[Symbol.asyncDispose]();
   }
 });
-
-/** Us in `role`, and the peer in the other, with one octet received. */
-async function connected(records: Records, role: Role): Promise<Connection> {
-  const { rig, tls } = rigs[records];
-  const log = new Log();
-  const [secure, peer] = await (role === 'server' ? beServer(rig) : beClient(rig));
-  await rig.until(() => log.received === 1 || log.failure !== undefined, 'the handshake');
-  expect(log.failure).toBeUndefined();
-  peer.takeOver();
-  return { rig, secure, log, peer };
-
-  async function beServer({ port, engine }: TunnelRig): Promise<[Secure, RecordPeer]> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const made = new RecordPeer('client', socket, source);
-    return [engine.secureServer(await rig.accept(), tls, log), made];
-  }
-
-  async function beClient({ engine }: TunnelRig): Promise<[Secure, RecordPeer]> {
-    const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    const plain = rig.dial(typeof address === 'object' && address !== null ? address.port : 0);
-    const [socket] = await once(server, 'connection');
-    server.close();
-    return [engine.secureClient(await plain, tls, log), new RecordPeer('server', socket, source)];
-  }
-}
 
 /** `reason` of a failure, without what says that it is a server's. */
 function wordsOf(message: string): string {
@@ -84,8 +28,13 @@ function wordsOf(message: string): string {
     .replace(/^AlertReceived\((.*)\)$/, 'alert $1');
 }
 
-async function run(records: Records, role: Role, { send, fin }: RecordCase): Promise<RecordOutcome> {
-  const { rig, secure, log, peer } = await connected(records, role);
+async function run(
+  records: 'own' | 'openssl',
+  role: 'client' | 'server',
+  { send, fin }: RecordCase,
+): Promise<RecordOutcome> {
+  const rig = rigs[records];
+  const { secure, log, peer } = await rig.connected(role);
   peer.write(...send(peer));
   if (fin) peer.end();
   else peer.write(peer.seal('!'), peer.alert(1, 0));
