@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { FromDataThread, ToDataThread } from '../data-plane/protocol.ts';
 import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
+import { addWaiting, createLogBacklog } from '../log/log-backlog.ts';
 import { defaultFilter, LogRoot } from '../log/logger.ts';
 import { parseCommandLine } from './command-line.ts';
 import { type DataThreadEvents, DataThreads, type HeldDescriptor } from './data-threads.ts';
@@ -12,6 +13,7 @@ type Behaviour = (message: ToDataThread) => FromDataThread | undefined;
 
 class FakeThread implements DataThread {
   readonly posted: ToDataThread[] = [];
+  readonly logBacklog = createLogBacklog();
   onMessage: (message: FromDataThread) => void = () => undefined;
   readonly #behaviour: Behaviour;
 
@@ -63,19 +65,20 @@ function threadsOf(fakes: readonly FakeThread[], podAnswerMs?: number) {
     readonly wanted: Parameters<DataThreadEvents['lookupWanted']>[0];
     readonly answer: Parameters<DataThreadEvents['lookupWanted']>[1];
   }[] = [];
+  const logged: { readonly text: string; readonly written: () => void }[] = [];
   const events = {
     engine: () => undefined,
     diagnosis: () => undefined,
     certificateWanted: () => undefined,
     lookupWanted: (...[wanted, answer]: Parameters<DataThreadEvents['lookupWanted']>) =>
       void lookups.push({ wanted, answer }),
-    log: () => undefined,
+    log: (text: string, written: () => void) => void logged.push({ text, written }),
     report: () => undefined,
     componentDrained: (message: Extract<FromDataThread, { type: 'component-drained' }>) =>
       pods.componentDrained(message),
   };
   const threads: DataThreads = new DataThreads(fakes, events, podAnswerMs);
-  return { fakes, threads, pods, lines, dns, dnsCalls, lookups };
+  return { fakes, threads, pods, lines, dns, dnsCalls, lookups, logged };
 }
 
 const info = { name: 'a', namespace: 'n', serviceAccount: 's' };
@@ -246,4 +249,14 @@ test('threads that are ended before they have taken a change: who waits for it i
   const applied = threads.applyState([removal]);
   await threads.terminate();
   await expect(applied).rejects.toMatchObject({ code: 'ZTUNNEL_DATA_THREAD_LOST' });
+});
+
+test('lines of a data thread count as waiting until they are written', () => {
+  const { fakes, logged } = gather(healthy, healthy);
+  for (const { logBacklog } of fakes) addWaiting(logBacklog, 10);
+  fakes[1]?.onMessage({ type: 'log', text: 'line 1\n' });
+  const waiting = (): unknown => fakes.map(({ logBacklog }) => logBacklog[0]);
+  expect([waiting(), logged.map(({ text }) => text)]).toEqual([[10, 10], ['line 1\n']]);
+  logged[0]?.written();
+  expect(waiting()).toEqual([10, 3]);
 });

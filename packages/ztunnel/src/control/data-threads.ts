@@ -9,6 +9,7 @@ import type {
 } from '../data-plane/protocol.ts';
 import type { DataThread } from '../data-plane/thread.ts';
 import type { LookupResult } from '../dns/lookup.ts';
+import { endWaiting } from '../log/log-backlog.ts';
 import { ChangeParts } from './change-parts.ts';
 import { ZtunnelError } from './errors.ts';
 import { mergeDenials } from './merge-denials.ts';
@@ -44,8 +45,8 @@ export interface DataThreadEvents {
   certificateWanted(identity: string): void;
   /** `answer`: may be called once, now or later. */
   lookupWanted(wanted: WantedLookup, answer: (result: LookupResult) => void): void;
-  /** Finished log lines. */
-  log(text: string): void;
+  /** Finished log lines. `written`: to be called when they wait no more. */
+  log(text: string, written: () => void): void;
   /** Also those that come too late for the one who asked. */
   report(thread: number, report: ReportMessage): void;
   componentDrained(message: DrainedComponent): void;
@@ -263,8 +264,13 @@ export class DataThreads {
       case 'diagnosis':
         return this.#events.diagnosis(message);
       case 'log':
-        return this.#events.log(message.text);
+        return this.#log(thread, message.text);
     }
+  }
+
+  #log(thread: number, text: string): void {
+    const backlog = this.#threads[thread]?.logBacklog;
+    this.#events.log(text, () => backlog && endWaiting(backlog, text.length));
   }
 
   async #list(type: ListingMessage['type'], limitMs: number, take: (message: ListingMessage) => void): Promise<void> {

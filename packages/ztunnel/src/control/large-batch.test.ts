@@ -35,6 +35,7 @@ function startHere(posted: (type: string) => void): DataThreads {
       posted(message.type);
       plane.post(message);
     },
+    logBacklog: plane.logBacklog,
     onMessage: () => undefined,
     terminate: () => plane.terminate(),
   };

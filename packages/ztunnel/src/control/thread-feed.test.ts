@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { StateChange, ToDataThread } from '../data-plane/protocol.ts';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import { ChangeParts } from './change-parts.ts';
 import { ThreadFeed } from './thread-feed.ts';
 
@@ -8,6 +9,7 @@ function slow() {
   const posted: ToDataThread[] = [];
   const thread = {
     post: (message: ToDataThread) => void posted.push(message),
+    logBacklog: createLogBacklog(),
     onMessage: () => undefined,
     terminate: () => Promise.resolve(),
   };

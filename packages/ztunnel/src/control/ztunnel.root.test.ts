@@ -9,6 +9,7 @@ import { beat, createHeartbeat, HEARTBEAT_MS, type Heartbeat } from '../data-pla
 import type { ToDataThread } from '../data-plane/protocol.ts';
 import { soon } from '../data-plane/testing/soon.ts';
 import type { DataThread } from '../data-plane/thread.ts';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import { LogRoot } from '../log/logger.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 import { parseConfig } from './config/parse-config.ts';
@@ -66,6 +67,7 @@ test('hbone.md §9: the lists of CRL_PATH are with every data thread before the 
       posted.push(message);
       if (message.type === 'drain') this.onMessage({ type: 'drained', cut: 0 });
     },
+    logBacklog: createLogBacklog(),
     onMessage: () => undefined,
     terminate: () => Promise.resolve(),
   });
@@ -102,6 +104,7 @@ test('§3.3: pods are not asked for, and the process is not ready, before every 
         this.onMessage({ type: 'batch-taken' });
       if (message.type === 'drain') this.onMessage({ type: 'drained', cut: 0 });
     },
+    logBacklog: createLogBacklog(),
     onMessage: () => undefined,
     terminate: () => Promise.resolve(),
   };
@@ -182,6 +185,7 @@ function threadOf(heartbeat: Heartbeat): DataThread {
       if (message.type === 'drain') this.onMessage({ type: 'drained', cut: 0 });
       if (message.type === 'report') this.onMessage({ ...emptyReport, id: message.id });
     },
+    logBacklog: createLogBacklog(),
     onMessage: () => undefined,
     terminate: () => Promise.resolve(),
   };

@@ -4,6 +4,7 @@ import { ZdsClient } from '@ambientmesh/zds';
 import type { StateChange } from '../data-plane/protocol.ts';
 import { startDataThreads } from '../data-plane/threads.ts';
 import { readResolvConf } from '../dns/resolv-conf.ts';
+import type { LogBacklog } from '../log/log-backlog.ts';
 import type { LogRoot } from '../log/logger.ts';
 import { CaSource } from './certificates/ca-source.ts';
 import { systemClock } from './certificates/certificate-source.ts';
@@ -30,6 +31,7 @@ import { Readiness } from './servers/readiness.ts';
 import { readinessPages } from './servers/readiness-page.ts';
 import { DnsMetrics } from './telemetry/dns-metrics.ts';
 import { localConfigFamilies } from './telemetry/local-config-metrics.ts';
+import { droppedLinesFamily } from './telemetry/log-metrics.ts';
 import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 import { buildFamily, processFamilies, workloadFamilies } from './telemetry/process-metrics.ts';
 import { RevocationMetrics } from './telemetry/revocation-metrics.ts';
@@ -82,6 +84,7 @@ export class Ztunnel {
   readonly #diagnoses = new ThreadDiagnoses(() => this.#running());
   #threads: DataThreads | undefined;
   #heartbeats: Heartbeats | undefined;
+  #logBacklogs: readonly LogBacklog[] = [];
   #zdsEnded: Promise<void> = Promise.resolve();
   #maxDescriptors = 0;
   #draining: Promise<void> | undefined;
@@ -299,10 +302,11 @@ export class Ztunnel {
       clock: systemClock,
       logger: log.logger('data_thread'),
     });
+    this.#logBacklogs = threads.map(({ logBacklog }) => logBacklog);
     this.#threads = new DataThreads(threads, {
       engine: (thread, message) => this.#engines.took(thread, message),
       certificateWanted: (identity) => this.#certificates.want(identity),
-      log: (text) => log.writeLines(text),
+      log: (text, written) => log.writeLines(text, written),
       lookupWanted: (wanted, answer) => this.#dns.lookup(wanted, answer),
       report: (thread, report) => {
         this.#metrics.add(thread, report.counters, report.openSockets);
@@ -339,6 +343,7 @@ export class Ztunnel {
       ...this.#dnsMetrics.families(),
       this.#engines.family(),
       ...this.#threadMetrics.families(),
+      droppedLinesFamily(this.#options.log.backlog, this.#logBacklogs),
       ...(this.#heartbeats === undefined ? [] : [this.#heartbeats.family()]),
       ...(this.#localConfig === undefined ? [] : localConfigFamilies(this.#localConfig.status)),
       ...workloadFamilies(this.#zds.counters),

@@ -6,6 +6,7 @@ import { createServer, Socket } from 'node:net';
 import { createTestEngine } from '@ambientmesh/hbone/testing';
 import { closeDescriptor, listenTcp, Namespace, openTcp } from '@ambientmesh/netns';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import { workload } from '../state/fixtures.ts';
 import { DataPlane } from './data-plane.ts';
 import type { DataPlaneConfig, FromDataThread } from './protocol.ts';
@@ -63,7 +64,7 @@ function startPlane(name: 'server' | 'client', over: Partial<DataPlaneConfig> = 
     socks5Port: SOCKS_PORT,
     keepAlive: { idleSeconds: 180, intervalSeconds: 180, count: 9 },
   };
-  const plane = new DataPlane({ ...config, ...over }, createTestEngine(), emit);
+  const plane = new DataPlane({ ...config, ...over }, createTestEngine(), { emit, logBacklog: createLogBacklog() });
   undos.push(() => plane.close());
   for (const one of [server, client]) plane.apply({ type: 'workload', workload: one, endpoints: [] });
   const pod = name === 'server' ? serverPod : clientPod;

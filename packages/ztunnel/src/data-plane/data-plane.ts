@@ -3,6 +3,7 @@ import { duplicate, Namespace, NetnsError } from '@ambientmesh/netns';
 import { describeStartFailure } from '@ambientmesh/zds';
 import { Denials } from '../inbound/denials.ts';
 import { explainDenials } from '../inbound/explain-denial.ts';
+import type { LogBacklog } from '../log/log-backlog.ts';
 import { LoadBalancer } from '../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../outbound/upstream.ts';
 import { MeshPolicies } from '../state/mesh-policies.ts';
@@ -42,6 +43,13 @@ const COMMANDS = [
 /** The messages that ask for something to be done now. */
 type Command = Extract<ToDataThread, { readonly type: (typeof COMMANDS)[number] }>;
 
+/** What a data plane has of the control thread. */
+export interface ControlLink {
+  emit(message: FromDataThread): void;
+  /** Of `log` messages: the control thread says there when lines wait no more. */
+  readonly logBacklog: LogBacklog;
+}
+
 interface Running {
   readonly proxy: PodProxy;
   readonly namespace: Namespace;
@@ -59,14 +67,20 @@ export class DataPlane {
   /** The engine, if it can tell of itself. */
   readonly #ownLoop: SynchronousEngine | undefined;
 
-  constructor(given: DataPlaneConfig, engine: Engine | SynchronousEngine, emit: (message: FromDataThread) => void) {
+  constructor(given: DataPlaneConfig, engine: Engine | SynchronousEngine, link: ControlLink) {
+    const emit = (message: FromDataThread): void => link.emit(message);
     const config = { ...given };
     this.#ownLoop = 'drainTurnTimes' in engine ? engine : undefined;
     this.#config = config;
     this.#emit = emit;
     this.#diagnosis = new ThreadDiagnosis(engine);
     const state = new MeshState();
-    const log = new ThreadLog({ engine, format: config.logFormat, write: (text) => emit({ type: 'log', text }) });
+    const log = new ThreadLog({
+      engine,
+      format: config.logFormat,
+      backlog: link.logBacklog,
+      write: (text) => emit({ type: 'log', text }),
+    });
     const certificates = new ThreadCertificates(engine, (identity) => emit({ type: 'certificate-wanted', identity }));
     const sockets = { source: 0, destination: 0 };
     const policies = new MeshPolicies({ missing: config.unknownPolicy });

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { LogBacklog } from '../log/log-backlog.ts';
 import { type ChosenEngine, chooseEngine, type EngineName, type OpenReactor } from './choose-engine.ts';
 import { DataPlane } from './data-plane.ts';
 import { beat, HEARTBEAT_MS, type Heartbeat } from './heartbeat.ts';
@@ -12,6 +13,7 @@ export interface DataThreadData {
   /** The one to be used if it works here. */
   readonly engine: EngineName;
   readonly heartbeat: Heartbeat;
+  readonly logBacklog: LogBacklog;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface DataThreadData {
 export function runDataThread(openReactor?: OpenReactor): void {
   const port = parentPort;
   if (port === null || !isDataThreadData(workerData)) throw new TypeError('not a data thread that Ztunnel has started');
-  const { config, engine, heartbeat } = workerData;
+  const { config, engine, heartbeat, logBacklog } = workerData;
   const limits = { slabBytes: config.unsentBytes, descriptorLimit: config.descriptorLimits.accepted };
   const chosen = chooseEngine(engine, limits, openReactor);
   const emit = (message: FromDataThread): void => port.postMessage(message);
@@ -32,7 +34,7 @@ export function runDataThread(openReactor?: OpenReactor): void {
     reason: chosen.reason,
     wakeDescriptor: chosen.name === 'reactor' ? chosen.engine.wakeDescriptor : undefined,
   });
-  serve({ plane: new DataPlane(config, chosen.engine, emit), port, heartbeat }, chosen);
+  serve({ plane: new DataPlane(config, chosen.engine, { emit, logBacklog }), port, heartbeat }, chosen);
 }
 
 interface Served {

@@ -1,3 +1,4 @@
+import type { LogBacklog } from '../log/log-backlog.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { FromDataThread, ToDataThread } from './protocol.ts';
 
@@ -8,6 +9,8 @@ export interface DataThread {
   onMessage: (message: FromDataThread) => void;
   /** Ends the thread: in order if it does so at once, else by force. Resolves when it has ended. */
   terminate(): Promise<void>;
+  /** Of its log: whoever takes a `log` message says there (`endWaiting`) when its lines wait no more. */
+  readonly logBacklog: LogBacklog;
   /** Absent where it is the control thread's own. */
   readonly heartbeat?: Heartbeat;
 }

@@ -1,4 +1,5 @@
 import { createNodeEngine } from '@ambientmesh/hbone';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import { DataPlane } from './data-plane.ts';
 import type { DataPlaneConfig } from './protocol.ts';
 import type { DataThread } from './thread.ts';
@@ -24,7 +25,9 @@ export function startDataThreads(options: DataThreadsOptions): DataThread[] {
 }
 
 function inThisThread(config: DataPlaneConfig, { engine }: Pick<DataThreadsOptions, 'engine'>): DataThread {
+  const logBacklog = createLogBacklog();
   const thread: DataThread = {
+    logBacklog,
     post: (message) => plane.apply(message),
     onMessage: () => undefined,
     terminate: () => {
@@ -32,7 +35,7 @@ function inThisThread(config: DataPlaneConfig, { engine }: Pick<DataThreadsOptio
       return Promise.resolve();
     },
   };
-  const plane = new DataPlane(config, createNodeEngine(), (message) => thread.onMessage(message));
+  const plane = new DataPlane(config, createNodeEngine(), { emit: (message) => thread.onMessage(message), logBacklog });
   // A loop that waits for nobody else would hold up the control plane.
   const reason = engine === 'node' ? '' : 'the data plane runs in the main thread';
   // Not before the caller can have set `onMessage`.

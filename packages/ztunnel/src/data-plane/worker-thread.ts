@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { closeDescriptor, duplicate } from '@ambientmesh/netns';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import type { EngineName } from './choose-engine.ts';
 import type { DataThreadData } from './data-thread.ts';
 import { createHeartbeat } from './heartbeat.ts';
@@ -34,6 +35,7 @@ export interface WorkerThreadOptions {
 export class WorkerThread implements DataThread {
   onMessage: (message: FromDataThread) => void = () => undefined;
   readonly heartbeat = createHeartbeat();
+  readonly logBacklog = createLogBacklog();
   readonly #worker: Worker;
   readonly #exited: Promise<unknown>;
   /** Our own descriptor of the thread's eventfd: its number means nothing else for as long as we have it. */
@@ -42,7 +44,8 @@ export class WorkerThread implements DataThread {
 
   constructor(options: WorkerThreadOptions) {
     const { config, engine, program } = options;
-    const data: DataThreadData = { kind: 'ambientmesh-data-thread', config, engine, heartbeat: this.heartbeat };
+    const { heartbeat, logBacklog } = this;
+    const data: DataThreadData = { kind: 'ambientmesh-data-thread', config, engine, heartbeat, logBacklog };
     this.#worker = new Worker(program, {
       workerData: data,
       name: `data-${config.thread}`,

@@ -27,14 +27,21 @@ test('every line arrives, in order, also long ones and big batches', async () =>
   });
 });
 
-test('more than the queue holds is written at once, none is dropped', async () => {
-  await withFile(async (fd, path) => {
+test('texts are taken in order, each once, and given up where the descriptor is closed', async () => {
+  await withFile(async (fd) => {
     const writer = new LogWriter(fd);
-    const line = `${'y'.repeat(999)}\n`;
-    for (let n = 0; n < 9000; n++) writer.write(line);
+    const taken: number[] = [];
+    for (let n = 0; n < 100; n++) writer.write(`${'y'.repeat(999)}\n`.repeat(n), () => taken.push(n));
+    expect(taken).toEqual([0]);
     await writer.flush();
-    expect(readFileSync(path, 'utf8').length).toBe(9000 * 1000);
+    expect(taken).toEqual(Array.from({ length: 100 }, (_, n) => n));
   });
+  const lost = new LogWriter(1_000_000);
+  const taken: number[] = [];
+  for (let n = 0; n < 3; n++) lost.write('lost\n'.repeat(1000), () => taken.push(n));
+  await lost.flush();
+  lost.write('lost\n', () => taken.push(3));
+  expect(taken).toEqual([0, 1, 2, 3]);
 });
 
 test('a text without newline at its end is written as well', async () => {

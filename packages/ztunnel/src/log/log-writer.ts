@@ -1,7 +1,5 @@
-import { write, writeSync } from 'node:fs';
+import { write } from 'node:fs';
 
-/** Text held while a write is under way; above it the caller is held up until all has been taken. Nothing is dropped. */
-const maxQueuedChars = 4 * 1024 * 1024;
 /** A write of at most PIPE_BUF bytes to a pipe is never split by another writer (pipe(7)): lines stay whole. */
 const maxPieceChars = 4096;
 /** A non-blocking descriptor (a terminal shared with a shell) that is full is tried again after this. */
@@ -9,22 +7,29 @@ const fullRetryMs = 5;
 
 /** Where finished lines go. */
 export interface LineSink {
-  /** `text`: whole lines, each with its newline. */
-  write(text: string): void;
+  /**
+   * `text`: whole lines, each with its newline. `taken` must be called once, when they wait no more: written, or given up.
+   * Who logs counts what waits, and drops lines when that is too much; a sink needs no limit of its own.
+   */
+  write(text: string, taken?: () => void): void;
   /** Resolves when everything written so far has left the process. */
   flush(): Promise<void>;
 }
 
+interface Queued {
+  readonly text: string;
+  readonly taken: (() => void) | undefined;
+}
+
 /**
  * Writes lines to a descriptor: all lines of a turn, and those that come during a write, leave together. Writing is done off
- * this thread, so that a slow reader of the log does not stall it until {@link maxQueuedChars} wait; then it does.
+ * this thread, so that a reader of the log who is slow, or reads nothing, never stalls it. How much waits is the callers' to limit.
  */
 export class LogWriter implements LineSink {
   readonly #fd: number;
-  readonly #queue: string[] = [];
+  readonly #queue: Queued[] = [];
   /** Characters of the first text of the queue that have been taken. */
   #taken = 0;
-  #queuedChars = 0;
   #writing: Promise<void> | undefined;
   #readerGone = false;
 
@@ -33,12 +38,13 @@ export class LogWriter implements LineSink {
     this.#fd = fd;
   }
 
-  write(text: string): void {
-    if (this.#readerGone || text === '') return;
-    this.#queue.push(text);
-    this.#queuedChars += text.length;
-    if (this.#writing === undefined) this.#writing = this.#run();
-    else if (this.#queuedChars > maxQueuedChars) this.#writeAllNow();
+  write(text: string, taken?: () => void): void {
+    if (this.#readerGone || text === '') {
+      taken?.();
+      return;
+    }
+    this.#queue.push({ text, taken });
+    this.#writing ??= this.#run();
   }
 
   async flush(): Promise<void> {
@@ -56,7 +62,8 @@ export class LogWriter implements LineSink {
   /** The next whole lines that fit one piece; a longer line alone. */
   #takePiece(): Buffer | undefined {
     let text = '';
-    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+      const { text: head, taken } = first;
       const room = maxPieceChars - text.length;
       let end = head.length;
       if (end - this.#taken > room) {
@@ -69,8 +76,8 @@ export class LogWriter implements LineSink {
       if (end < head.length) break;
       this.#queue.shift();
       this.#taken = 0;
+      taken?.();
     }
-    this.#queuedChars -= text.length;
     return text === '' ? undefined : Buffer.from(text);
   }
 
@@ -87,29 +94,11 @@ export class LogWriter implements LineSink {
     });
   }
 
-  /** Holds this thread until the queue is out. Lines may overtake those of the write under way. */
-  #writeAllNow(): void {
-    for (let piece = this.#takePiece(); piece !== undefined; piece = this.#takePiece()) {
-      for (let at = 0; at < piece.length; ) {
-        try {
-          at += writeSync(this.#fd, piece, at);
-        } catch (error) {
-          if (!isFull(error)) {
-            this.#fail();
-            return;
-          }
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, fullRetryMs);
-        }
-      }
-    }
-  }
-
   /** The reader is gone (EPIPE) or the disk is full: there is nobody left to tell, and serving goes on. */
   #fail(): void {
     this.#readerGone = true;
-    this.#queue.length = 0;
-    this.#queuedChars = 0;
     this.#taken = 0;
+    for (const { taken } of this.#queue.splice(0)) taken?.();
   }
 }
 

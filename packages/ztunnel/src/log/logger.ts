@@ -1,4 +1,5 @@
-import { type LogField, type LogFormat, type LogLevel, type LogSpan, renderLine } from './line.ts';
+import { type LogField, type LogFormat, type LogLevel, type LogLine, type LogSpan, renderLine } from './line.ts';
+import { addWaiting, createLogBacklog, describeGap, endWaiting, LineGate, type LogBacklog } from './log-backlog.ts';
 import { type LogFilter, parseLogFilter } from './log-filter.ts';
 import { wallClockMs } from './log-time.ts';
 import type { LineSink } from './log-writer.ts';
@@ -15,6 +16,9 @@ export interface Logger {
 /** Makes loggers that share a format, a filter and a sink; the filter may be changed while they live. */
 export class LogRoot {
   readonly format: LogFormat;
+  /** Of the lines of its own loggers: what the sink has not taken yet, and how many were dropped for it. */
+  readonly backlog: LogBacklog = createLogBacklog();
+  readonly #gate = new LineGate(this.backlog);
   readonly #sink: LineSink;
   readonly #now: () => number;
   #filter: LogFilter;
@@ -44,7 +48,8 @@ export class LogRoot {
   logger(scope: string, spans: readonly LogSpan[] = []): Logger {
     const log = (level: LogLevel, fields: readonly LogField[], message: string): void => {
       if (!this.#filter.isEnabled(scope, level)) return;
-      this.#sink.write(renderLine(this.format, { time: this.#now(), level, scope, message, fields, spans }));
+      this.#tellGap();
+      if (this.#gate.admits()) this.#write({ level, scope, message, fields, spans });
     };
     return {
       error: (fields, message) => log('error', fields, message),
@@ -55,14 +60,28 @@ export class LogRoot {
     };
   }
 
-  /** Passes on lines that a data thread has finished. */
-  writeLines(text: string): void {
-    this.#sink.write(text);
+  /** Passes on lines that a data thread has finished; that thread limits them. `taken`: they wait no more. */
+  writeLines(text: string, taken: () => void): void {
+    this.#sink.write(text, taken);
   }
 
   /** Resolves when all lines have left the process. */
   flush(): Promise<void> {
     return this.#sink.flush();
+  }
+
+  #write(line: Omit<LogLine, 'time'>): void {
+    const text = renderLine(this.format, { time: this.#now(), ...line });
+    addWaiting(this.backlog, text.length);
+    this.#sink.write(text, () => {
+      endWaiting(this.backlog, text.length);
+      this.#tellGap();
+    });
+  }
+
+  #tellGap(): void {
+    const lines = this.#gate.takeUntold();
+    if (lines > 0) this.#write(describeGap(lines));
   }
 }
 

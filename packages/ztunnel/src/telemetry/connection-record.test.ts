@@ -1,6 +1,7 @@
 import { createNodeEngine } from '@ambientmesh/hbone';
 import { expect, test } from 'vitest';
 import type { LogFormat } from '../log/line.ts';
+import { createLogBacklog } from '../log/log-backlog.ts';
 import { service, workload } from '../state/fixtures.ts';
 import { AccessLog } from './access-log.ts';
 import { type ConnectionFacts, ConnectionRecord, logEarlyFailure } from './connection-record.ts';
@@ -41,7 +42,12 @@ const unknown: ConnectionFacts = {
 
 function recording(format: LogFormat = 'plain', debug = false) {
   let text = '';
-  const log = new ThreadLog({ engine: createNodeEngine(), format, write: (more) => (text += more) });
+  const log = new ThreadLog({
+    engine: createNodeEngine(),
+    backlog: createLogBacklog(),
+    format,
+    write: (more) => (text += more),
+  });
   const counters = new Counters();
   const clock = { now: 0 };
   const accessLog = new AccessLog(log, { info: true, debug });

@@ -15,6 +15,7 @@ import { Denials } from '../../inbound/denials.ts';
 import { explainDenials } from '../../inbound/explain-denial.ts';
 import { PodAuthorization } from '../../inbound/pod-authorization.ts';
 import { bare, type LogSpan } from '../../log/line.ts';
+import { createLogBacklog } from '../../log/log-backlog.ts';
 import { LoadBalancer } from '../../outbound/load-balancer.ts';
 import { UpstreamSelector } from '../../outbound/upstream.ts';
 import { MeshPolicies } from '../../state/mesh-policies.ts';
@@ -108,7 +109,12 @@ export function createTestPod(options: TestPodOptions = {}): TestPod {
   const state = new MeshState();
   const wanted: string[] = [];
   let text = '';
-  const log = new ThreadLog({ engine, format: config.logFormat, write: (more) => (text += more) });
+  const log = new ThreadLog({
+    engine,
+    backlog: createLogBacklog(),
+    format: config.logFormat,
+    write: (more) => (text += more),
+  });
   const certificates = new ThreadCertificates(engine, (identity) => wanted.push(identity));
   const sockets = { source: 0, destination: 0 };
   const policies = new MeshPolicies({ missing: config.unknownPolicy });
