@@ -11,6 +11,7 @@ import { service, workload } from '../state/fixtures.ts';
 import type { Workload } from '../state/workload.ts';
 import { MAX_OPENING_TUNNELS, OpeningTunnels } from './opening-tunnels.ts';
 import { DRAINED, type Pod } from './pod.ts';
+import { SilentPlain } from './testing/silent-plain.ts';
 import { soon } from './testing/soon.ts';
 import {
   createAuthority,
@@ -320,6 +321,24 @@ test.each([
   expect(pod.dialled.map(({ to }) => to)).toEqual(dialled);
   expect(/error="(.*)"/.exec(pod.lines()[0] ?? '')?.[1]).toBe(error);
 });
+
+test.each(['outbound', 'plaintext'] as const)(
+  '%s: nobody knows where it was going: it is closed, and only it',
+  (kind) => {
+    const pod = createTestPod({ info: CLIENT });
+    known(pod, client);
+    // No descriptor, as of a connection that is gone.
+    const plain = new SilentPlain();
+    pod.serve(connectionOf(kind, pod.pod, plain));
+    expect([plain.ended, pod.connections.size, pod.dialled]).toEqual(['closed', 0, []]);
+    expect(pod.context.sockets).toEqual({ source: 0, destination: 0 });
+    expect(pod.lines()).toEqual([
+      expect.stringMatching(
+        /^warn\taccess\tconnection failed\tsrc\.addr=127\.0\.0\.1:1 .* error="original destination is unknown: .*descriptor/,
+      ),
+    ]);
+  },
+);
 
 test('a service that discovery knows without endpoints is an early failure', async () => {
   const pod = await podServing('outbound', { info: CLIENT });

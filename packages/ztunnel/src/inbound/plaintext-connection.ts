@@ -1,6 +1,6 @@
 import { type Cancellable, type Plain, PlainRelay, type RelayFailure, type SocketAddress } from '@ambientmesh/hbone';
-import { originalDestination } from '@ambientmesh/netns';
 import type { Connection } from '@ambientmesh/policy';
+import { capturedDestination } from '../data-plane/captured-destination.ts';
 import { dial } from '../data-plane/dial.ts';
 import { describePod } from '../data-plane/local-workloads.ts';
 import type { Pod, PodConnection } from '../data-plane/pod.ts';
@@ -21,6 +21,8 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
   readonly #pod: Pod;
   readonly #plain: Plain;
   readonly #destination: SocketAddress;
+  /** Why it is not known. */
+  readonly #unknown: string | undefined;
   #pending: Cancellable | undefined;
   #record: ConnectionRecord | undefined;
   #application: Plain | undefined;
@@ -30,7 +32,9 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
   constructor(pod: Pod, plain: Plain) {
     this.#pod = pod;
     this.#plain = plain;
-    this.#destination = originalDestination(plain.descriptor, plain.local);
+    const destination = capturedDestination(plain);
+    [this.#destination, this.#unknown] =
+      typeof destination === 'string' ? [plain.local, destination] : [destination, undefined];
     pod.context.sockets.destination++;
     plain.handler = {
       readable: () => undefined,
@@ -41,6 +45,7 @@ export class PlaintextConnection implements PodConnection, PolicedConnection {
 
   start(): void {
     const { context, info } = this.#pod;
+    if (this.#unknown !== undefined) return this.#refuse(this.#unknown);
     if (isProxyPort(context.config, this.#destination.port)) return this.#refuse(RECURSIVE_CALL);
     const pending = context.localWorkloads.resolve(info, (workload) => {
       if (workload !== undefined) return this.#route(workload);
