@@ -11,6 +11,10 @@ import { runSelfTest, type SelfTestStep } from './self-test.ts';
 const PATIENCE = { timeout: 30_000 };
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
 
+test.each(['own', 'openssl'] as const)('passes here with records: %s', PATIENCE, (records) => {
+  expect(() => selfTest({ records })).not.toThrow();
+});
+
 test('passes here, again and again, and leaves nothing open', PATIENCE, () => {
   selfTest();
   const before = openDescriptors();

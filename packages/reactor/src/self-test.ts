@@ -1,3 +1,4 @@
+import type { ReactorEngineOptions } from './engine.ts';
 import { ReactorError } from './errors.ts';
 import { LONGEST_WAIT_MS, Reactor } from './loop/reactor.ts';
 import { SLAB_BYTES } from './memory/slab-pool.ts';
@@ -5,6 +6,7 @@ import { EAGAIN, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './native/kernel-
 import { SOCKADDR_IN } from './native/kernel-layout.ts';
 import { Loopback } from './native/loopback.ts';
 import { checked } from './native/system-call-error.ts';
+import { testRecords } from './tls/records-self-test.ts';
 import { testTls } from './tls/tls-self-test.ts';
 
 /** A part of the self-test, by its name in the error. */
@@ -36,16 +38,23 @@ const STEPS: readonly SelfTestStep[] = [
   { name: 'wake-up', run: testWakeUp },
   { name: 'timer', run: testTimer },
   { name: 'echo', run: testEcho },
-  { name: 'tls', run: ({ loopback, reactor }) => testTls(loopback, reactor.arena) },
 ];
 
+/** What is tested is what is to be used. */
+export type SelfTestOptions = Pick<ReactorEngineOptions, 'records'>;
+
 /**
- * Tries on this thread, with a small reactor of its own, what the engine rests on: memory, system calls, epoll, timers, and TLS
- * with itself. Takes a fifth of a second, at worst a few seconds; everything is closed after it.
+ * Tries on this thread, with a small reactor of its own, what the engine rests on: memory, system calls, epoll, timers, records of
+ * TLS, and TLS with itself. Takes a fifth of a second, at worst a few seconds; everything is closed after it.
  * @throws {ReactorError} `REACTOR_SELF_TEST`, whose `operation` is the step that failed; its cause says why.
  */
-export function selfTest(): void {
-  runSelfTest(STEPS);
+export function selfTest({ records = 'own' }: SelfTestOptions = {}): void {
+  const tls: SelfTestStep = {
+    name: 'tls',
+    run: ({ loopback, reactor }) => testTls(loopback, reactor.arena, records),
+  };
+  const knownRecords: SelfTestStep = { name: 'records', run: ({ reactor }) => testRecords(reactor.arena) };
+  runSelfTest([...STEPS, ...(records === 'own' ? [knownRecords] : []), tls]);
 }
 
 /** As `selfTest`, of given steps. @throws {ReactorError} `REACTOR_SELF_TEST` */

@@ -74,8 +74,8 @@ function known(index: number, salt: number): number {
  * A connection with itself by an engine of its own: mutual verification, records both ways, small and large, and both ends.
  * `arena`: where the address is that `loopback` listens on. Throws whatever says what is wrong.
  */
-export function testTls(loopback: Loopback, arena: Arena): void {
-  const engine = createReactorEngine({ slabBytes: SLABS_BYTES, debug: true });
+export function testTls(loopback: Loopback, arena: Arena, records: 'own' | 'openssl' = 'own'): void {
+  const engine = createReactorEngine({ slabBytes: SLABS_BYTES, debug: true, records });
   const undos: (() => void)[] = [];
   try {
     testWith(engine, loopback, arena, undos);
