@@ -71,6 +71,12 @@ test('ZTUNNEL_UNSENT_BYTES', () => {
   expect(() => derive({ ZTUNNEL_UNSENT_BYTES: '4096' })).toThrow('must be at least 1048576');
 });
 
+test('ZTUNNEL_TLS_RECORDS', () => {
+  expect(derive({}).tlsRecords).toBe('own');
+  for (const records of ['own', 'openssl'])
+    expect(derive({ ZTUNNEL_TLS_RECORDS: records })).toMatchObject({ tlsRecords: records });
+});
+
 test('a time beyond the longest timer (24 days) is that timer, not none', () => {
   expect(derive({ POOL_UNUSED_RELEASE_TIMEOUT: '30d' }).poolIdleMs).toBeLessThanOrEqual(0x7fff_ffff);
 });

@@ -32,6 +32,7 @@ export function dataPlaneConfig(
   return {
     descriptorLimits: descriptorLimits(maxDescriptors),
     unsentBytes: config.unsentBytes,
+    tlsRecords: config.tlsRecords,
     network: config.network,
     clusterId: config.clusterId,
     packetMark: config.packetMark,

@@ -29,15 +29,23 @@ const CASES = {
   'read changes nothing of the memory': { read: (original, descriptor, address, length) => length },
   'handshakes never get done': { SSL_do_handshake: () => -1 },
   'OpenSSL has no memory for connections': { SSL_new: () => 0 },
-  'OpenSSL decrypts to zeros': { SSL_read: (original, ssl, address, length) => length },
+  'OpenSSL decrypts to zeros': { EVP_CipherUpdate: () => 1 },
+  'OpenSSL takes every record for authentic': { EVP_CipherFinal_ex: (original, ...args) => (original(...args), 1) },
+  'OpenSSL has no memory for keys': { EVP_CIPHER_CTX_new: () => 0 },
+  'OpenSSL takes no key': { EVP_CipherInit_ex: () => 0 },
   'every chain is refused': { X509_verify_cert: () => 0 },
   'no range of memory': { mmap: () => Number.MAX_SAFE_INTEGER + 2 },
+  'OpenSSL decrypts to zeros, and makes the records': { SSL_read: (original, ssl, address, length) => length },
   'nothing is broken': {},
 };
 const outcome = {};
 for (const [name, functions] of Object.entries(CASES)) {
   broken = functions;
-  const { name: engine, reason, engine: made } = chooseEngine('reactor', { slabBytes: 16777216, descriptorLimit: 1000 });
+  const { name: engine, reason, engine: made } = chooseEngine('reactor', {
+    slabBytes: 16777216,
+    descriptorLimit: 1000,
+    records: name.endsWith('makes the records') ? 'openssl' : 'own',
+  });
   broken = {};
   outcome[name] = { engine, reason };
   made.close?.();
@@ -49,7 +57,7 @@ process.exit(0);
 /** What is broken, and what is said of it. */
 const REASONS: Readonly<Record<string, string>> = {
   'koffi cannot be loaded': 'reactor: koffi cannot be loaded, is its binary for this platform installed?',
-  'a function of OpenSSL is missing': 'tls: this node binary has no function SSL_key_update',
+  'a function of OpenSSL is missing': 'records: this node binary has no function SSL_key_update',
   'a function of libc is missing': 'reactor: this node binary has no function epoll_wait',
   'epoll tells of nothing': 'wake-up: the number of events is 0 instead of 1',
   'epoll is refused': 'reactor: epoll_create1: ',
@@ -57,7 +65,11 @@ const REASONS: Readonly<Record<string, string>> = {
   'read changes nothing of the memory': 'pipe: reading an empty pipe is 12345 instead of -11',
   'handshakes never get done': 'tls: ',
   'OpenSSL has no memory for connections': 'tls: ENOMEM: OpenSSL has no memory for a connection',
-  'OpenSSL decrypts to zeros': 'tls: ',
+  'OpenSSL decrypts to zeros': 'records: AES-128 makes a wrong record',
+  'OpenSSL takes every record for authentic': 'records: AES-128 opens a record twice',
+  'OpenSSL has no memory for keys': 'records: AES-128 makes a wrong record',
+  'OpenSSL takes no key': 'records: AES-128 makes a wrong record',
+  'OpenSSL decrypts to zeros, and makes the records': 'tls: ',
   'every chain is refused': 'tls: TLS: invalid peer certificate: ',
   'no range of memory': 'reactor: no range of ',
 };

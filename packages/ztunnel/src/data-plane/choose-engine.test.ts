@@ -1,19 +1,22 @@
 import { expect, test } from 'vitest';
 import { chooseEngine } from './choose-engine.ts';
 
-const LIMITS = { slabBytes: 16_777_216, descriptorLimit: 1000 };
+const LIMITS = { slabBytes: 16_777_216, descriptorLimit: 1000, records: 'own' } as const;
 
 test('node is node', () => {
   expect(chooseEngine('node', LIMITS)).toMatchObject({ name: 'node', reason: '' });
 });
 
-test('the reactor, where it passes its test of itself', () => {
-  const { name, engine, reason } = chooseEngine('reactor', LIMITS);
-  expect([name, reason]).toEqual(['reactor', '']);
-  if (name !== 'reactor') return;
-  engine.turn(0);
-  engine.close();
-});
+test.each(['own', 'openssl'] as const)(
+  'the reactor, where it passes its test of itself, with records: %s',
+  (records) => {
+    const { name, engine, reason } = chooseEngine('reactor', { ...LIMITS, records });
+    expect([name, reason]).toEqual(['reactor', '']);
+    if (name !== 'reactor') return;
+    engine.turn(0);
+    engine.close();
+  },
+);
 
 test.each([
   { thrown: new Error(`${'x'.repeat(300)}\nmore`), reason: 'x'.repeat(200) },

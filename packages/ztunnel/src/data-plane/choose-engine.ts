@@ -8,12 +8,16 @@ export type EngineName = 'reactor' | 'node';
 /** Makes the reactor and has it test itself. Throws what keeps it from being used. */
 export type OpenReactor = (limits: ReactorLimits) => SynchronousEngine;
 
-/** What a reactor of a data thread may use. */
+/** Who makes the records of TLS behind the handshake, which is OpenSSL's: the reactor, or OpenSSL too. */
+export type TlsRecords = 'own' | 'openssl';
+
+/** What a reactor of a data thread may use, and how. */
 export interface ReactorLimits {
   /** Of slabs in which unsent bytes wait. */
   readonly slabBytes: number;
   /** Accepted connections have descriptors below. */
   readonly descriptorLimit: number;
+  readonly records: TlsRecords;
 }
 
 /** `reason`: why it is not the one that was asked for; empty if it is. */
@@ -25,7 +29,7 @@ export type ChosenEngine =
 const MAX_REASON_LENGTH = 200;
 
 const openTested: OpenReactor = (limits) => {
-  selfTest();
+  selfTest({ records: limits.records });
   return createReactorEngine(limits);
 };
 

@@ -25,7 +25,8 @@ export function runDataThread(openReactor?: OpenReactor): void {
   const port = parentPort;
   if (port === null || !isDataThreadData(workerData)) throw new TypeError('not a data thread that Ztunnel has started');
   const { config, engine, heartbeat, logBacklog } = workerData;
-  const limits = { slabBytes: config.unsentBytes, descriptorLimit: config.descriptorLimits.accepted };
+  const { unsentBytes: slabBytes, descriptorLimits, tlsRecords: records } = config;
+  const limits = { slabBytes, descriptorLimit: descriptorLimits.accepted, records };
   const chosen = chooseEngine(engine, limits, openReactor);
   const emit = (message: FromDataThread): void => port.postMessage(message);
   emit({

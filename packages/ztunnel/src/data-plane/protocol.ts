@@ -7,7 +7,7 @@ import type { Connection, Explanation, Policy } from '@ambientmesh/policy';
 import type { LookupResult } from '../dns/lookup.ts';
 import type { Service } from '../state/service.ts';
 import type { Endpoint, Workload } from '../state/workload.ts';
-import type { EngineName } from './choose-engine.ts';
+import type { EngineName, TlsRecords } from './choose-engine.ts';
 import type { Diagnosis, DiagnosisWanted } from './thread-diagnosis.ts';
 
 /** The pod a proxy runs for, as the node agent tells it. */
@@ -78,6 +78,7 @@ export interface DataPlaneConfig extends LogLevels {
   readonly descriptorLimits: DescriptorLimits;
   /** Bytes that peers have not taken, of all connections of the thread; where the engine has a limit. */
   readonly unsentBytes: number;
+  readonly tlsRecords: TlsRecords;
   readonly network: string;
   readonly clusterId: string;
   readonly packetMark: number;

@@ -1,4 +1,4 @@
-import type { EngineName } from '../../data-plane/choose-engine.ts';
+import type { EngineName, TlsRecords } from '../../data-plane/choose-engine.ts';
 import type { LogFormat } from '../../log/line.ts';
 import type { LogFilter } from '../../log/log-filter.ts';
 import type { ResolverConfig } from './resolver-config.ts';
@@ -64,6 +64,8 @@ export interface ZtunnelConfig {
   readonly threads: WorkerThreads;
   /** The one to be used where it works. */
   readonly engine: EngineName;
+  /** Of the reactor. */
+  readonly tlsRecords: TlsRecords;
   /** Bytes that peers have not taken which a data thread keeps; where the engine has a limit. */
   readonly unsentBytes: number;
   /** Silence after which a data thread counts as stuck. */

@@ -99,6 +99,10 @@ test.each([
     message: 'invalid env var RUST_LOG=loud (invalid level in `loud`, expected off, error, warn, info, debug or trace)',
   },
   {
+    variables: { ZTUNNEL_TLS_RECORDS: 'none' },
+    message: 'invalid env var ZTUNNEL_TLS_RECORDS=none (ZTUNNEL_TLS_RECORDS must be one of own, openssl)',
+  },
+  {
     variables: { ZTUNNEL_ENGINE: 'quantum' },
     message: 'invalid env var ZTUNNEL_ENGINE=quantum (ZTUNNEL_ENGINE must be one of reactor, node)',
   },

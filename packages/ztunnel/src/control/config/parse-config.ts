@@ -1,4 +1,4 @@
-import type { EngineName } from '../../data-plane/choose-engine.ts';
+import type { EngineName, TlsRecords } from '../../data-plane/choose-engine.ts';
 import type { LogFilter } from '../../log/log-filter.ts';
 import { parseLogFilter } from '../../log/log-filter.ts';
 import { ZtunnelError } from '../errors.ts';
@@ -64,6 +64,7 @@ export function parseConfig(lookup: Lookup, system: ConfigSystem): ZtunnelConfig
     drainDeadlineMs: Math.min(parseDrainDeadline(environment), maxDrainMs),
     threads: parseWorkerThreads(environment, { cores: system.cores, concurrency: mesh.concurrency }),
     engine: parseEngine(environment),
+    tlsRecords: parseTlsRecords(environment),
     unsentBytes: environment.integer('ZTUNNEL_UNSENT_BYTES', defaultUnsentBytes, leastUnsentBytes),
     stuckThreadMs: parseStuckThread(environment),
     dnsProxy,
@@ -230,6 +231,13 @@ function parseEngine(environment: Environment): EngineName {
   if (engine === 'reactor' || engine === 'node') return engine;
   environment.refuse('ZTUNNEL_ENGINE', 'ZTUNNEL_ENGINE must be one of reactor, node');
   return defaultEngine;
+}
+
+function parseTlsRecords(environment: Environment): TlsRecords {
+  const records = environment.text('ZTUNNEL_TLS_RECORDS') ?? 'own';
+  if (records === 'own' || records === 'openssl') return records;
+  environment.refuse('ZTUNNEL_TLS_RECORDS', 'ZTUNNEL_TLS_RECORDS must be one of own, openssl');
+  return 'own';
 }
 
 function parseStuckThread(environment: Environment): number {

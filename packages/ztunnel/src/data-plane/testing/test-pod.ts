@@ -66,6 +66,7 @@ export const TEST_CONFIG: DataPlaneConfig = {
   unknownPolicy: 'deny',
   descriptorLimits: { accepted: 1_000_000, dialled: 1_000_000 },
   unsentBytes: 268_435_456,
+  tlsRecords: 'own',
 };
 
 /** A dial of the proxy. */
