@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { clientHelloExtensions } from '../testing/client-hello.ts';
 import { dialPlain, fixtureTls, listenSockets } from '../testing/loopback.ts';
 import { createNodeEngine } from './engine.ts';
 
@@ -11,27 +12,7 @@ afterEach(() => {
   for (const undo of undos.splice(0).toReversed()) undo();
 });
 
-const RECORD_HEADER = 5;
-/** Handshake type and length, version, random. RFC 8446 4.1.2 */
-const BEFORE_SESSION_ID = 4 + 2 + 32;
 const SIGNATURE_ALGORITHMS = 13;
-
-/** Extensions by type. RFC 8446 4.1.2 */
-function extensionsOf(clientHello: Buffer): ReadonlyMap<number, Buffer> {
-  let at = RECORD_HEADER + BEFORE_SESSION_ID;
-  at += 1 + clientHello.readUInt8(at);
-  at += 2 + clientHello.readUInt16BE(at);
-  at += 1 + clientHello.readUInt8(at);
-  const end = at + 2 + clientHello.readUInt16BE(at);
-  at += 2;
-  const extensions = new Map<number, Buffer>();
-  while (at < end) {
-    const length = clientHello.readUInt16BE(at + 2);
-    extensions.set(clientHello.readUInt16BE(at), clientHello.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
-  }
-  return extensions;
-}
 
 // hbone.md §1.1: no SNI (0), no tickets (35), no record size limit (28), and what a recorded hello of the reference offers.
 test('the ClientHello offers what the reference offers, and nothing more', async () => {
@@ -45,7 +26,7 @@ test('the ClientHello offers what the reference offers, and nothing more', async
   const plain = await dialPlain(engine, port, cleanup);
   const secure = engine.secureClient(plain, fixtureTls(engine, 'client'), { ...handler, failed: nobody });
   cleanup(() => secure.abort());
-  const extensions = extensionsOf(await promise);
+  const extensions = clientHelloExtensions(await promise);
   expect([...extensions.keys()].toSorted((a, b) => a - b)).toEqual([5, 10, 11, 13, 16, 23, 43, 45, 51]);
   const schemes = extensions.get(SIGNATURE_ALGORITHMS)?.subarray(2).toString('hex');
   expect(schemes).toBe('0503040306030807080608050804060105010401');

@@ -1,35 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { CredentialsSource, TlsOptions } from '@ambientmesh/hbone';
-import { createThrowAwayAuthority } from '@ambientmesh/hbone/testing';
+import { clientHelloExtensions, createThrowAwayAuthority } from '@ambientmesh/hbone/testing';
 import { expect, test } from 'vitest';
 import { TlsLog } from '../testing/tls-log.ts';
 import { NOTHING, TunnelRig } from '../testing/tunnel-rig.ts';
 
 const URI = 'spiffe://example.org/ns/default/sa/peer';
-const RECORD_HEADER = 5;
-/** Handshake type and length, version, random. RFC 8446 4.1.2 */
-const BEFORE_SESSION_ID = 4 + 2 + 32;
 const SIGNATURE_ALGORITHMS = 13;
 const KEY_SHARE = 51;
 const X25519 = 0x1d;
-
-/** Extensions by type. RFC 8446 4.1.2 */
-function extensionsOf(clientHello: Buffer): ReadonlyMap<number, Buffer> {
-  let at = RECORD_HEADER + BEFORE_SESSION_ID;
-  at += 1 + clientHello.readUInt8(at);
-  at += 2 + clientHello.readUInt16BE(at);
-  at += 1 + clientHello.readUInt8(at);
-  const end = at + 2 + clientHello.readUInt16BE(at);
-  at += 2;
-  const extensions = new Map<number, Buffer>();
-  while (at < end) {
-    const length = clientHello.readUInt16BE(at + 2);
-    extensions.set(clientHello.readUInt16BE(at), clientHello.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
-  }
-  return extensions;
-}
 
 // hbone.md §1.1: no SNI (0), no tickets (35), no record size limit (28), and what a recorded hello of the reference offers.
 test('the ClientHello offers what the reference offers, and nothing more', async () => {
@@ -44,7 +24,7 @@ test('the ClientHello offers what the reference offers, and nothing more', async
   const { port } = listener.address() as AddressInfo;
   const secure = rig.engine.secureClient(await rig.dial(port), rig.tls(URI), new TlsLog());
   await rig.until(() => hello.length > 0, 'the ClientHello');
-  const extensions = extensionsOf(hello);
+  const extensions = clientHelloExtensions(hello);
   expect([...extensions.keys()].toSorted((a, b) => a - b)).toEqual([5, 10, 11, 13, 16, 23, 43, 45, 51]);
   expect(extensions.get(SIGNATURE_ALGORITHMS)?.subarray(2).toString('hex')).toBe(
     '0503040306030807080608050804060105010401',
