@@ -116,6 +116,11 @@ const READING_BODY = 'RB';
 /** What OpenSSL calls: with numbers, addresses and handles. Must not throw. */
 export type Callback = (...values: readonly number[]) => number;
 
+/** What C gives a callback. Not interchangeable: of the register of an `unsigned int` half is undefined (System V ABI, AAPCS64). */
+export type CallbackParameter = 'pointer' | 'unsigned int';
+
+const CALLBACK_TYPES: Readonly<Record<CallbackParameter, string>> = { pointer: POINTER, 'unsigned int': 'uint32_t' };
+
 /** Bytes that are not the arena's: OpenSSL lends them until the next call for the same object. */
 export interface LentBytes {
   readonly address: number;
@@ -255,9 +260,13 @@ export class OpenSsl {
   }
 
   /** Makes a function of C; `release` when OpenSSL does not know it any more. */
-  register(callback: Callback, parameters: number): { readonly address: number; readonly release: () => void } {
+  register(
+    callback: Callback,
+    parameters: readonly CallbackParameter[],
+  ): { readonly address: number; readonly release: () => void } {
     const { koffi } = this.#library;
-    const prototype = koffi.proto(INT, Array<string>(parameters).fill(POINTER));
+    const types = parameters.map((parameter) => CALLBACK_TYPES[parameter]);
+    const prototype = koffi.proto(INT, types);
     const registered = koffi.register(callback, koffi.pointer(prototype));
     return { address: Number(registered), release: () => koffi.unregister(registered) };
   }

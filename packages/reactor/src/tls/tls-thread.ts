@@ -2,7 +2,7 @@ import { ALPN_PROTOCOL, type CloseLimits, MAX_CHAIN } from '@ambientmesh/hbone/e
 import { ReactorError } from '../errors.ts';
 import type { Reactor } from '../loop/reactor.ts';
 import { SLOT_BYTES } from '../loop/read-memory.ts';
-import { type Handle, OpenSsl } from '../native/open-ssl.ts';
+import { type CallbackParameter, type Handle, OpenSsl } from '../native/open-ssl.ts';
 import {
   SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE,
   SSL_TLSEXT_ERR_ALERT_FATAL,
@@ -25,6 +25,18 @@ const MAX_PROTOCOLS_BYTES = 65_535;
 const CIPHERTEXT_BYTES = INTAKE_BYTES + 2 * SLOT_BYTES;
 /** Longer than any line of a log of keys. */
 const MOST_SECRET_LINE_BYTES = 512;
+
+/** Of SSL_CTX_set_cert_verify_callback(3), SSL_CTX_set_alpn_select_cb(3) and SSL_CTX_set_keylog_callback(3). */
+const VERIFY_PARAMETERS: readonly CallbackParameter[] = ['pointer', 'pointer'];
+const SELECT_PARAMETERS: readonly CallbackParameter[] = [
+  'pointer',
+  'pointer',
+  'pointer',
+  'pointer',
+  'unsigned int',
+  'pointer',
+];
+const KEY_LOG_PARAMETERS: readonly CallbackParameter[] = ['pointer', 'pointer'];
 
 /** Limits of the TLS of one thread. */
 export interface TlsThreadOptions extends HandshakeLimits {
@@ -95,9 +107,9 @@ export class TlsThread {
     this.wire = new Wire(this.openSsl, arena);
     this.intake = new Intake(this.openSsl);
     this.#verification = new PeerVerification(this.openSsl, arena, this.scratch);
-    const verify = this.openSsl.register((storeContext = 0) => this.#verify(storeContext), 2);
-    const select = this.openSsl.register((...values) => this.#selectProtocol(values), 6);
-    const keyLog = this.openSsl.register((_ssl, line = 0) => this.#takeSecret(line), 2);
+    const verify = this.openSsl.register((storeContext = 0) => this.#verify(storeContext), VERIFY_PARAMETERS);
+    const select = this.openSsl.register((...values) => this.#selectProtocol(values), SELECT_PARAMETERS);
+    const keyLog = this.openSsl.register((_ssl, line = 0) => this.#takeSecret(line), KEY_LOG_PARAMETERS);
     this.callbacks = { verify: verify.address, selectProtocol: select.address, keyLog: keyLog.address };
     this.#release = () => {
       verify.release();
