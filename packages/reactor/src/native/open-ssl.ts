@@ -7,6 +7,7 @@ export type Handle = number;
 const INT = 'int';
 const LONG = 'long';
 const SIZE = 'size_t';
+const UINT8 = 'uint8_t';
 const UINT16 = 'uint16_t';
 const UINT64 = 'uint64_t';
 const POINTER = 'uintptr_t';
@@ -63,6 +64,8 @@ const FUNCTIONS = {
   SSL_free: [VOID, POINTER],
   SSL_get_current_cipher: [POINTER, POINTER],
   SSL_get_error: [INT, POINTER, INT],
+  SSL_SESSION_get_max_fragment_length: [UINT8, POINTER],
+  SSL_get_session: [POINTER, POINTER],
   SSL_get_shutdown: [INT, POINTER],
   SSL_has_pending: [INT, POINTER],
   SSL_key_update: [INT, POINTER, INT],

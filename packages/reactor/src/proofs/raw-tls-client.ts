@@ -1,6 +1,7 @@
 import type { CredentialsSource, Engine, Plain } from '@ambientmesh/hbone';
 import { CLOSE_LIMITS } from '@ambientmesh/hbone/engine';
 import { Reactor } from '../loop/reactor.ts';
+import { foreignLibrary } from '../native/foreign-library.ts';
 import type { Handle } from '../native/open-ssl.ts';
 import { ReactorCredentials } from '../tls/tls-context.ts';
 import { SCRATCH_BYTES, TlsThread } from '../tls/tls-thread.ts';
@@ -23,10 +24,14 @@ export class RawTlsClient {
   readonly #ssl: Handle;
   readonly #at: number;
 
-  /** `engine` only brands the credentials. */
-  constructor(engine: Engine, plain: Plain, credentials: CredentialsSource) {
+  /** `engine` only brands the credentials. `fragmentCode`: of the longest records it wants. RFC 6066 4 */
+  constructor(engine: Engine, plain: Plain, credentials: CredentialsSource, fragmentCode = 0) {
     this.#credentials = new ReactorCredentials(engine, this.#tls, credentials);
     this.#ssl = this.#tls.newSsl(this.#credentials.context, 'client');
+    foreignLibrary().find('SSL_set_tlsext_max_fragment_length', 'int', ['uintptr_t', 'uint8_t'])(
+      this.#ssl,
+      fragmentCode,
+    );
     this.#at = this.#reactor.arena.reserve(MOST_READ_BYTES);
     this.#plain = plain;
     plain.handler = { readable: () => {}, written: () => {}, failed: () => {} };

@@ -115,6 +115,8 @@ export class Session implements Protection {
     const suite = recordSuite(call.SSL_CIPHER_get_protocol_id(call.SSL_get_current_cipher(this.#ssl)));
     if (suite === undefined || client.length !== suite.hashBytes || server.length !== suite.hashBytes)
       return this.#keep();
+    // The peer wants shorter records than ours. RFC 6066 4
+    if (call.SSL_SESSION_get_max_fragment_length(call.SSL_get_session(this.#ssl)) !== 0) return this.#keep();
     const [ownSecret, peerSecret] = this.#role === 'client' ? [client, server] : [server, client];
     const agreed = { suite, ownSecret: ownSecret.slice(), peerSecret: peerSecret.slice(), read: this.#held };
     const layer = new RecordLayer(this.#tls, this.#role, this.#carrier, this.#user, agreed);
