@@ -10,16 +10,14 @@ import {
 import type { Flushable, Unfinished } from '../loop/reactor.ts';
 import { SLOT_HEADROOM_BYTES, SLOT_PAYLOAD_BYTES } from '../loop/read-memory.ts';
 import type { Handle } from '../native/open-ssl.ts';
-import { ReactorPlain } from '../sockets/reactor-plain.ts';
 import type { Carrier, CarrierOwner } from './carrier.ts';
-import { DescriptorCarrier } from './descriptor-carrier.ts';
 import { Farewell } from './farewell.ts';
 import { Gathered } from './gathered.ts';
 import type { Handshaking } from './handshake-gate.ts';
 import type { Verifier } from './peer-verification.ts';
-import { PlainCarrier } from './plain-carrier.ts';
 import type { Outcome, Protection } from './protection.ts';
 import { Session } from './session.ts';
+import { takeOver } from './take-over.ts';
 import { ReactorCredentials } from './tls-context.ts';
 import type { TlsThread } from './tls-thread.ts';
 import type { WireUser } from './wire.ts';
@@ -28,6 +26,8 @@ import type { WireUser } from './wire.ts';
 const OWN_RECORD_BYTES = 4096;
 /** Answers to KeyUpdates that a peer lets wait, 27 octets each: it is not read from before it has taken what waits. */
 const MOST_ANSWER_BYTES = 131_072;
+
+const UNVERIFIED: ConnectionFailure = { code: 'TLS', message: 'the peer has not been verified' };
 
 const NOBODY: SecureHandler = {
   established: () => {},
@@ -89,7 +89,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.handler = handler;
     this.context = credentials.context;
     this.#tls = tls;
-    this.#carrier = carrierOf(tls, plain);
+    this.#carrier = takeOver(tls, plain);
     this.#carrier.owner = this;
     this.local = this.#carrier.local;
     this.remote = this.#carrier.remote;
@@ -258,6 +258,8 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
   }
 
   #establish(handshake: Session): void {
+    // OpenSSL asks before it answers so; if it ever did not, anybody would be let in.
+    if (this.#verifiedChain.length === 0) return this.#fail(UNVERIFIED);
     this.#state = 'open';
     this.#session = handshake.handOver();
     this.#handshake = undefined;
@@ -392,11 +394,4 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#done = undefined;
     if (done !== undefined) this.#tls.reactor.atEndOfTurn(done);
   }
-}
-
-/** Takes `plain` over. */
-function carrierOf(tls: TlsThread, plain: Plain): Carrier {
-  const released = plain instanceof ReactorPlain ? plain.release() : undefined;
-  if (released === undefined) return new PlainCarrier(tls, plain);
-  return new DescriptorCarrier(tls, released.descriptor, plain, released.lost);
 }
