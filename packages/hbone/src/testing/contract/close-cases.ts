@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ContractCase, contractCase } from './contract-case.ts';
 import { CLIENT, SERVER } from './scene.ts';
-import { accepting, identity, tunnel } from './secure-cases.ts';
+import { accepting, identity, tunnel } from './secure-ends.ts';
 
 /** Together more than the kernels of a loopback connection take. */
 const CHUNK_BYTES = 1_048_576;

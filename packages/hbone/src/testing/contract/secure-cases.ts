@@ -2,101 +2,16 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import type { ConnectionFailure, Plain, Secure, SecureHandler, TlsOptions } from '../../engine.ts';
+import type { TlsOptions } from '../../engine.ts';
 import { type ContractCase, contractCase } from './contract-case.ts';
 import { Digest, SeededRandom } from './random-bytes.ts';
-import { CLIENT, contractAuthorities, type Scene, SERVER } from './scene.ts';
-import { WatchedPlain } from './watched-plain.ts';
+import { CLIENT, contractAuthorities, SERVER } from './scene.ts';
+import { acceptedFromNode, accepting, identity, SecureLog, tunnel } from './secure-ends.ts';
 
 const STREAM_BYTES = 3_000_000;
 const CHUNK_BYTES = 100_000;
 const SHORT_TIMEOUT_MS = 30;
 const SEEDS = [11, 12];
-
-/** What a `Secure` has said. */
-class Log implements SecureHandler {
-  readonly events: string[] = [];
-  readonly received = new Digest();
-  failure: ConnectionFailure | undefined;
-  /** Of `ended`. */
-  unannounced: boolean | undefined;
-
-  has(event: string): boolean {
-    return this.events.includes(event);
-  }
-  established(): void {
-    this.events.push('established');
-  }
-  bytes(memory: Uint8Array, start: number, end: number): void {
-    if (this.events.length === 0) this.events.push('bytes too early');
-    this.received.add(memory, start, end);
-  }
-  delivered(): void {}
-  writable(): void {
-    this.events.push('writable');
-  }
-  ended(unannounced: boolean): void {
-    this.events.push('ended');
-    this.unannounced = unannounced;
-  }
-  failed(failure: ConnectionFailure): void {
-    this.failure = failure;
-    this.events.push('failed');
-  }
-}
-
-interface End {
-  readonly secure: Secure;
-  readonly log: Log;
-}
-
-/** Both ends the engine's, established. `foreign`: on a `Plain` of another making. */
-export async function tunnel(scene: Scene, foreign = false): Promise<{ client: End; server: End }> {
-  const { dialled, accepted } = await scene.pair();
-  const { engine } = scene.harness;
-  const [clientLog, serverLog] = [new Log(), new Log()];
-  const wrap = (plain: Plain): Plain => (foreign ? new WatchedPlain(plain, scene.watch) : plain);
-  const server = { secure: engine.secureServer(wrap(accepted), scene.tls(SERVER), serverLog), log: serverLog };
-  const client = { secure: engine.secureClient(wrap(dialled), scene.tls(CLIENT), clientLog), log: clientLog };
-  scene.later(() => {
-    client.secure.abort();
-    server.secure.abort();
-  });
-  assert.deepEqual([clientLog.events, serverLog.events, client.secure.peerChain], [[], [], []]);
-  await scene.until(() => clientLog.has('established') && serverLog.has('established'), 'established');
-  return { client, server };
-}
-
-/** The engine accepts, Node dials. */
-export async function accepting(
-  scene: Scene,
-  tls: TlsOptions,
-  options: ConnectionOptions,
-): Promise<End & { peer: TLSSocket; raw: Socket }> {
-  const { dialled, accepted } = await acceptedFromNode(scene);
-  const log = new Log();
-  const secure = scene.harness.engine.secureServer(accepted, tls, log);
-  scene.later(() => secure.abort());
-  const peer = connect({ socket: dialled, checkServerIdentity: () => undefined, ...options });
-  scene.own(peer);
-  return { secure, log, peer, raw: dialled };
-}
-
-async function acceptedFromNode(scene: Scene): Promise<{ dialled: Socket; accepted: Plain }> {
-  const all: Plain[] = [];
-  const { port, close } = await scene.harness.listen((plain) => all.push(plain));
-  scene.later(close);
-  const dialled = scene.own(connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true }));
-  await scene.until(() => all.length === 1 && !dialled.connecting, 'accepted');
-  return { dialled, accepted: all[0]! };
-}
-
-/** A certificate for Node’s TLS. */
-export function identity(uri: string, authority = contractAuthorities().trusted): ConnectionOptions {
-  const { chainPem, privateKeyPem } = authority.issue(uri);
-  const ca = [...contractAuthorities().trusted.issue(uri).rootsPem];
-  return { cert: chainPem, key: privateKeyPem, ca, ALPNProtocols: ['h2'] };
-}
 
 const lives: readonly ContractCase[] = [false, true].flatMap((foreign) => [
   contractCase(
@@ -309,8 +224,8 @@ const handshakes: readonly ContractCase[] = [
       const { dialled, accepted } = await scene.pair();
       const { engine } = scene.harness;
       const authority = contractAuthorities()[stranger ? 'stranger' : 'trusted'];
-      const server = engine.secureServer(accepted, scene.tls(SERVER, { authority }), new Log());
-      const log = new Log();
+      const server = engine.secureServer(accepted, scene.tls(SERVER, { authority }), new SecureLog());
+      const log = new SecureLog();
       const client = engine.secureClient(dialled, scene.tls(CLIENT, tls), log);
       scene.later(() => server.abort());
       scene.later(() => client.abort());
@@ -333,7 +248,7 @@ const hostile: readonly ContractCase[] = [
   ].map(({ name, act, code }) =>
     contractCase(`secureServer, ${name} in place of a handshake: failed with ${code}, once`, async (scene) => {
       const { dialled, accepted } = await acceptedFromNode(scene);
-      const log = new Log();
+      const log = new SecureLog();
       const tls = scene.tls(SERVER, name === 'silence' ? { handshakeTimeoutMs: SHORT_TIMEOUT_MS } : {});
       const secure = scene.harness.engine.secureServer(accepted, tls, log);
       scene.later(() => secure.abort());
@@ -346,7 +261,7 @@ const hostile: readonly ContractCase[] = [
     }),
   ),
   contractCase('Secure: garbage inside of TLS is failed with TLS, once', async (scene) => {
-    const log = new Log();
+    const log = new SecureLog();
     const { port, close } = await scene.harness.listen((plain) => {
       const secure = scene.harness.engine.secureServer(plain, scene.tls(SERVER), log);
       scene.later(() => secure.abort());
