@@ -51,6 +51,12 @@ test('knows a ztunnel that reads its file only once', async () => {
   expect(await untilConfigInForce(NODE, RUNNING, { sha256: NEW })).toBe(false);
 });
 
+test('is not deceived by one that reads its first file between two questions', async () => {
+  const asked = await answer('# EOF\n', inForce(NEW));
+  expect(await untilConfigInForce(NODE, RUNNING, { sha256: NEW })).toBe(true);
+  expect(asked()).toBe(2);
+});
+
 test('gives up on one that refuses the file', async () => {
   await answer(inForce(OLD));
   await expect(untilConfigInForce(NODE, RUNNING, { sha256: NEW, deadlineMs: 60 })).rejects.toMatchObject({

@@ -22,14 +22,17 @@ export async function untilConfigInForce(
 ): Promise<boolean> {
   const deadlineMs = Date.now() + limitMs;
   let answered = false;
+  let ready = false;
   for (let leftMs = limitMs; leftMs > 0; leftMs = deadlineMs - Date.now()) {
     if (!ztunnel.status().running) return true;
     const metrics = await readMetrics(node, leftMs).catch(() => undefined);
     answered ||= metrics !== undefined;
     const inForce = metrics === undefined ? undefined : IN_FORCE.exec(metrics)?.[1];
     if (inForce === sha256) return true;
-    // One that is not ready yet may just not have read its first.
-    if (metrics !== undefined && inForce === undefined && (await isZtunnelReady(node))) return false;
+    // One that is not ready yet may just not have read its first. It has to be ready before it is asked for that: asked after,
+    // it may have become so, and have read it, in between.
+    if (metrics !== undefined && inForce === undefined && ready) return false;
+    ready = metrics !== undefined && (await isZtunnelReady(node));
     await sleep(POLL_MS);
   }
   const said = answered ? await tellingLine(node.name) : `it does not answer: ${renderHangAdvice(node.name)}`;
