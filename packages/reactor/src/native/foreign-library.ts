@@ -71,5 +71,5 @@ function loadProcess(host: Host): { readonly koffi: typeof Koffi; readonly libra
 }
 
 function unsupported(what: string, details: { readonly operation?: string; readonly cause?: unknown } = {}) {
-  return new ReactorError('REACTOR_UNSUPPORTED', `${what} (use another engine)`, details);
+  return new ReactorError('REACTOR_UNSUPPORTED', what, details);
 }
