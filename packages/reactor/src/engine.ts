@@ -14,6 +14,7 @@ import type {
   TlsOptions,
 } from '@ambientmesh/hbone';
 import { CLOSE_LIMITS, type CloseLimits, type TlsRole } from '@ambientmesh/hbone/engine';
+import { closedError, ReactorError } from './errors.ts';
 import { Reactor, type ReactorOptions } from './loop/reactor.ts';
 import type { TurnTimes } from './loop/turn-histogram.ts';
 import { adoptSocket } from './sockets/adopt-socket.ts';
@@ -29,7 +30,8 @@ import { TlsThread, type TlsThreadOptions } from './tls/tls-thread.ts';
 export interface ReactorEngineOptions extends ReactorOptions, TlsThreadOptions, Partial<CloseLimits> {
   /**
    * Accepting pauses, and its listeners are told of EMFILE, while the lowest free descriptor has this number or a higher one:
-   * the rest of the process's limit is for connections that run, and for others in the process. Default: the kernel's limit.
+   * the rest of the process's limit is for connections that run, and for others in the process. 1 or more; default: the
+   * kernel's limit.
    */
   readonly descriptorLimit?: number;
 }
@@ -44,7 +46,10 @@ export interface ReactorHoldings {
   readonly tlsHandles: number;
 }
 
-/** The engine on epoll and OpenSSL. It does something only in `turn`, and never waits for Node's event loop. */
+/**
+ * The engine on epoll and OpenSSL. It does something only in `turn`, and never waits for Node's event loop. After `close`
+ * its methods throw `REACTOR_CLOSED`, but for `close`, `now` and `drainTurnTimes`.
+ */
 export interface ReactorEngine extends Engine, Disposable {
   /**
    * Waits for something to do, does it, and what is due at the end of the turn. At most `timeoutMs`, default 100 ms; less
@@ -62,13 +67,17 @@ export interface ReactorEngine extends Engine, Disposable {
   openSocket(to: SocketAddress): number;
   /** Takes over a connected, non-blocking TCP socket that comes from elsewhere. */
   adopt(descriptor: number): Plain;
-  /** Write a 64-bit 1 to this eventfd(2) to wake a thread that waits in `turn`; from any thread of the process. */
+  /**
+   * Write a 64-bit 1 to this eventfd(2) to wake a thread that waits in `turn`; from any thread of the process, but never once
+   * the engine may be closed: the number may be another's then. -1 after `close`.
+   */
   readonly wakeDescriptor: number;
   readonly holdings: ReactorHoldings;
   /** How long turns took since the last call, waiting excluded. */
   drainTurnTimes(): TurnTimes;
   /**
-   * Frees all; connections are to be ended before. Idempotent.
+   * Frees all; connections and listeners are to be closed before: what is forgotten keeps its socket until its own `close`.
+   * Idempotent.
    * @throws {ReactorError} `REACTOR_IN_TURN` when a callback calls it, and then nothing was closed
    */
   close(): void;
@@ -87,17 +96,21 @@ class ReactorEngineImplementation implements ReactorEngine {
   readonly #reactor: Reactor;
   readonly #tls: TlsThread;
   readonly #opener: SocketOpener;
+  #closed = false;
 
   constructor(options: ReactorEngineOptions) {
     const limits: CloseLimits = {
       closeLingerMs: options.closeLingerMs ?? CLOSE_LIMITS.closeLingerMs,
       closeStalledMs: options.closeStalledMs ?? CLOSE_LIMITS.closeStalledMs,
     };
+    const { descriptorLimit = Number.POSITIVE_INFINITY } = options;
+    if (!(descriptorLimit >= 1))
+      throw new ReactorError('REACTOR_INVALID_ARGUMENT', `descriptorLimit is ${descriptorLimit}: want 1 or more`);
     this.#reactor = new Reactor(options);
     try {
       const share = socketShare(this.#reactor);
       share.closeStalledMs = limits.closeStalledMs;
-      share.descriptorLimit = options.descriptorLimit ?? Number.POSITIVE_INFINITY;
+      share.descriptorLimit = descriptorLimit;
       this.#opener = new SocketOpener(this.#reactor);
       this.#tls = new TlsThread(this.#reactor, limits, options);
     } catch (error) {
@@ -107,10 +120,11 @@ class ReactorEngineImplementation implements ReactorEngine {
   }
 
   get wakeDescriptor(): number {
-    return this.#reactor.wakeDescriptor;
+    return this.#closed ? -1 : this.#reactor.wakeDescriptor;
   }
 
   get holdings(): ReactorHoldings {
+    if (this.#closed) return { descriptors: 0, slabs: 0, tlsHandles: 0 };
     const { epoll, slabs } = this.#reactor;
     return { descriptors: epoll.watched - 1, slabs: slabs.taken, tlsHandles: this.#tls.handles };
   }
@@ -120,27 +134,27 @@ class ReactorEngineImplementation implements ReactorEngine {
   }
 
   openListener(options: ListenerOptions): OpenListener {
-    return this.#opener.openListener(options);
+    return this.#open(this.#opener).openListener(options);
   }
 
   openSocket(to: SocketAddress): number {
-    return this.#opener.openSocket(to);
+    return this.#open(this.#opener).openSocket(to);
   }
 
   listen(descriptor: number, acceptor: Acceptor): Listening {
-    return new ReactorListener(this.#reactor, descriptor, acceptor);
+    return new ReactorListener(this.#open(this.#reactor), descriptor, acceptor);
   }
 
   connect(options: ConnectOptions, handler: ConnectHandler): Cancellable {
-    return dial(this.#reactor, options, handler);
+    return dial(this.#open(this.#reactor), options, handler);
   }
 
   adopt(descriptor: number): Plain {
-    return adoptSocket(this.#reactor, descriptor);
+    return adoptSocket(this.#open(this.#reactor), descriptor);
   }
 
   credentials(source: CredentialsSource): Credentials {
-    return new ReactorCredentials(this, this.#tls, source);
+    return new ReactorCredentials(this, this.#open(this.#tls), source);
   }
 
   secureServer(plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
@@ -152,11 +166,11 @@ class ReactorEngineImplementation implements ReactorEngine {
   }
 
   after(ms: number, callback: () => void): Cancellable {
-    return this.#reactor.after(ms, callback);
+    return this.#open(this.#reactor).after(ms, callback);
   }
 
   atEndOfTurn(callback: () => void): void {
-    this.#reactor.atEndOfTurn(callback);
+    this.#open(this.#reactor).atEndOfTurn(callback);
   }
 
   now(): number {
@@ -169,6 +183,7 @@ class ReactorEngineImplementation implements ReactorEngine {
 
   close(): void {
     this.#reactor.requireBetweenTurns('close');
+    this.#closed = true;
     this.#tls.close();
     this.#reactor.close();
   }
@@ -179,6 +194,12 @@ class ReactorEngineImplementation implements ReactorEngine {
 
   #secure(role: TlsRole, plain: Plain, options: TlsOptions, handler: SecureHandler): Secure {
     if (options.credentials.engine !== this) throw new TypeError('credentials of another engine');
-    return new ReactorSecure(role, this.#tls, plain, options, handler);
+    return new ReactorSecure(role, this.#open(this.#tls), plain, options, handler);
+  }
+
+  /** Answers `part`. @throws {ReactorError} `REACTOR_CLOSED` */
+  #open<Part>(part: Part): Part {
+    if (this.#closed) throw closedError();
+    return part;
   }
 }

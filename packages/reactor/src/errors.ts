@@ -31,3 +31,8 @@ export class ReactorError extends Error {
     this.errno = details.errno;
   }
 }
+
+/** What everything throws that needs an engine which is closed. */
+export function closedError(): ReactorError {
+  return new ReactorError('REACTOR_CLOSED', 'the engine is closed (close what uses it before)');
+}

@@ -1,6 +1,6 @@
 // Not the global, which is a getter and was 1 % of a request of 1 KiB.
 import { performance } from 'node:perf_hooks';
-import { ReactorError } from '../errors.ts';
+import { closedError, ReactorError } from '../errors.ts';
 import { Arena } from '../memory/arena.ts';
 import { SLAB_BYTES, SlabPool } from '../memory/slab-pool.ts';
 import { EPOLLIN } from '../native/kernel-constants.ts';
@@ -98,6 +98,11 @@ export class Reactor {
     }
   }
 
+  /** There are no turns any more, and no memory. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Monotonic milliseconds, read once a turn. */
   now(): number {
     return this.#now;
@@ -114,8 +119,9 @@ export class Reactor {
     this.#callbacks.add(callback);
   }
 
-  /** Flushes at the end of this turn; to be called once a turn. */
+  /** Flushes at the end of this turn; to be called once a turn. @throws {ReactorError} `REACTOR_CLOSED` */
   flushAtEnd(socket: Flushable): void {
+    if (this.#closed) throw closedError();
     this.#dirty.add(socket);
   }
 
@@ -140,7 +146,7 @@ export class Reactor {
    * @throws {ReactorError} `REACTOR_SYSTEM_CALL`; `REACTOR_CLOSED` after `close`; `REACTOR_IN_TURN`, and nothing was done
    */
   turn(timeoutMs: number = LONGEST_WAIT_MS): void {
-    if (this.#closed) throw new ReactorError('REACTOR_CLOSED', 'the reactor is closed, and has no turns any more');
+    if (this.#closed) throw closedError();
     this.requireBetweenTurns('turn');
     this.#turning = true;
     try {

@@ -1,4 +1,4 @@
-import { ReactorError } from '../errors.ts';
+import { closedError, ReactorError } from '../errors.ts';
 import { type ForeignFunction, type ForeignLibrary, foreignLibrary } from '../native/foreign-library.ts';
 import {
   MADV_DONTNEED,
@@ -81,7 +81,10 @@ export class Arena {
     return this.size - this.#next;
   }
 
-  /** Where `[at, at + length)` is, for a call that is made at once. @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if that is not all inside. */
+  /**
+   * Where `[at, at + length)` is, for a call that is made at once.
+   * @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if that is not all inside, `REACTOR_CLOSED` after `close`.
+   */
   address(at: number, length: number): number {
     if (!(at >= 0 && length >= 0 && at + length <= this.size) || this.#closed) this.#refuse(at, length);
     return this.#base + at;
@@ -89,7 +92,7 @@ export class Arena {
 
   /**
    * Writes the `index`th `struct iovec` of the array at `at`: `[target, target + length)`.
-   * @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if either is not all inside.
+   * @throws {ReactorError} `REACTOR_MEMORY_MISUSED` if either is not all inside, `REACTOR_CLOSED` after `close`.
    */
   putVector(at: number, index: number, target: number, length: number): void {
     const address = this.address(target, length);
@@ -101,8 +104,9 @@ export class Arena {
     this.view.setUint32(vector + IOVEC.length + 4, 0, true);
   }
 
-  /** Gives pages back to the kernel; they read as zeros. Whole pages inside of `[at, at + length)` only. */
+  /** Gives pages back to the kernel; they read as zeros. Whole pages inside of `[at, at + length)` only; none are left after `close`. */
   discard(at: number, length: number): void {
+    if (this.#closed) return;
     this.address(at, length);
     // The kernel rounds the length up: where pages are larger than what is given back, neighbours would lose theirs.
     const start = Math.ceil(at / this.#pageBytes) * this.#pageBytes;
@@ -122,9 +126,7 @@ export class Arena {
   }
 
   #refuse(at: number, length: number): never {
-    throw new ReactorError(
-      'REACTOR_MEMORY_MISUSED',
-      `${length} bytes at ${at} are not all inside of the arena${this.#closed ? ', which is closed' : ''}`,
-    );
+    if (this.#closed) throw closedError();
+    throw new ReactorError('REACTOR_MEMORY_MISUSED', `${length} bytes at ${at} are not all inside of the arena`);
   }
 }

@@ -162,9 +162,10 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   }
 
   close(): void {
-    if (this.#state === 'closing') return;
+    if (this.#state === 'closing' && !this.#reactor.closed) return;
     this.handler = NOBODY;
-    if (this.#state !== 'open') return this.#dispose();
+    // Of an engine that is closed nothing leaves any more.
+    if (this.#state !== 'open' || this.#reactor.closed) return this.#dispose();
     this.#state = 'closing';
     if (this.#full) this.#watchStall();
     // Not at once, with nothing queued either: `reset` may follow in this turn.
@@ -172,7 +173,7 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   }
 
   reset(): void {
-    if (this.#descriptor >= 0) this.#reactor.calls.resetOnClose(this.#descriptor);
+    this.#resetOnClose();
     this.handler = NOBODY;
     this.#dispose();
   }
@@ -288,8 +289,8 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
 
   #touch(): void {
     if (this.#dirty) return;
-    this.#dirty = true;
     this.#reactor.flushAtEnd(this);
+    this.#dirty = true;
   }
 
   #send(): void {
@@ -338,8 +339,13 @@ export class ReactorPlain implements Plain, Watcher, Flushable, Borrower, Unfini
   #dispose(): void {
     this.#state = 'gone';
     // The kernel resets by itself for bytes that it still has.
-    if (this.#undelivered && this.#descriptor >= 0) this.#reactor.calls.resetOnClose(this.#descriptor);
+    if (this.#undelivered) this.#resetOnClose();
     this.#giveBack();
+  }
+
+  /** Without memory the call cannot be made: what is closed so late ends as the kernel ends it. */
+  #resetOnClose(): void {
+    if (this.#descriptor >= 0 && !this.#reactor.closed) this.#reactor.calls.resetOnClose(this.#descriptor);
   }
 
   /** The kernel answers FIN, or RST if bytes that it has received were not read: without a shutdown before. */

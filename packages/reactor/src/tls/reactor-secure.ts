@@ -164,6 +164,7 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
     this.#closed = true;
     this.#done = done;
     if (this.#state === 'gone') return this.#over();
+    if (this.#tls.reactor.closed) return this.abort();
     if (this.#state !== 'open' && this.#state !== 'handshake') return;
     this.handler = NOBODY;
     const { closeStalledMs } = this.#tls.closeLimits;
@@ -326,8 +327,8 @@ export class ReactorSecure implements Secure, Flushable, Unfinished, CarrierOwne
 
   #touch(): void {
     if (this.#dirty) return;
-    this.#dirty = true;
     this.#tls.reactor.flushAtEnd(this);
+    this.#dirty = true;
   }
 
   #writeGathered(): void {
