@@ -69,6 +69,7 @@ test.each(['reactor', 'node'])(
     expect(profile).toMatchObject({ nodes: expect.any(Array), timeDeltas: expect.any(Array) });
     expect(JSON.parse(await get('15000/debug/heap'))).toMatchObject({ used_heap_size: expect.any(Number) });
     expect(output()).not.toContain('cannot be used here');
+    expect(output().split(`data threads run on the ${engine} engine`)).toHaveLength(2);
     child.kill('SIGTERM');
     const [code] = await exited;
     expect(code).toBe(0);

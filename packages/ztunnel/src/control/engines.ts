@@ -15,9 +15,10 @@ export class Engines {
   }
 
   took(thread: number, { engine, reason }: EngineMessage): void {
-    const isNews = reason !== '' && [...this.#taken.values()].every((other) => other.reason !== reason);
+    const isNews = [...this.#taken.values()].every((other) => other.engine !== engine || other.reason !== reason);
     this.#taken.set(thread, { engine, reason });
     if (!isNews) return;
+    if (reason === '') return this.#logger.info([], `data threads run on the ${engine} engine`);
     this.#logger.warn(
       [['reason', reason]],
       'the reactor engine cannot be used here: data threads run on the slower node engine ' +
