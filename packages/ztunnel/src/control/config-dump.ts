@@ -3,7 +3,7 @@ import type { WorkloadState } from '@ambientmesh/zds';
 import type { CertificateState } from './certificates/manager.ts';
 import type { ZtunnelConfig } from './config/config.ts';
 import { describeConfig, Tagged } from './config/describe-config.ts';
-import type { ConnectionsByPod } from './data-threads.ts';
+import type { ConnectionsByPod, Listed } from './data-threads.ts';
 import { describeMesh, describeStaticConfig } from './describe-mesh.ts';
 import type { Engines } from './engines.ts';
 import type { MeshSnapshot } from './local-config/mesh-snapshot.ts';
@@ -16,17 +16,21 @@ export interface DumpParts {
   /** What discovery has told. */
   readonly mesh: MeshSnapshot;
   readonly workloads: ReadonlyMap<string, WorkloadState>;
-  readonly connections: ConnectionsByPod;
+  readonly connections: Listed<ConnectionsByPod>;
   readonly engines: ReturnType<Engines['describe']>;
 }
 
-/** `/config_dump` (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. */
+/**
+ * `/config_dump` (spec ztunnel.md §13): pretty JSON, keys sorted at all levels. `silentDataThreads` is there if a data thread
+ * has not answered: its connections are missing.
+ */
 export function renderConfigDump(parts: DumpParts): string {
   const versions = versionFields(parts.config.istioVersion).map(([name, value]) => [lowerFirst(name), value]);
   const dump = {
     certificates: parts.certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1)).map(describeCertificate),
     config: describeConfig(parts.config, parts.args),
     dataThreads: parts.engines,
+    ...(parts.connections.silent.length === 0 ? {} : { silentDataThreads: parts.connections.silent }),
     ...describeMesh(parts.mesh),
     staticConfig: describeStaticConfig(parts.mesh),
     version: Object.fromEntries(versions),
@@ -36,7 +40,7 @@ export function renderConfigDump(parts: DumpParts): string {
         {
           info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
           state,
-          ...(state === 'Up' ? { connections: parts.connections.get(uid) ?? { inbound: [], outbound: [] } } : {}),
+          ...(state === 'Up' ? { connections: parts.connections.found.get(uid) ?? { inbound: [], outbound: [] } } : {}),
         },
       ]),
     ),

@@ -136,11 +136,12 @@ test('a thread that does not report makes the collection incomplete, without end
 
 test('connections and cuts of all threads add up', async () => {
   const { threads } = gather(healthy, healthy);
-  expect((await threads.listConnections(1000)).get('u')?.inbound).toHaveLength(2);
+  const { found, silent } = await threads.listConnections(1000);
+  expect([found.get('u')?.inbound.length, silent]).toEqual([2, []]);
   expect(await threads.drain(0)).toBe(2);
 });
 
-test('denials of all threads are one list; a thread that does not answer is left out', async () => {
+test('denials of all threads are one list; a thread that does not answer is named', async () => {
   const denial = {
     kind: 'refused',
     pod: info,
@@ -155,8 +156,13 @@ test('denials of all threads are one list; a thread that does not answer is left
   } as const;
   const answer: Behaviour = (message) =>
     message.type === 'denials' ? { type: 'denials', id: message.id, denials: [denial] } : undefined;
-  expect(await gather(answer, answer).threads.listDenials(1000)).toEqual([{ ...denial, count: 2 }]);
-  expect(await gather(answer, () => undefined).threads.listDenials(10)).toEqual([denial]);
+  expect(await gather(answer, answer).threads.listDenials(1000)).toEqual({
+    found: [{ ...denial, count: 2 }],
+    silent: [],
+  });
+  const { threads } = gather(answer, () => undefined);
+  expect(await threads.listDenials(10)).toEqual({ found: [denial], silent: [1] });
+  expect((await threads.listConnections(10)).silent).toEqual([0, 1]);
 });
 
 test('listeners and the end of each component are logged once, when all threads are there', async () => {

@@ -56,6 +56,13 @@ export interface DataThreadEvents {
 /** What is gathered for a dump: by uid, of all threads. */
 export type ConnectionsByPod = ReadonlyMap<string, PodConnections>;
 
+/** What the threads have that answered in time, and which did not: what those have is missing. */
+export interface Listed<T> {
+  readonly found: T;
+  /** Numbers of the threads, ascending. */
+  readonly silent: readonly number[];
+}
+
 /** Waits until each thread has given one answer. */
 class Answers {
   readonly done: Promise<boolean>;
@@ -72,6 +79,11 @@ class Answers {
   /** Whether all have answered, in time or not. */
   get complete(): boolean {
     return this.#waiting.size === 0;
+  }
+
+  /** Those whose answers are still to come, ascending. */
+  get owing(): readonly number[] {
+    return [...this.#waiting];
   }
 
   /** Whether an answer of this thread is still to come, in time or not. */
@@ -166,21 +178,21 @@ export class DataThreads {
   }
 
   /** The open connections of all pods, of the threads that answer within `limitMs`. */
-  async listConnections(limitMs: number): Promise<ConnectionsByPod> {
-    const collected = new Map<string, CollectedConnections>();
-    await this.#list('connections', limitMs, (message) => {
-      if (message.type === 'connections') collectConnections(collected, message.pods);
+  async listConnections(limitMs: number): Promise<Listed<ConnectionsByPod>> {
+    const found = new Map<string, CollectedConnections>();
+    const silent = await this.#list('connections', limitMs, (message) => {
+      if (message.type === 'connections') collectConnections(found, message.pods);
     });
-    return collected;
+    return { found, silent };
   }
 
   /** Recent denials, the latest first, of the threads that answer within `limitMs`; equal ones are added up. */
-  async listDenials(limitMs: number): Promise<Denial[]> {
+  async listDenials(limitMs: number): Promise<Listed<readonly Denial[]>> {
     const ofThreads: (readonly Denial[])[] = [];
-    await this.#list('denials', limitMs, (message) => {
+    const silent = await this.#list('denials', limitMs, (message) => {
       if (message.type === 'denials') ofThreads.push(message.denials);
     });
-    return mergeDenials(ofThreads);
+    return { found: mergeDenials(ofThreads), silent };
   }
 
   /**
@@ -273,7 +285,12 @@ export class DataThreads {
     this.#events.log(text, () => backlog && endWaiting(backlog, text.length));
   }
 
-  async #list(type: ListingMessage['type'], limitMs: number, take: (message: ListingMessage) => void): Promise<void> {
+  /** Resolves with the threads that have not answered in time. */
+  async #list(
+    type: ListingMessage['type'],
+    limitMs: number,
+    take: (message: ListingMessage) => void,
+  ): Promise<readonly number[]> {
     const id = this.#nextId++;
     const answers = new Answers(this.#threads.length, limitMs);
     this.#listings.set(id, (thread, message) => {
@@ -283,6 +300,7 @@ export class DataThreads {
     this.broadcast({ type, id });
     await answers.done;
     this.#listings.delete(id);
+    return answers.owing;
   }
 
   #takeDrained(thread: number): void {

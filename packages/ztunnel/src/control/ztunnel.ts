@@ -352,7 +352,8 @@ export class Ztunnel {
 
   async #dump(): Promise<string> {
     const { config, args } = this.#options;
-    const connections = (await this.#threads?.listConnections(reportLimitMs)) ?? new Map<string, never>();
+    const none = { found: new Map<string, never>(), silent: [] };
+    const connections = (await this.#threads?.listConnections(reportLimitMs)) ?? none;
     return renderConfigDump({
       config,
       args,

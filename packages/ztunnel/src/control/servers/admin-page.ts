@@ -1,6 +1,7 @@
 import type { Denial } from '../../data-plane/protocol.ts';
 import { type LogFilter, parseLogFilter } from '../../log/log-filter.ts';
 import type { LogRoot } from '../../log/logger.ts';
+import type { Listed } from '../data-threads.ts';
 import { denialsPage } from './denials-page.ts';
 import { type Diagnosable, heapPage, profilePage } from './diagnosis-page.ts';
 import type { Answer, Answerer } from './http-listener.ts';
@@ -16,7 +17,7 @@ export interface AdminOptions {
   readonly quit: () => void;
   /** The JSON text of `/config_dump`. */
   readonly dump: () => Promise<string>;
-  readonly denials: () => Promise<readonly Denial[]>;
+  readonly denials: () => Promise<Listed<readonly Denial[]>>;
   readonly policies: () => PolicyReport;
   readonly diagnoses: Diagnosable;
 }

@@ -2,6 +2,7 @@ import { type Connection, compile, type Policy } from '@ambientmesh/policy';
 import { expect, test } from 'vitest';
 import type { Denial } from '../../data-plane/protocol.ts';
 import { denialsPage } from './denials-page.ts';
+import type { Answer } from './http-listener.ts';
 
 const policy: Policy = {
   name: 'only-sleep',
@@ -11,6 +12,11 @@ const policy: Policy = {
   dryRun: false,
   rules: [[[{ principals: [{ kind: 'exact', value: 'td/ns/default/sa/sleep' }] }]]],
 };
+/** Of threads that have all answered. */
+function pageOf(url: URL, found: readonly Denial[]): Answer {
+  return denialsPage(url, { found, silent: [] });
+}
+
 const connection: Connection = {
   identity: { trustDomain: 'td', namespace: 'default', serviceAccount: 'notsleep' },
   sourceIp: '10.0.0.1',
@@ -39,7 +45,7 @@ const plain: Denial = {
 };
 
 test('each with its explanation, for a terminal', () => {
-  const { body, contentType } = denialsPage(new URL('http://x/'), [explained, plain]);
+  const { body, contentType } = pageOf(new URL('http://x/'), [explained, plain]);
   expect(contentType).toBe('text/plain; charset=utf-8');
   const [first = '', second = ''] = String(body).split(/\n(?=1970)/);
   expect(first).toMatch(
@@ -54,12 +60,12 @@ test('each with its explanation, for a terminal', () => {
 
 test('of many the first are shown, and how many there are', () => {
   const many = Array.from({ length: 101 }, () => plain);
-  const page = (query: string): string => String(denialsPage(new URL(`http://x/?${query}`), many).body);
+  const page = (query: string): string => String(pageOf(new URL(`http://x/?${query}`), many).body);
   expect(page('')).toMatch(/\n\n100 of 101 denials shown: narrow with \?pod=N\/P, or raise \?limit=N\n$/);
   expect(page('limit=101')).not.toContain('shown');
   expect(JSON.parse(page('limit=2&format=json'))).toMatchObject({ denialCount: 101, denials: { length: 2 } });
   for (const limit of ['0', '-1', '1.5', 'x', '100001'])
-    expect(denialsPage(new URL(`http://x/?limit=${limit}`), many)).toMatchObject({ status: 400 });
+    expect(pageOf(new URL(`http://x/?limit=${limit}`), many)).toMatchObject({ status: 400 });
 });
 
 test.each([
@@ -72,13 +78,13 @@ test.each([
   },
 ])('an explanation $ageMs ms older than the last denial: $told', ({ ageMs, unexplained, told }) => {
   const denial = { ...explained, lastEpochMs: 61_000, explainedEpochMs: 61_000 - ageMs, unexplained };
-  const [, line = ''] = String(denialsPage(new URL('http://x/'), [denial]).body).split('\n');
+  const [, line = ''] = String(pageOf(new URL('http://x/'), [denial]).body).split('\n');
   if (told === undefined) expect(line).toMatch(/^ {2}DENIED/);
   else expect(line).toBe(`  ${told}`);
 });
 
 test('as data', () => {
-  const { body } = denialsPage(new URL('http://x/?format=json'), [explained, plain]);
+  const { body } = pageOf(new URL('http://x/?format=json'), [explained, plain]);
   expect(JSON.parse(String(body))).toMatchObject({
     denials: [
       {
@@ -101,7 +107,27 @@ test.each([
   { pod: 'default/other', denials: 0 },
 ])('of the pod $pod', ({ pod, denials }) => {
   const page = (format: string): string =>
-    String(denialsPage(new URL(`http://x/?pod=${pod}&format=${format}`), [explained, plain]).body);
+    String(pageOf(new URL(`http://x/?pod=${pod}&format=${format}`), [explained, plain]).body);
   expect(JSON.parse(page('json'))).toMatchObject({ denials: { length: denials } });
   if (denials === 0) expect(page('text')).toBe('no connection to default/other has been denied\n');
+});
+
+test.each([
+  {
+    silent: [0],
+    found: [],
+    text: /^data thread 0 does not answer: [^\n]*\nno connection has been denied by a data thread that/,
+  },
+  {
+    silent: [1],
+    found: [plain],
+    text: /^data thread 1 does not answer: [^\n]*\n1970-01-01T[^\n]* default\/httpbin: cut/,
+  },
+])('data threads $silent do not answer: theirs are said to be missing, with 503', ({ silent, found, text }) => {
+  const listed = { found, silent };
+  expect(denialsPage(new URL('http://x/'), listed)).toMatchObject({ status: 503, body: expect.stringMatching(text) });
+  const { status, body } = denialsPage(new URL('http://x/?format=json'), listed);
+  expect(status).toBe(503);
+  expect(JSON.parse(String(body))).toMatchObject({ silentDataThreads: silent, denialCount: found.length });
+  expect(denialsPage(new URL('http://x/?format=xml'), listed).status).toBe(400);
 });

@@ -1,5 +1,6 @@
 import { renderExplanation, type SourceIdentity } from '@ambientmesh/policy';
 import type { Denial } from '../../data-plane/protocol.ts';
+import type { Listed } from '../data-threads.ts';
 import type { Answer } from './http-listener.ts';
 import { readLimit } from './page-limit.ts';
 import { escapeControl, renderTime, textOrJson } from './text-page.ts';
@@ -15,19 +16,31 @@ const kinds: Readonly<Record<Denial['kind'], string>> = {
 
 /**
  * `/debug/denials`: recent connections that policies denied, why, and what would have let them pass. The latest first;
- * `?pod=namespace/name` shows those of one pod; of many only the first are shown, `?limit=n` says how many.
+ * `?pod=namespace/name` shows those of one pod; of many only the first are shown, `?limit=n` says how many. Status 503 and
+ * the names of the data threads that do not answer, before what the others tell: theirs are missing.
  */
-export function denialsPage(url: URL, denials: readonly Denial[]): Answer {
+export function denialsPage(url: URL, { found: denials, silent }: Listed<readonly Denial[]>): Answer {
   const limit = readLimit(url);
   if (typeof limit !== 'number') return limit;
   const wanted = url.searchParams.get('pod') ?? '';
   const found = wanted === '' ? denials : denials.filter(({ pod }) => `${pod.namespace}/${pod.name}` === wanted);
   const shown = found.slice(0, limit);
-  return textOrJson(
+  const answer = textOrJson(
     url,
-    () => (found.length === 0 ? renderNone(wanted) : shown.map(renderDenial).join('\n') + renderMore(shown, found)),
-    () => ({ denialCount: found.length, denials: shown.map(describeDenial) }),
+    () =>
+      renderSilent(silent) +
+      (found.length === 0 ? renderNone(wanted, silent) : shown.map(renderDenial).join('\n') + renderMore(shown, found)),
+    () => ({
+      silentDataThreads: silent,
+      denialCount: found.length,
+      denials: shown.map(describeDenial),
+    }),
   );
+  return answer.status === 200 && silent.length > 0 ? { ...answer, status: 503 } : answer;
+}
+
+function renderSilent(silent: readonly number[]): string {
+  return silent.map((thread) => `data thread ${thread} does not answer: what it has denied is missing here\n`).join('');
 }
 
 function renderMore(shown: readonly Denial[], found: readonly Denial[]): string {
@@ -35,8 +48,9 @@ function renderMore(shown: readonly Denial[], found: readonly Denial[]): string 
   return `\n${shown.length} of ${found.length} denials shown: narrow with ?pod=N/P, or raise ?limit=N\n`;
 }
 
-function renderNone(wanted: string): string {
-  return `no connection${wanted === '' ? '' : ` to ${escapeControl(wanted)}`} has been denied\n`;
+function renderNone(wanted: string, silent: readonly number[]): string {
+  const where = silent.length === 0 ? '' : ' by a data thread that answers';
+  return `no connection${wanted === '' ? '' : ` to ${escapeControl(wanted)}`} has been denied${where}\n`;
 }
 
 function renderDenial(denial: Denial): string {

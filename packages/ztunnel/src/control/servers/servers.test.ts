@@ -135,7 +135,7 @@ test('§13: admin', async () => {
     quit: () => quits++,
     dump: () => Promise.resolve('{}'),
     diagnoses: { threads: 0, examine: () => Promise.resolve({ failure: 'no threads' }) },
-    denials: () => Promise.resolve([]),
+    denials: () => Promise.resolve({ found: [], silent: [] }),
     policies: () => ({ mesh: emptySnapshot, localConfig: undefined, unknownPolicy: 'deny' }),
   });
   await using server = await serve(pages);
