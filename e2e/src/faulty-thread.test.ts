@@ -52,6 +52,10 @@ test('a data thread that stands still is named by readiness, log and metric, unt
   const named = 'not ready, pending: data thread 1 (stuck)\n503';
   await lab.waitFor(async () => (await readiness()) === named, { what: '503', ...TAKES_LONG });
   expect(await stuck()).toBe(1);
+  // Whether it has denied anything nobody knows.
+  const warned: string[] = [];
+  await lab.denials(undefined, (message) => warned.push(message));
+  expect(warned).toEqual([expect.stringContaining('ztunnel@node2: data thread 1 does not answer')]);
   await change('rm', 'spin-1');
   await lab.waitFor(async () => (await readiness()) === 'ready\n200', { what: 'ready again', ...TAKES_LONG });
   expect(await stuck()).toBe(0);

@@ -82,9 +82,11 @@ test('a ztunnel that does not run is not asked', async () => {
 test.each([
   { said: { code: 7 }, code: 'LAB_ZTUNNEL_NOT_READY' },
   { said: { code: 28 }, code: 'LAB_ZTUNNEL_NOT_READY' },
-  { said: { code: 22, stderr: 'curl: (22) 404' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { code: 56, stderr: 'curl: (56) reset' }, code: 'LAB_COMMAND_FAILED' },
   { said: { stdout: '<html>' }, code: 'LAB_COMMAND_FAILED' },
   { said: { stdout: 'null' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { stdout: '' }, code: 'LAB_COMMAND_FAILED' },
+  { said: { stdout: '{"silentDataThreads":[0],"denials":[]}' }, code: 'LAB_ZTUNNEL_NOT_READY' },
   { said: { stdout: '{}' }, code: 'LAB_COMMAND_FAILED' },
 ])('a ztunnel that says $said is named: $code', async ({ said, code }) => {
   const last = '2026-01-01T00:00:02.000Z';
@@ -103,4 +105,16 @@ test('of one that takes the question and never answers, what to do is told', asy
   await expect(read('httpbin@node1')).rejects.toThrow(
     /^ztunnel@node1: no answer at .* in 5 s: `npx lab ztunnel kill node1` ends it, and another one is started$/,
   );
+});
+
+test('of one with a data thread that is stuck, what the others know is told, and that it is not all', async () => {
+  const last = '2026-01-01T00:00:02.000Z';
+  const stdout = JSON.stringify({ silentDataThreads: [1], denialCount: 1, denials: [{ last }] });
+  const { read, warnings } = lab({ node1: { stdout }, node2: { stdout } });
+  expect(await read('httpbin@node1')).toEqual([{ node: 'node1', last }]);
+  expect(warnings).toEqual([
+    'LAB_ZTUNNEL_NOT_READY: ztunnel@node1: data thread 1 does not answer, its denials are missing: ' +
+      '`npx lab ztunnel kill node1` ends it, and another one is started',
+  ]);
+  expect(await read()).toHaveLength(2);
 });

@@ -39,6 +39,13 @@ export interface DenialReport {
   readonly text: string;
 }
 
+/** What a ztunnel tells. */
+interface Answer {
+  readonly denials: readonly DenialReport[];
+  /** What is missing in it, if anything is. */
+  readonly failure?: LabError;
+}
+
 /** What this needs of a lab. */
 export interface DenialSource {
   exec(place: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }>;
@@ -47,7 +54,7 @@ export interface DenialSource {
 
 /**
  * Recent denials of all nodes, the latest first; only those of connections to `pod` if it is given. A ztunnel that does
- * not run remembers none. One that cannot tell, or not within 5 s, is named to `warn` while any other can. Throws
+ * not run remembers none. One that cannot tell, or not all, or not within 5 s, is named to `warn` while any other can. Throws
  * LAB_NAME_UNKNOWN, and if no ztunnel that was asked can tell (of a pod, that of its node): LAB_ZTUNNEL_NOT_READY,
  * LAB_COMMAND_FAILED for one of another make, and what `exec` throws.
  */
@@ -60,16 +67,19 @@ export async function readDenials(
   const target = pod === undefined ? undefined : findPod(pods, pod);
   const asked = nodes.filter(({ name, ztunnel }) => ztunnel.running && (target ?? { node: name }).node === name);
   const results = await Promise.allSettled(asked.map((node) => denialsOf(lab, node, target)));
-  const failures = results
-    .filter((result) => result.status === 'rejected')
-    .map(({ reason }) => asLabError(reason, 'LAB_COMMAND_FAILED'));
+  const answers = results.map(
+    (result): Answer =>
+      result.status === 'fulfilled'
+        ? result.value
+        : { denials: [], failure: asLabError(result.reason, 'LAB_COMMAND_FAILED') },
+  );
+  const denials = answers.flatMap((answer) => answer.denials);
+  const failures = answers.flatMap(({ failure }) => failure ?? []);
   const [first] = failures;
-  if (first !== undefined && failures.length === asked.length)
+  if (first !== undefined && denials.length === 0 && failures.length === asked.length)
     throw new LabError(first.code, failures.map(({ message }) => message).join('; '), { cause: first });
   for (const { code, message } of failures) warn(`${code}: ${message}`);
-  return results
-    .flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
-    .toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
+  return denials.toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
 }
 
 function findPod(pods: readonly PodStatus[], wanted: string): PodStatus {
@@ -79,27 +89,37 @@ function findPod(pods: readonly PodStatus[], wanted: string): PodStatus {
   throw new LabError('LAB_NAME_UNKNOWN', `${wanted}: no such pod (there are ${known})`);
 }
 
-async function denialsOf(lab: DenialSource, { name: node }: NodeStatus, pod?: PodStatus): Promise<DenialReport[]> {
+async function denialsOf(lab: DenialSource, { name: node }: NodeStatus, pod?: PodStatus): Promise<Answer> {
   const filter = pod === undefined ? '' : `&pod=${pod.namespace}/${pod.name}`;
   const url = `${PAGE}?format=json&limit=${LIMIT}${filter}`;
-  const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sSf', '-m', `${ASK_TIMEOUT_SECONDS}`, url]);
+  // Without -f: a ztunnel of which a data thread is stuck says 503 and what it has all the same.
+  const { code, stdout, stderr } = await lab.exec(node, ['curl', '-sS', '-m', `${ASK_TIMEOUT_SECONDS}`, url]);
   if (code === CURL_NO_CONNECTION)
     throw new LabError('LAB_ZTUNNEL_NOT_READY', `ztunnel@${node}: nothing answers at ${PAGE}`);
   if (code === CURL_TIMED_OUT) {
     const what = `ztunnel@${node}: no answer at ${PAGE} in ${ASK_TIMEOUT_SECONDS} s`;
     throw new LabError('LAB_ZTUNNEL_NOT_READY', `${what}: ${renderHangAdvice(node)}`);
   }
-  const denials = code === 0 ? parseDenials(stdout) : undefined;
-  if (denials === undefined)
+  const page = code === 0 ? parsePage(stdout) : undefined;
+  if (page === undefined)
     throw new LabError('LAB_COMMAND_FAILED', `ztunnel@${node}: tells no denials (is it ours?) ${stderr}`.trim());
-  return denials.map((denial) => ({ ...denial, node }));
+  const denials = page.denials.map((denial) => ({ ...denial, node }));
+  if (page.silent.length === 0) return { denials };
+  const what = `ztunnel@${node}: data thread ${page.silent.join(', ')} does not answer, its denials are missing`;
+  return { denials, failure: new LabError('LAB_ZTUNNEL_NOT_READY', `${what}: ${renderHangAdvice(node)}`) };
+}
+
+interface Page {
+  readonly denials: readonly Omit<DenialReport, 'node'>[];
+  /** Numbers of data threads. */
+  readonly silent: readonly number[];
 }
 
 /** Undefined if it is not what our ztunnel says; it is of the same sources, so the fields are not looked at. */
-function parseDenials(text: string): readonly Omit<DenialReport, 'node'>[] | undefined {
+function parsePage(text: string): Page | undefined {
   try {
-    const { denials } = JSON.parse(text);
-    return Array.isArray(denials) ? denials : undefined;
+    const { denials, silentDataThreads: silent = [] } = JSON.parse(text);
+    return Array.isArray(denials) && Array.isArray(silent) ? { denials, silent } : undefined;
   } catch {
     return undefined;
   }
