@@ -18,11 +18,11 @@ export interface SupervisorConfig {
   readonly restartZtunnel: boolean;
   /** Seconds a workload certificate is valid; what ztunnel asks for if absent. */
   readonly certificateSeconds?: number;
-  /** PATH, HOME, LANG and ZTUNNEL_ENGINE of the starter: all that processes of the lab get. */
+  /** `PASSED_VARIABLES` of the starter, those that it has: all that processes of the lab get. */
   readonly environment: Readonly<Record<string, string>>;
   /** Policy objects that are there from the start; they have been checked. */
   readonly policies: readonly unknown[];
 }
 
 /** The only variables of the starter's environment that the lab's processes see. */
-export const PASSED_VARIABLES = ['PATH', 'HOME', 'LANG', 'ZTUNNEL_ENGINE'] as const;
+export const PASSED_VARIABLES = ['PATH', 'HOME', 'LANG', 'ZTUNNEL_ENGINE', 'ZTUNNEL_TLS_RECORDS'] as const;
