@@ -62,6 +62,12 @@ test.each([
   expect(line?.split(/ {2,}/).at(-1)).toBe(row.shown);
 });
 
+test('status shows what data threads run on', async () => {
+  ztunnel = { pid: 7, running: true, starts: 1, restarts: 0 };
+  expect(await run('status')).toMatch(/ENGINE +PID .*\n.*node1 .* ready +reactor +7 /);
+  expect(JSON.parse(await run('status', '--json'))).toMatchObject({ nodes: [{ name: 'node1', engine: 'reactor' }] });
+});
+
 test.each([
   { argv: ['logs', 'node1'], given: { name: 'node1' } },
   { argv: ['logs', 'node1', '-n', '3'], given: { name: 'node1', lines: 3 } },
@@ -212,7 +218,7 @@ function operations() {
     'policy-list': () => Promise.resolve(policies),
     'capture-start': none,
     'capture-stop': none,
-    metrics: none,
+    metrics: () => Promise.resolve('ambientmesh_engine_info{engine="reactor",reason=""} 1\n'),
     certificates: none,
     down: none,
   } satisfies Readonly<Record<string, Operation>>;

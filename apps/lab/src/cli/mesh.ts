@@ -3,7 +3,7 @@ import { LabError } from '../errors.ts';
 import { renderRestartNotice } from '../restart-notice.ts';
 import { attachNamed } from './attach.ts';
 import type { CliContext } from './context.ts';
-import { printStatus } from './status-tables.ts';
+import { showStatus } from './show-status.ts';
 
 /** `lab enrol` and `lab unenrol`. Throws LAB_NOT_RUNNING, LAB_ENROL_FAILED, LAB_NAME_UNKNOWN. */
 export async function runEnrol(
@@ -39,7 +39,7 @@ async function withLab(context: CliContext, name: string, work: (client: LabClie
   const client = await attachNamed(context, name);
   try {
     await work(client);
-    printStatus(context.out, await client.status());
+    await showStatus(context.out, client);
   } finally {
     await client.close();
   }

@@ -2,17 +2,18 @@ import Table from 'cli-table3';
 import type { LabStatus, ProcessStatus } from '../control-protocol.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Prints nodes, pods and services as tables without frames. */
-export function printStatus(out: Terminal, status: LabStatus): void {
+/** Prints nodes, pods and services as tables without frames. `engines`: of ztunnels, by node, as far as they are known. */
+export function printStatus(out: Terminal, status: LabStatus, engines: ReadonlyMap<string, string>): void {
   const yes = (text: string): string => out.paint('green', text);
   const no = (text: string): string => out.paint('red', text);
   printTable(
     out,
-    ['NODE', 'ADDRESS', 'ZTUNNEL', 'PID', 'RESTARTS'],
+    ['NODE', 'ADDRESS', 'ZTUNNEL', 'ENGINE', 'PID', 'RESTARTS'],
     status.nodes.map(({ name, address, ready, ztunnel }) => [
       name,
       address,
       ready ? yes('ready') : no(ztunnel.running ? 'not ready' : `ended: ${ztunnel.lastExit ?? 'never ran'}`),
+      engines.get(name) ?? '-',
       String(ztunnel.pid ?? '-'),
       renderRestarts(ztunnel),
     ]),

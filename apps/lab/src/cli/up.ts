@@ -5,8 +5,8 @@ import { LabError } from '../errors.ts';
 import { listLabs } from '../state/state-directory.ts';
 import type { CliContext } from './context.ts';
 import { printPolicies } from './policy.ts';
+import { showStatus } from './show-status.ts';
 import { labOptionsOf, type StartFlags } from './start-flags.ts';
-import { printStatus } from './status-tables.ts';
 
 /** `lab up`: starts a lab; without `--keep` it lives until Ctrl-C. Throws what `launchLab` throws. */
 export async function runUp(context: CliContext, flags: StartFlags): Promise<void> {
@@ -19,7 +19,7 @@ export async function runUp(context: CliContext, flags: StartFlags): Promise<voi
   const { client } = started;
   try {
     out.line(out.paint('dim', `${seconds(begunMs)}  up`));
-    printStatus(out, await client.status());
+    await showStatus(out, client);
     out.line();
     if (flags.policies !== undefined) {
       printPolicies(out, await client.policies());

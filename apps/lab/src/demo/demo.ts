@@ -1,4 +1,4 @@
-import { printStatus } from '../cli/status-tables.ts';
+import { showStatus } from '../cli/show-status.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import { type LabOptions, launchLab, type StartedLab } from '../client/start-lab.ts';
 import { LAB_COMMAND } from '../command-name.ts';
@@ -59,7 +59,7 @@ async function launch({ lab, out }: DemoOptions): Promise<StartedLab> {
     lab.onStep?.(step);
   };
   const started = await launchLab({ ...lab, enrol: false, onStep });
-  printStatus(out, await started.client.status());
+  await showStatus(out, started.client);
   out.line();
   out.line(out.paint('dim', `  Up in ${seconds(begunMs)} s, in namespaces nobody else sees.`));
   return started;
