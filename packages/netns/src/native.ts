@@ -133,15 +133,18 @@ function load(): Native {
   if (process.arch !== 'x64' && process.arch !== 'arm64')
     throw new NetnsError(
       'NETNS_UNSUPPORTED',
-      `system call layouts are known for x64 and arm64, this is ${process.arch} (use a 64-bit machine)`,
+      `system call layouts are known for x64 and arm64, this is ${process.arch} (use x64 or arm64)`,
     );
   let koffi: typeof Koffi;
   try {
     koffi = createRequire(import.meta.url)('koffi');
   } catch (error) {
-    throw new NetnsError('NETNS_UNSUPPORTED', 'koffi cannot be loaded (is its binary for this platform installed?)', {
-      cause: error,
-    });
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+    throw new NetnsError(
+      'NETNS_UNSUPPORTED',
+      `koffi cannot be loaded: ${why} (run npm install koffi in the folder of the program; of a bundle, beside main.mjs)`,
+      { cause: error },
+    );
   }
   return bind(koffi);
 }

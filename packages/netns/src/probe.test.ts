@@ -77,7 +77,11 @@ test('with few descriptors left each refusal says so', () => {
 test.each([
   { platform: 'darwin', arch: 'arm64', reason: /^network namespaces need Linux, this is darwin/ },
   { platform: 'win32', arch: 'x64', reason: /^network namespaces need Linux, this is win32/ },
-  { platform: 'linux', arch: 'riscv64', reason: /^system call layouts are known for x64 and arm64, this is riscv64/ },
+  {
+    platform: 'linux',
+    arch: 'riscv64',
+    reason: /^system call layouts are known for x64 and arm64, this is riscv64 \(use x64 or arm64\)$/,
+  },
 ])('on $platform $arch nothing is supported, for one reason', ({ platform, arch, reason }) => {
   const script = `
     Object.defineProperty(process, 'platform', { value: '${platform}' });
@@ -89,4 +93,17 @@ test.each([
   expect(Object.keys(result)).toEqual(FEATURES);
   for (const support of Object.values(result))
     expect(support).toEqual({ supported: false, reason: expect.stringMatching(reason) });
+});
+
+test('without koffi nothing is supported, and the reason says why and what to do', () => {
+  const script = `
+    const Module = process.getBuiltinModule('node:module');
+    const load = Module._load;
+    Module._load = (name, ...rest) => { if (name === 'koffi') throw new Error("Cannot find module 'koffi'\\nRequire stack:"); return load(name, ...rest); };
+    const { probe } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+    console.log(JSON.stringify(probe()));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  const reason =
+    "koffi cannot be loaded: Cannot find module 'koffi' (run npm install koffi in the folder of the program; of a bundle, beside main.mjs)";
+  expect(Object.values(JSON.parse(output))).toEqual(FEATURES.map(() => ({ supported: false, reason })));
 });
