@@ -11,6 +11,7 @@ import { timeLimitMs } from './time-limit.ts';
 
 /** Longest time the libraries may take before they are cut off; a quiet machine needs half a minute. */
 const LIBRARIES_LIMIT_MS = 300_000;
+const QUICK_NOTICE = '--quick: shows that it works; do not read the numbers\n';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
       stdout.write(USAGE);
       return 0;
     }
+    warnOfQuick(options);
     const machine = describeMachine();
     const stopped = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -46,6 +48,11 @@ async function main(): Promise<number> {
     stderr.write(`${code}${error instanceof Error ? error.message : String(error)}\n`);
     return code.startsWith('BENCH_OPTIONS') ? EXIT_USAGE : EXIT_FAILED;
   }
+}
+
+/** Where it does not disturb programs. */
+function warnOfQuick({ quick, json }: BenchOptions): void {
+  if (quick) (json ? stderr : stdout).write(QUICK_NOTICE);
 }
 
 /** Exit code 1 if a budget is exceeded. */

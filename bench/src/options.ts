@@ -36,6 +36,7 @@ export interface BenchOptions {
   readonly rivals: readonly RivalOptions[];
   /** The project's own from its sources, not as a bundle: for profiles, not for numbers. */
   readonly sources: boolean;
+  readonly quick: boolean;
   readonly json: boolean;
   /** Measure the libraries instead, so many samples of each number. */
   readonly librarySamples: number | undefined;
@@ -110,6 +111,7 @@ export function parseOptions(args: readonly string[], directory: string): BenchO
     nodeEngine: rivals.length === 0 && !skipped.has(NODE_ENGINE),
     rivals,
     sources: values.sources === true,
+    quick,
     json: values.json === true,
     librarySamples: values.libraries === true ? countLibrarySamples(values.rounds, quick) : undefined,
   };

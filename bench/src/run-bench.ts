@@ -79,14 +79,14 @@ function planMeshes({ ours, nodeEngine, rivals }: BenchOptions, own: readonly st
     meshes.push({
       ...command,
       name: OURS,
-      description: `the project’s own ztunnel${own === undefined ? ', from sources' : ''}`,
+      description: `the project’s own ztunnel on the reactor engine${own === undefined ? ', from sources' : ''}`,
       engine: 'reactor',
     });
   if (nodeEngine)
     meshes.push({
       ...command,
       name: NODE_ENGINE,
-      description: 'the same on node:net and node:tls (ZTUNNEL_ENGINE=node)',
+      description: 'the same on the node engine (ZTUNNEL_ENGINE=node): node:net and node:tls',
       engine: 'node',
     });
   for (const rival of rivals) meshes.push({ ...rival, description: rival.command.join(' ') });

@@ -27,7 +27,7 @@ export function renderTable(report: Report): string {
   const lines = [...renderHeader(report), '', renderHeads(report, layout)];
   let section = '';
   for (const line of report.lines) {
-    if (line.section !== section) lines.push('', line.section);
+    if (line.section !== section) lines.push('', renderSection(line.section, report.lines));
     section = line.section;
     lines.push(renderLine(line, layout));
   }
@@ -62,6 +62,15 @@ function renderHeader(report: Report): string[] {
     '',
     ...contestants.map(({ name, description }) => `${name.padEnd(VALUE_WIDTH)} ${description}`),
   ];
+}
+
+/** With what is good in it; lines of which the opposite is true are named. */
+function renderSection(section: string, lines: readonly ReportLine[]): string {
+  const own = lines.filter((line) => line.section === section);
+  const higher = own.filter(({ better }) => better === 'higher').map(({ label }) => label);
+  if (higher.length === own.length) return `${section}: higher is better`;
+  const except = higher.length === 0 ? '' : `, ${higher.join(', ')} higher`;
+  return `${section}: lower is better${except}`;
 }
 
 function renderHeads(report: Report, layout: Layout): string {
