@@ -51,7 +51,7 @@ function start(engine: string, environment: Readonly<Record<string, string>> = {
 test.each(['reactor', 'node'])(
   '%s: the engine that was asked for is in use, can be looked into, and ends',
   async (engine) => {
-    const { child, exited, get, output } = start(engine);
+    const { child, exited, get, output } = start(engine, { RUST_LOG: 'info,ztunnel::data_thread=debug' });
     await vi.waitFor(
       async () =>
         expect(await get('15020/metrics')).toContain(`ambientmesh_engine_info{engine="${engine}",reason=""} 1\n`),

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
-import { defaultFilter, LogRoot } from '../log/logger.ts';
+import { parseLogFilter } from '../log/log-filter.ts';
+import { LogRoot } from '../log/logger.ts';
 import { Engines } from './engines.ts';
 import { renderOpenMetrics } from './telemetry/open-metrics.ts';
 
-function start() {
+function start(levels = 'info,ztunnel::data_thread=debug') {
+  const filter = parseLogFilter(levels);
+  if (typeof filter === 'string') throw new Error(filter);
   const lines: string[] = [];
   const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
-  const engines = new Engines(new LogRoot({ format: 'plain', filter: defaultFilter(), sink }).logger('data_thread'));
+  const engines = new Engines(new LogRoot({ format: 'plain', filter, sink }).logger('data_thread'));
   const took = (thread: number, engine: 'reactor' | 'node', reason = ''): void =>
     engines.took(thread, { type: 'engine', engine, reason, wakeDescriptor: undefined });
   const metric = (): string[] =>
@@ -16,16 +19,22 @@ function start() {
   return { engines, lines, took, metric };
 }
 
-test('what was asked for is told once for all threads', () => {
+test('what was asked for is told once for all threads, at debug', () => {
   const { engines, lines, took, metric } = start();
   took(1, 'reactor');
   took(0, 'reactor');
-  expect(lines).toEqual([expect.stringMatching(/\tinfo\tdata_thread\tdata threads run on the reactor engine\t\n$/)]);
+  expect(lines).toEqual([expect.stringMatching(/\tdebug\tdata_thread\tdata threads run on the reactor engine\t\n$/)]);
   expect(metric()).toEqual(['ambientmesh_engine_info{engine="reactor",reason=""} 1']);
   expect(engines.describe()).toEqual([
     { thread: 0, engine: 'reactor', reason: '' },
     { thread: 1, engine: 'reactor', reason: '' },
   ]);
+});
+
+test('the start has the lines of the reference and no other', () => {
+  const { lines, took } = start('info');
+  took(0, 'reactor');
+  expect(lines).toEqual([]);
 });
 
 test('a fall-back is one warning for all threads, and in the metric', () => {

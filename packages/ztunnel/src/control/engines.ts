@@ -18,7 +18,8 @@ export class Engines {
     const isNews = [...this.#taken.values()].every((other) => other.engine !== engine || other.reason !== reason);
     this.#taken.set(thread, { engine, reason });
     if (!isNews) return;
-    if (reason === '') return this.#logger.info([], `data threads run on the ${engine} engine`);
+    // At info the start has the reference's lines and no others.
+    if (reason === '') return this.#logger.debug([], `data threads run on the ${engine} engine`);
     this.#logger.warn(
       [['reason', reason]],
       'the reactor engine cannot be used here: data threads run on the slower node engine ' +
