@@ -1,8 +1,8 @@
 import type { Reactor } from '../loop/reactor.ts';
 import { SLOT_PAYLOAD_BYTES } from '../loop/read-memory.ts';
 
-/** What one socket reads in a turn before the others have theirs. */
-const TURN_BYTES = 1_048_576;
+/** What one socket reads in a turn before the others have theirs; more would not stay in the cache until it leaves. */
+const TURN_BYTES = 16 * SLOT_PAYLOAD_BYTES;
 /**
  * A socket that has delivered less than this is read in small shares: the other end's word on the first bytes (a reset, say)
  * is heard before all that has arrived was passed on.
